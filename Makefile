@@ -1,0 +1,56 @@
+# Two commands matter to a newcomer: `make run` and `make test`. Both need Python 3.11 or newer and make, nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PURE := $(wildcard schemas streams/instants.py streams/boundary.py streams/rows.py streams/intake streams/identity streams/language streams/customer streams/journeys)
+
+run: $(STAMP) ## Play a year of a real web shop through Kairos, with a live view
+	$(BIN)/kairos run --source data/online-retail.csv.gz --reader online-retail --until 2011-12-10T00:00:00Z
+
+test: $(STAMP) ## Run the tests: minutes, on a real Kafka that starts by itself
+	$(BIN)/pytest
+
+check: $(STAMP) ## Check the house: import contracts, lint, format, types, the tests of the house
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(PURE) streams/broker
+	$(BIN)/pytest tests/house -n 0
+
+test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
+	$(BIN)/pytest -m faults -n 0
+
+soak: $(STAMP) ## Run the tests that watch a worker for hours
+	$(BIN)/pytest -m soak -n 0
+
+bench: $(STAMP) ## Measure the whole pipeline; tables under build/bench/
+	$(BIN)/pytest -m bench -n 0 -s tests/bench
+
+format: $(STAMP) ## Put the code into the one format, and mend what the linter can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml, newest versions, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --native-tls --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --extra broker --extra test --quiet --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was built and every state kept here; the next start begins from nothing
+	rm -rf $(VENV) .kairos build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Kairos needs Python 3.11 or newer with venv (on Debian and Ubuntu: apt install python3-venv)."; exit 1; }
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $(STAMP)
+
+.PHONY: run test check test-faults soak bench format lock clean help

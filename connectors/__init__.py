@@ -1,0 +1,1 @@
+"""Every system that Kairos listens to or speaks to, one folder each. A connector knows the contract in schemas, never another connector."""

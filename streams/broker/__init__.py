@@ -1,0 +1,1 @@
+"""A Kafka to talk to: embedded, a mock, Docker or one that is already there. Imports nothing of Kairos."""

@@ -1,0 +1,1 @@
+"""The tests of Kairos; each folder mirrors the source that it tests."""

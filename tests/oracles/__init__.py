@@ -1,0 +1,1 @@
+"""Naive answers to the questions that Kairos answers fast; nothing in here imports Kairos."""
