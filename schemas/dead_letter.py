@@ -1,0 +1,46 @@
+"""A dead letter: a record that was refused, why, and its original bytes (topic journey.interactions.dead.v1)."""
+
+from msgspec import Struct
+
+from schemas.output import Timestamp
+
+ORIGINAL_BYTES_MAX = 64 * 1024
+"""Of a larger original the first bytes are kept, with its size and SHA-256."""
+
+REASONS = {
+    "too_large": "The record is larger than 256 KiB.",
+    "empty": "The record has no value.",
+    "not_utf8": "The value is not UTF-8 text.",
+    "not_json": "The value is not JSON.",
+    "too_deep": "The JSON is nested too deep to be read.",
+    "not_an_object": "The value is JSON, but not an object.",
+    "wrong_type": "A field has another type than the contract says.",
+    "no_identifier": "No identifier is left after normalising: nothing says whose interaction this is.",
+    "too_many_identifiers": "More identifiers than one interaction may carry.",
+    "no_event": "A track interaction without an event's name.",
+    "bad_timestamp": "The timestamp is missing or cannot be read as an instant.",
+    "too_far_ahead": "It occurred more than 24 hours after it was received.",
+    "too_old": "It occurred before the year 2000.",
+    "bad_message_id": "The message id is empty or over 512 characters.",
+    "bad_amount": "An amount of money is not a finite decimal of at most 30 digits.",
+    "too_late": "It is older than what a timeline holds.",
+    "not_an_interaction": "The source's reader says that this is no customer's interaction.",
+    "unreadable": "The source's reader could not read the line.",
+    "poison": "The record failed in Kairos itself every time; the detail names the error.",
+}
+"""Every reason a record can be refused for; docs/reasons.md is made from this."""
+
+
+class DeadLetter(Struct, kw_only=True, rename="camel"):
+    """Why a record was refused, where it lay, and what it held (base64 of at most 64 KiB)."""
+
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    original_key: bytes | None
+    original: bytes
+    original_size: int
+    original_sha256: str
+    received_at: Timestamp

@@ -1,0 +1,135 @@
+"""The interaction: one touch of a customer and a brand, as producers send it (topic journey.interactions.v1).
+
+The names are Segment's, so that what producers already send is understood. A field that is not listed is kept, unread.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+RECORD_BYTES_MAX = 256 * 1024
+"""A record of the topic holds at most this; the collector's default is COLLECTOR_BYTES_MAX."""
+COLLECTOR_BYTES_MAX = 32 * 1024
+AHEAD_SECONDS_MAX = 24 * 3600
+"""An interaction that occurred further ahead of its reception is refused: it never moves time."""
+
+TYPES = ("track", "identify", "page", "screen", "group", "alias")
+
+CHANNELS = (
+    "web", "mobile", "email", "sms", "push", "chat", "social", "voice", "ivr", "video", "store", "kiosk", "iot", "mail", "partner", "survey", "ticket",
+    "campaign", "bureau", "back_office",
+)  # fmt: skip
+"""The channels with a name of their own; another name is accepted and counted."""
+
+EVENTS = {
+    "Order Completed": "order",
+    "Order Cancelled": "cancellation",
+    "Order Refunded": "refund",
+    "Case Opened": "case_opened",
+    "Case Updated": "case_updated",
+    "Case Solved": "case_solved",
+    "Contact Started": "contact_started",
+    "Contact Ended": "contact_ended",
+    "Survey Answered": "survey",
+    "Campaign Sent": "campaign",
+    "Consent Changed": "consent",
+}
+"""The events with a meaning to a customer's state: what producers call them, and what they mean."""
+
+Id = str | int
+"""An identifier as clients send it: text, or a whole number that is read as its text."""
+Instant = Annotated[str | int | float, Meta(description="RFC 3339 text; a number is seconds, milliseconds or microseconds since 1970, told apart by size.")]
+
+
+class Amount(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """An exact amount of money: a number is read from its literal, a string as it stands."""
+
+    amount: Decimal
+    currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$", description="ISO 4217.")]
+
+
+class Operator(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """Who served the customer: a person, a team or a machine, and whose."""
+
+    name: str | None = None
+    party: str | None = None
+
+
+class Outcome(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of a moment that Kairos published."""
+
+    moment_id: str
+    kind: str
+
+
+class ConsentGiven(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """One decision of the customer: for a purpose and a channel, since when and on what basis."""
+
+    purpose: str
+    channel: str | None = None
+    state: Literal["granted", "denied"]
+    basis: str | None = None
+    at: Instant | None = None
+
+
+class Source(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """Where the record comes from and whose data it is."""
+
+    system: str | None = None
+    party: Literal["first", "second", "third"] | None = None
+    owner: str | None = None
+
+
+class Account(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """A company the customer acts for: a dated relation, never an identifier of a person."""
+
+    id: Id
+    name: str | None = None
+
+
+class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
+    """One interaction on the wire: JSON in camelCase; only an identifier, an event (or a type) and a timestamp are expected of a producer."""
+
+    message_id: Id | None = None
+    type: Literal["track", "identify", "page", "screen", "group", "alias"] = "track"
+    event: str | None = None
+    name: str | None = None
+    user_id: Id | None = None
+    anonymous_id: Id | None = None
+    previous_id: Id | None = None
+    group_id: Id | None = None
+    identifiers: dict[str, list[Id] | Id | None] | None = None
+    timestamp: Instant | None = None
+    original_timestamp: Instant | None = None
+    sent_at: Instant | None = None
+    received_at: Instant | None = None
+    channel: str | None = None
+    touchpoint: str | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    account: Account | None = None
+    case_id: Id | None = None
+    conversation_id: Id | None = None
+    session_id: Id | None = None
+    topic: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    department: str | None = None
+    operator: Operator | None = None
+    value: Amount | None = None
+    cost: Amount | None = None
+    duration_seconds: float | None = None
+    outcome: Outcome | None = None
+    context: msgspec.Raw | None = None
+    traits: msgspec.Raw | None = None
+    properties: msgspec.Raw | None = None
+    text: str | None = None
+    consent: list[ConsentGiven] | None = None
+    source: Source | None = None
+
+
+TIME_HEADER = "kairos-time"
+"""A record with this header is no interaction: under the replay clock its value says the least timestamp still to come on its partition."""
+REFUSED_HEADER = "kairos-refused"
+"""A record with this header was refused by a source's reader: the header holds the reason, the value the original bytes."""

@@ -1,0 +1,37 @@
+"""Every metric but the engine's own: its name, unit, labels and help. No label ever holds personal data."""
+
+from typing import Literal, NamedTuple
+
+
+class Metric(NamedTuple):
+    """One metric as Prometheus has it; a tally names it by (name, label value...)."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    labels: tuple[str, ...]
+    help: str
+
+
+METRICS = (
+    Metric("kairos_interactions_read", "counter", (), "Records read from the interactions topic."),
+    Metric("kairos_interactions_dead", "counter", ("reason",), "Records refused, by reason."),
+    Metric("kairos_interactions_anchored", "counter", ("channel",), "Interactions sent on to their anchor, by channel (other: no name of its own)."),
+    Metric("kairos_interactions_applied", "counter", (), "Interactions that joined a timeline."),
+    Metric("kairos_interactions_duplicate", "counter", (), "Interactions whose id their timeline held already."),
+    Metric("kairos_interactions_too_late", "counter", (), "Interactions older than what a timeline holds."),
+    Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
+    Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),
+    Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),
+    Metric("kairos_identity_absorbed", "counter", ("hop",), "Components absorbed, in place or across partitions (local, remote)."),
+    Metric("kairos_customers_merged", "counter", (), "Customers merged into another."),
+    Metric("kairos_customers_split", "counter", (), "Customers split off another."),
+    Metric("kairos_identity_conflicts", "counter", ("rule",), "Links refused, by rule."),
+    Metric("kairos_customers_folded", "counter", ("how",), "Folds of a customer: incremental, or again from the timeline (refold)."),
+    Metric("kairos_deadlines_drained", "counter", (), "Deadlines that fell due."),
+    Metric("kairos_profiles", "counter", (), "Profiles published."),
+    Metric("kairos_stage_changes", "counter", ("journey", "to", "retracted"), "Stage changes published."),
+    Metric("kairos_segment_changes", "counter", ("segment", "entered", "retracted"), "Segment changes published."),
+    Metric("kairos_moments", "counter", ("moment", "status"), "Moments published, by verdict."),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}

@@ -1,0 +1,38 @@
+"""What every output of Kairos carries, whatever its topic."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Timestamp = Annotated[str, Meta(description="RFC 3339 in UTC, to the microsecond where there is one.", extra_json_schema={"format": "date-time"})]
+
+
+class Subject(Struct, kw_only=True, rename="camel", frozen=True):
+    """Whom an output is about: a person, resolved from identifiers, or an account."""
+
+    kind: Literal["person", "account"]
+    id: str
+
+
+class Output(Struct, kw_only=True, rename="camel", omit_defaults=False):
+    """The envelope of an output: of one id the greatest revision holds, of one customer the greatest version."""
+
+    subject: Subject
+    customer_id: str
+    customer_version: int
+    revision: int
+    owner: str
+    replayed: bool
+    occurred_at: Timestamp
+    received_at: Timestamp | None
+    decided_at: Timestamp
+    rule_version: str
+    evidence: list[str]
+
+
+class Cause(Struct, kw_only=True, rename="camel", omit_defaults=True, frozen=True):
+    """What set an output off: an interaction, or a deadline that an interaction had set."""
+
+    kind: Literal["event", "deadline"]
+    message_id: str | None = None
+    deadline: Timestamp | None = None

@@ -1,0 +1,127 @@
+"""Every kind of row and its key.
+
+Keys are keyed BLAKE2b hashes: no personal data is ever in one. A node's key begins with the rank of its type, so that keys compare as
+identifiers rank: `rank(a) < rank(b)` is `a < b`, the least identifier of a set is `min(keys)`. Each row carries a format version; a reader
+refuses a version that it does not know.
+"""
+
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from streams.boundary import Kind
+
+NODE_KEY_BYTES = 16
+"""One byte of rank (the type's place in the policy), 15 of keyed BLAKE2b."""
+
+NodeKey = bytes
+"""The key of an identifier: a node of the forest, a fragment (the interactions anchored there), or a person (its canonical identifier)."""
+
+
+class Touch(Struct, array_like=True, frozen=True, gc=False):
+    """An interaction after intake: normalised, anchored, as a timeline keeps it. `payload` is the producer's own JSON, with all it sent."""
+
+    id: str
+    source: str
+    occurred_at: int
+    received_at: int
+    type: str
+    event: str
+    channel: str
+    touchpoint: str
+    identifiers: tuple[tuple[str, str], ...]
+    payload: bytes
+    party: str = "first"
+    owner: str = ""
+    id_derived: bool = False
+    replayed: bool = False
+    account: str | None = None
+    case_id: str | None = None
+    conversation_id: str | None = None
+    topic: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+    direction: str | None = None
+    department: str | None = None
+    duration_seconds: float | None = None
+    amount: str | None = None
+    currency: str | None = None
+    trace_parent: str | None = None
+    format: int = 1
+
+    @property
+    def order(self) -> tuple[int, bytes, bytes]:
+        """Where it stands in a timeline: by occurred_at, then by id and source as UTF-8 bytes."""
+        return (self.occurred_at, self.id.encode(), self.source.encode())
+
+
+class _Payload(Struct, gc=False):
+    properties: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+    consent: list[dict[str, Any]] | None = None
+    outcome: dict[str, Any] | None = None
+    text: str | None = None
+
+
+_PAYLOAD = msgspec.json.Decoder(_Payload, float_hook=Decimal)
+_TOUCH_ENCODE = msgspec.msgpack.Encoder().encode
+_TOUCH_DECODE = msgspec.msgpack.Decoder(Touch).decode
+
+
+@lru_cache(maxsize=4096)
+def payload(touch_payload: bytes) -> _Payload:
+    """What the producer sent beyond the envelope; every number with a point is a Decimal read from its literal. Not to be changed in place."""
+    return _PAYLOAD.decode(touch_payload)
+
+
+def encode_touch(touch: Touch) -> bytes:
+    """Write a touch: equal touches give equal bytes."""
+    return _TOUCH_ENCODE(touch)
+
+
+def decode_touch(row: bytes) -> Touch:
+    """Read a touch from a timeline row or a message."""
+    return _TOUCH_DECODE(row)
+
+
+class Person(Struct, array_like=True, frozen=True):
+    """A subset of a component that `resolve` holds to be one: the canonical key, all member keys, and those that anchor a fragment; each sorted."""
+
+    canonical: NodeKey
+    members: tuple[NodeKey, ...]
+    fragments: tuple[NodeKey, ...]
+
+
+def _raw(name: str, tag: bytes) -> Kind[bytes]:
+    return Kind(name, tag, lambda row: row, lambda row: row)
+
+
+TIMELINE = _raw("timeline", b"t")
+"""Key: fragment (16) + interaction uid (16); value: a touch as encode_touch wrote it. Read by fragment, then sorted."""
+FOLD = _raw("fold", b"f")
+"""Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
+CHECKPOINT = _raw("checkpoint", b"k")
+"""Key: subject (17) + occurred_at (8, big-endian) + uid (16); value: a state as of that interaction."""
+DUE = _raw("due", b"d")
+"""Key: deadline (8, big-endian) + subject (17); value: empty. An entry whose fold row says otherwise is stale and is deleted when met."""
+TIME = _raw("time", b"w")
+"""Partition time; key: b"" for the partition's own, 4 bytes big-endian for what intake partition i has said; value: 8 bytes big-endian."""
+
+ACCOUNT_SUBJECT = b"a"
+PERSON_SUBJECT = b"p"
+
+
+def uid(secret: bytes, source: str, message_id: str) -> bytes:
+    """The key of an interaction within a fragment (16 bytes): equal ids of one source are one interaction."""
+    return blake2b(source.encode() + b"\0" + message_id.encode(), digest_size=16, key=secret).digest()
+
+
+def end_of(prefix: bytes) -> bytes:
+    """The least key that is greater than every key with this prefix."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else b"\xff" * (len(prefix) + 1)
