@@ -1,0 +1,122 @@
+"""Administration of any Kafka: its cluster id, topics, offsets. Topics come as plain values; which ones there are is not this module's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.protocol.consumer.offsets import IsolationLevel
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from streams.broker.errors import BrokerUnavailable
+
+ANSWER_SECONDS_MAX = 15.0
+_REQUEST_MS_MAX = 30_000
+
+
+class NewTopic(NamedTuple):
+    """A topic that shall exist: partitions, and settings as Kafka names them."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+class DescribedTopic(NamedTuple):
+    """A topic that exists: partitions, and those settings that differ from Kafka's defaults."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def cluster_id(bootstrap: str) -> str:
+    """The id of the cluster that answers at `bootstrap`; BrokerUnavailable if none does within 15 s."""
+    with _client(bootstrap) as client:
+        return str(client.describe_cluster()["cluster_id"])
+
+
+def create_topics(bootstrap: str, topics: Iterable[NewTopic]) -> list[str]:
+    """Make every topic exist and be ready to use; returns the names of those that are new.
+
+    An existing topic keeps its settings; one whose partitions differ raises BrokerUnavailable, since keys would move.
+    """
+    wanted = {topic.name: topic for topic in topics}
+    with _client(bootstrap) as client:
+        missing = sorted(wanted.keys() - set(client.list_topics()))
+        if missing:
+            request = {name: {"num_partitions": wanted[name].partitions, "configs": dict(wanted[name].config)} for name in missing}
+            try:
+                client.create_topics(request)
+            except TopicAlreadyExistsError:  # Another worker was first with some of them.
+                _create_each(client, request)
+        if wanted:
+            client.wait_for_topics(list(wanted))
+            for found in client.describe_topics(list(wanted)):
+                _refuse_other_partitions(wanted[found["name"]], len(found["partitions"]), bootstrap)
+    return missing
+
+
+def describe_topics(bootstrap: str, names: Iterable[str]) -> list[DescribedTopic]:
+    """The topics among `names` that exist, sorted by name."""
+    with _client(bootstrap) as client:
+        present = sorted(set(names) & set(client.list_topics()))
+        if not present:
+            return []
+        partitions = {found["name"]: len(found["partitions"]) for found in client.describe_topics(present)}
+        settings = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in present])["topic"]
+    return [DescribedTopic(name, partitions[name], {key: str(entry["value"]) for key, entry in settings[name].items()}) for name in present]
+
+
+def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
+    """Delete those of `names` that exist."""
+    with _client(bootstrap) as client:
+        present = sorted(set(names) & set(client.list_topics()))
+        if present:
+            client.delete_topics(present)
+
+
+def end_offsets(bootstrap: str, names: Iterable[str], committed: bool = True) -> dict[tuple[str, int], int]:
+    """The end of each partition by (topic, partition): the last stable offset, or with `committed=False` the high watermark."""
+    isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+    with _client(bootstrap) as client:
+        partitions = [
+            TopicPartition(topic["name"], partition["partition_index"])
+            for topic in client.describe_topics(list(names))
+            for partition in topic["partitions"]
+        ]
+        found = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST), isolation_level=isolation)
+    return {(partition.topic, partition.partition): answer.offset for partition, answer in found.items()}
+
+
+@contextmanager
+def _client(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    try:
+        client = KafkaAdminClient(
+            bootstrap_servers=bootstrap, bootstrap_timeout_ms=int(ANSWER_SECONDS_MAX * 1000), request_timeout_ms=_REQUEST_MS_MAX, client_id="kairos-admin"
+        )
+    except KafkaError as error:
+        raise BrokerUnavailable(f"No Kafka answers at {bootstrap} ({type(error).__name__}).") from None
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _create_each(client: KafkaAdminClient, request: Mapping[str, Mapping[str, object]]) -> None:
+    for name, options in request.items():
+        try:
+            client.create_topics({name: options})
+        except TopicAlreadyExistsError:
+            continue
+
+
+def _refuse_other_partitions(wanted: NewTopic, partitions: int, bootstrap: str) -> None:
+    if partitions != wanted.partitions:
+        raise BrokerUnavailable(
+            f"{wanted.name} at {bootstrap} has {partitions} partitions, not {wanted.partitions}: keys would change places. "
+            "Ask for the number that it has, or delete the topic."
+        )
