@@ -1,0 +1,1 @@
+"""JSON lines: one interaction a line, as the topic's value has it."""

@@ -1,0 +1,78 @@
+"""One line is one interaction. The rule this module owns: a line that is JSON passes as it stands, byte for byte; what it says is intake's to judge."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from connectors.runtime.instants import since_epoch
+from connectors.runtime.sources import Ready, Refused
+
+_SEED = ("user_id", "crm_id", "email", "loyalty_id", "phone", "device_id", "anonymous_id", "case_id", "session_id")
+"""The identifier that names an interaction's place among the partitions: the first of these that it carries."""
+_NUMBER_UNITS = ((100_000_000_000_000, 1), (100_000_000_000, 1_000))
+"""A timestamp in numbers is read by its size: microseconds, milliseconds, else seconds."""
+
+
+class _Glance(Struct, rename="camel"):
+    user_id: str | int | None = None
+    anonymous_id: str | int | None = None
+    identifiers: dict[str, list[str | int] | str | int | None] | None = None
+    timestamp: str | int | float | None = None
+
+
+_GLANCE = msgspec.json.Decoder(_Glance)
+_ANY = msgspec.json.Decoder()
+
+
+def interaction(line: bytes) -> Ready | Refused:
+    """Map a line without its end; refused as `unreadable` where it is no JSON in UTF-8."""
+    try:
+        glance = _GLANCE.decode(line)
+    except msgspec.ValidationError:
+        return Ready(line, None, None) if _is_text(line) else Refused("unreadable", line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Ready(line, None, None) if _is_json(line) else Refused("unreadable", line)
+    return Ready(line, _identifier(glance), _instant(glance.timestamp))
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _ANY.decode(line)
+    except RecursionError:
+        return True  # Nested deeper than it can be read: JSON as far as it was seen.
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _identifier(glance: _Glance) -> str | None:
+    said: dict[str, object] = {"user_id": glance.user_id, "anonymous_id": glance.anonymous_id}
+    said |= {name: value for name, value in (glance.identifiers or {}).items() if value not in (None, [], "")}
+    name = next((name for name in _SEED if said.get(name) not in (None, "")), None) or next((name for name in said if said[name] not in (None, "")), None)
+    if name is None:
+        return None
+    value = said[name]
+    return f"{name}:{value[0] if isinstance(value, list) else value}"
+
+
+def _instant(timestamp: str | int | float | None) -> int | None:
+    """Microseconds UTC; None where the timestamp is missing or no instant."""
+    if timestamp is None:
+        return None
+    try:
+        if isinstance(timestamp, str):
+            moment = datetime.fromisoformat(timestamp)
+            return since_epoch(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+        unit = next((unit for least, unit in _NUMBER_UNITS if abs(timestamp) >= least), 1_000_000)
+        return int(timestamp * unit)
+    except (ValueError, OverflowError):
+        return None
