@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.protocol.consumer.offsets import IsolationLevel
 from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
 
@@ -96,7 +96,10 @@ def end_offsets(bootstrap: str, names: Iterable[str], committed: bool = True) ->
 def _client(bootstrap: str) -> Iterator[KafkaAdminClient]:
     try:
         client = KafkaAdminClient(
-            bootstrap_servers=bootstrap, bootstrap_timeout_ms=int(ANSWER_SECONDS_MAX * 1000), request_timeout_ms=_REQUEST_MS_MAX, client_id="kairos-admin"
+            bootstrap_servers=bootstrap,
+            bootstrap_timeout_ms=int(ANSWER_SECONDS_MAX * 1000),
+            request_timeout_ms=_REQUEST_MS_MAX,
+            client_id="kairos-admin",
         )
     except KafkaError as error:
         raise BrokerUnavailable(f"No Kafka answers at {bootstrap} ({type(error).__name__}).") from None

@@ -30,6 +30,7 @@ _POLL_SECONDS = 0.02
 
 # The guardian reads a pipe that only this program holds open for writing. Its end of file means that the program is gone, however it went.
 _GUARDIAN = """
+PATH=/usr/bin:/bin
 read -r word && exit 0
 kill -TERM "$1"; kill -CONT "$1"
 tries=0
@@ -44,6 +45,8 @@ _PROPERTIES = {
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "auto.create.topics.enable": "false",  # A misspelt topic is an error, not a new topic.
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "3000",  # After a kill the controller takes the broker back only when its old session is over.
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",
@@ -67,7 +70,6 @@ _JVM_OPTIONS = (
     "-Xms256m",
     "-Xmx1g",
     "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=4",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -106,7 +108,7 @@ class EmbeddedBroker:
         try:
             ports = self._ports()
             self.cluster_id = self._format(java, class_path, ports)
-            self._launch([str(java), *_JVM_OPTIONS, *self._shared_archive(), "-cp", class_path, "kafka.Kafka", str(self._properties(ports))], lock)
+            self._launch([str(java), *_JVM_OPTIONS, "-cp", class_path, "kafka.Kafka", str(self._properties(ports))], lock)
         finally:
             os.close(lock)
         self.bootstrap = f"127.0.0.1:{ports[0]}"
@@ -159,7 +161,9 @@ class EmbeddedBroker:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
-                    raise BrokerUnavailable(f"Another Kairos uses the broker in {self.data_directory}: end it, or name its address with --broker.") from None
+                    raise BrokerUnavailable(
+                        f"Another Kairos uses the broker in {self.data_directory}: end it, or name its address with --broker."
+                    ) from None
                 time.sleep(0.1)
 
     def _ports(self) -> tuple[int, int]:
@@ -196,14 +200,16 @@ class EmbeddedBroker:
         file.write_text(cluster_id + "\n")
         return cluster_id
 
-    def _shared_archive(self) -> list[str]:
-        """Java keeps Kafka's parsed classes in one file of the cache: a start takes half the time."""
-        return []
-
     def _launch(self, command: list[str], lock: int) -> None:
         with self.log_path.open("wb") as log:
             self._kafka = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=(lock,), start_new_session=True, cwd=self.data_directory
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(lock,),
+                start_new_session=True,
+                cwd=self.data_directory,
             )
         self._guardian = subprocess.Popen(
             ["/bin/sh", "-c", _GUARDIAN, "kairos-broker-guardian", str(self._kafka.pid)],
@@ -219,7 +225,9 @@ class EmbeddedBroker:
             if self._kafka is None or self._kafka.poll() is not None:
                 raise BrokerUnavailable(f"The embedded Kafka ended while it started. The end of {self.log_path}:\n{self._log_tail()}")
             if time.monotonic() > deadline:
-                raise BrokerUnavailable(f"The embedded Kafka did not start in {START_SECONDS_MAX:.0f} s. The end of {self.log_path}:\n{self._log_tail()}")
+                raise BrokerUnavailable(
+                    f"The embedded Kafka did not start in {START_SECONDS_MAX:.0f} s. The end of {self.log_path}:\n{self._log_tail()}"
+                )
             time.sleep(_POLL_SECONDS)
 
     def _recognise(self) -> None:

