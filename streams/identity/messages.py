@@ -1,0 +1,95 @@
+"""The messages of the identity protocol, keyed by the identifier they address (topic journey.identity.v1).
+
+The rule this module owns: a message says all that its receiver needs; nobody is ever asked. `path` names the nodes that forwarded it.
+They are internal and no contract: a new shape gets a new tag.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from streams.rows import NodeKey
+
+Path = tuple[NodeKey, ...]
+Cause = tuple[int, str]
+"""When the interaction occurred that set something off, and its message id."""
+
+
+class Event(Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """At the anchor: an interaction with its valid identifiers (the anchor first, each once); `touch` as rows.encode_touch wrote it."""
+
+    anchor: NodeKey
+    ids: tuple[NodeKey, ...]
+    uid: bytes
+    occurred_at: int
+    touch: bytes
+
+
+class Apply(Struct, array_like=True, frozen=True, gc=False, tag=2):
+    """At a root: the interaction joins the fragment of its anchor, and its links the evidence."""
+
+    anchor: NodeKey
+    ids: tuple[NodeKey, ...]
+    uid: bytes
+    occurred_at: int
+    touch: bytes
+    path: Path
+
+
+class Union(Struct, array_like=True, frozen=True, gc=False, tag=3):
+    """At the greater of two: hook under `low`. `via`: the anchor that saw both, at their first meeting only."""
+
+    low: NodeKey
+    via: NodeKey | None
+    cause: Cause | None
+
+
+class Absorb(Struct, array_like=True, frozen=True, gc=False, tag=4):
+    """At the new root: the component of `child`, encoded and cut into `parts` slices, of which this is the one at `part`."""
+
+    child: NodeKey
+    part: int
+    parts: int
+    body: bytes
+    path: Path
+
+
+class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
+    """At an absorbed member: a shorter way up."""
+
+    home: NodeKey
+
+
+class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
+    """At a root: this identifier is shared by too many and links nobody."""
+
+    identifier: NodeKey
+    path: Path
+
+
+class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
+    """At a root, sent to both ends of a pair: keep them apart, or no longer. The greatest `order` (the command's offset) holds."""
+
+    pair: tuple[NodeKey, NodeKey]
+    apart: bool
+    order: int
+    path: Path
+
+
+class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
+    """To every partition: under the replay clock, the least timestamp still to come on intake partition `source` (microseconds)."""
+
+    source: int
+    time: int
+
+
+Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Time
+
+encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
+_DECODE: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode
+
+
+def decode(value: bytes) -> Message:
+    """Read a message; msgspec.DecodeError or ValidationError where it is none."""
+    return _DECODE(value)

@@ -1,0 +1,118 @@
+"""The shape of an identity policy: which identifiers there are, how far each is trusted, and what is junk.
+
+The rule this module owns: a policy that can be constructed is sound. What is wrong raises PolicyError, which names the field.
+A new policy is a new value; keys depend on the secret and on the order of the types.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from msgspec import Struct
+
+from streams.instants import DAY, HOUR, Duration
+
+Strength = Literal["unique", "strong", "weak"]
+"""unique: one person's alone; strong: rarely shared; weak: belongs to a thing that people share, and never joins two known people."""
+Form = Literal["opaque", "email", "phone", "uuid"]
+"""How a value is brought into its one form; uuid: lower case where it is a UUID, else opaque."""
+Contested = Literal["latest", "first", "none"]
+"""To whom a weak identifier goes that was seen with several known people: the latest, the first, nobody."""
+
+_STRENGTHS: tuple[Strength, ...] = ("unique", "strong", "weak")
+_FORMS: tuple[Form, ...] = ("opaque", "email", "phone", "uuid")
+_CONTESTED: tuple[Contested, ...] = ("latest", "first", "none")
+SECRET_BYTES_MAX = 64
+COMPONENT_MEMBERS_MAX = 1_000
+_TYPES_MAX = 255
+
+
+class PolicyError(ValueError):
+    """What is wrong with a policy: begins with the field's path."""
+
+
+class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A type of identifier: a person has at most `limit` of those seen within `window_days`; it links for `expires_hours`; None: no end."""
+
+    name: str
+    strength: Strength
+    priority: int
+    form: Form = "opaque"
+    limit: int | None = None
+    window_days: int | None = None
+    generic_above: int = 3
+    expires_hours: int | None = None
+    aliases: tuple[str, ...] = ()
+    blocked_values: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+
+    @property
+    def window(self) -> Duration | None:
+        return None if self.window_days is None else self.window_days * DAY
+
+    @property
+    def expires(self) -> Duration | None:
+        return None if self.expires_hours is None else self.expires_hours * HOUR
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How identifiers are read, keyed, linked; `blocked_*` hold for all types; `default_region` (ISO 3166) for phones without a country."""
+
+    secret: bytes
+    types: tuple[IdentifierType, ...]
+    contested: Contested = "latest"
+    default_region: str | None = None
+    blocked_values: tuple[str, ...] = ()
+    blocked_patterns: tuple[str, ...] = ()
+    component_members_max: int = COMPONENT_MEMBERS_MAX
+
+    def __post_init__(self) -> None:
+        _check(1 <= len(self.secret) <= SECRET_BYTES_MAX, "secret", f"1 to {SECRET_BYTES_MAX} bytes")
+        _check(1 <= len(self.types) <= _TYPES_MAX, "types", f"1 to {_TYPES_MAX} types")
+        _check(self.contested in _CONTESTED, "contested", f"one of {', '.join(_CONTESTED)}")
+        region = self.default_region
+        _check(region is None or bool(re.fullmatch("[A-Z]{2}", region)), "default_region", "two capital letters (ISO 3166)")
+        _check(self.component_members_max >= 2, "component_members_max", "at least 2")
+        _check_patterns(self.blocked_patterns, "blocked_patterns")
+        names: set[str] = set()
+        for kind in self.types:
+            _check_type(kind)
+            for name in (kind.name, *kind.aliases):
+                _check(name not in names, f"types.{kind.name}", f"the name {name} is taken")
+                names.add(name)
+        strengths = [_STRENGTHS.index(kind.strength) for kind in ranked(self.types)]
+        _check(strengths == sorted(strengths), "types", "by priority, unique types come before strong ones, strong ones before weak ones")
+
+
+@lru_cache(maxsize=16)
+def ranked(types: tuple[IdentifierType, ...]) -> tuple[IdentifierType, ...]:
+    """The types by (priority, name): a type's place is the first byte of its identifiers' keys."""
+    return tuple(sorted(types, key=lambda kind: (kind.priority, kind.name)))
+
+
+def _check_type(kind: IdentifierType) -> None:
+    path = f"types.{kind.name}"
+    _check(bool(kind.name) and kind.name.isascii(), "types.name", "a name in ASCII")
+    _check(kind.strength in _STRENGTHS, f"{path}.strength", f"one of {', '.join(_STRENGTHS)}")
+    _check(kind.form in _FORMS, f"{path}.form", f"one of {', '.join(_FORMS)}")
+    _check(kind.priority >= 0, f"{path}.priority", "at least 0")
+    _check(kind.limit is None or kind.limit >= 1, f"{path}.limit", "at least 1, or none")
+    _check(kind.window_days is None or kind.window_days >= 1, f"{path}.window_days", "at least 1, or none")
+    _check(kind.window_days is None or kind.limit is not None, f"{path}.window_days", "a window needs a limit")
+    _check(kind.generic_above >= 1, f"{path}.generic_above", "at least 1")
+    _check(kind.expires_hours is None or kind.expires_hours >= 1, f"{path}.expires_hours", "at least 1, or none")
+    _check(kind.expires_hours is None or kind.strength == "weak", f"{path}.expires_hours", "only a weak identifier expires")
+    _check_patterns(kind.blocked_patterns, f"{path}.blocked_patterns")
+
+
+def _check_patterns(patterns: tuple[str, ...], path: str) -> None:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as wrong:
+            raise PolicyError(f"{path}: {pattern!r} is no regular expression: {wrong}") from wrong
+
+
+def _check(holds: bool, path: str, expected: str) -> None:
+    if not holds:
+        raise PolicyError(f"{path}: {expected}")

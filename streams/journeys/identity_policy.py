@@ -1,0 +1,68 @@
+"""The identity policy that ships: which identifiers there are and how far each is trusted. Data only; every number may be changed."""
+
+from streams.identity.policy import IdentifierType, Policy
+
+YEAR_DAYS = 365
+MONTH_DAYS = 30
+
+TYPES = (
+    IdentifierType(name="user_id", strength="unique", priority=0, limit=1, generic_above=3, aliases=("userId", "user")),
+    IdentifierType(name="crm_id", strength="unique", priority=1, limit=1, generic_above=3, aliases=("crmId", "crm")),
+    IdentifierType(
+        name="email",
+        strength="strong",
+        priority=2,
+        form="email",
+        limit=5,
+        window_days=YEAR_DAYS,
+        generic_above=3,
+        aliases=("mail", "email_address", "emailAddress"),
+    ),
+    IdentifierType(
+        name="loyalty_id",
+        strength="strong",
+        priority=3,
+        limit=5,
+        generic_above=3,
+        aliases=("loyaltyId", "loyalty", "loyalty_number", "loyaltyNumber"),
+    ),
+    IdentifierType(
+        name="phone",
+        strength="strong",
+        priority=4,
+        form="phone",
+        limit=5,
+        window_days=YEAR_DAYS,
+        generic_above=5,
+        aliases=("phone_number", "phoneNumber", "mobile"),
+    ),
+    IdentifierType(
+        name="device_id",
+        strength="weak",
+        priority=5,
+        form="uuid",
+        limit=10,
+        generic_above=5,
+        aliases=("deviceId", "device", "advertising_id", "advertisingId"),
+    ),
+    IdentifierType(
+        name="anonymous_id",
+        strength="weak",
+        priority=6,
+        form="uuid",
+        limit=5,
+        window_days=MONTH_DAYS,
+        generic_above=5,
+        aliases=("anonymousId", "cookie", "cookie_id"),
+    ),
+    IdentifierType(
+        name="case_id", strength="weak", priority=7, generic_above=1, expires_hours=90 * 24, aliases=("caseId", "case", "ticket_id")
+    ),
+    IdentifierType(name="session_id", strength="weak", priority=7, generic_above=1, expires_hours=24, aliases=("sessionId", "session")),
+)
+"""user_id is a person's login, never a company's; the meaning of each column is in streams/identity/policy.py."""
+
+
+def identity_policy(secret: bytes, default_region: str | None = None) -> Policy:
+    """The policy for one tenant: its secret keys every identifier, its region reads phone numbers without a country code."""
+    return Policy(secret=secret, types=TYPES, default_region=default_region)
