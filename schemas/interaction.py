@@ -14,13 +14,19 @@ RECORD_BYTES_MAX = 256 * 1024
 COLLECTOR_BYTES_MAX = 32 * 1024
 AHEAD_SECONDS_MAX = 24 * 3600
 """An interaction that occurred further ahead of its reception is refused: it never moves time."""
+JSON_DEPTH_MAX = 64
+"""Objects and lists within one another, at most; deeper values are refused."""
+NUMBER_DIGITS_MAX = 64
+NUMBER_EXPONENT_MAX = 400
+"""A number in properties, traits or context has at most so many digits, and lies within 10 to the power of plus or minus this."""
+MESSAGE_ID_CHARACTERS_MAX = 512
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 
 CHANNELS = (
-    "web", "mobile", "email", "sms", "push", "chat", "social", "voice", "ivr", "video", "store", "kiosk", "iot", "mail", "partner", "survey", "ticket",
-    "campaign", "bureau", "back_office",
-)  # fmt: skip
+    *("web", "mobile", "email", "sms", "push", "chat", "social", "voice", "ivr", "video"),
+    *("store", "kiosk", "iot", "mail", "partner", "survey", "ticket", "campaign", "bureau", "back_office"),
+)
 """The channels with a name of their own; another name is accepted and counted."""
 
 EVENTS = {
@@ -40,14 +46,18 @@ EVENTS = {
 
 Id = str | int
 """An identifier as clients send it: text, or a whole number that is read as its text."""
-Instant = Annotated[str | int | float, Meta(description="RFC 3339 text; a number is seconds, milliseconds or microseconds since 1970, told apart by size.")]
+Document = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+"""A JSON object of the producer's own shape, as it was sent."""
+Instant = Annotated[
+    str | int | float, Meta(description="RFC 3339 text; a number is seconds, milliseconds or microseconds since 1970, told apart by size.")
+]
 
 
 class Amount(Struct, kw_only=True, rename="camel", omit_defaults=True):
     """An exact amount of money: a number is read from its literal, a string as it stands."""
 
     amount: Decimal
-    currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$", description="ISO 4217.")]
+    currency: Annotated[str, Meta(pattern="^[A-Za-z]{3}$", max_length=3, description="ISO 4217.")]
 
 
 class Operator(Struct, kw_only=True, rename="camel", omit_defaults=True):
@@ -90,7 +100,7 @@ class Account(Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """One interaction on the wire: JSON in camelCase; only an identifier, an event (or a type) and a timestamp are expected of a producer."""
+    """One interaction on the wire: JSON in camelCase; a producer needs to send an identifier, an event (or a type) and a timestamp."""
 
     message_id: Id | None = None
     type: Literal["track", "identify", "page", "screen", "group", "alias"] = "track"
@@ -100,7 +110,7 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
     anonymous_id: Id | None = None
     previous_id: Id | None = None
     group_id: Id | None = None
-    identifiers: dict[str, list[Id] | Id | None] | None = None
+    identifiers: dict[str, list[Id | None] | Id | None] | None = None
     timestamp: Instant | None = None
     original_timestamp: Instant | None = None
     sent_at: Instant | None = None
@@ -108,7 +118,7 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
     channel: str | None = None
     touchpoint: str | None = None
     direction: Literal["inbound", "outbound"] | None = None
-    account: Account | None = None
+    account: Account | Id | None = None
     case_id: Id | None = None
     conversation_id: Id | None = None
     session_id: Id | None = None
@@ -121,9 +131,9 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
     cost: Amount | None = None
     duration_seconds: float | None = None
     outcome: Outcome | None = None
-    context: msgspec.Raw | None = None
-    traits: msgspec.Raw | None = None
-    properties: msgspec.Raw | None = None
+    context: Document | None = None
+    traits: Document | None = None
+    properties: Document | None = None
     text: str | None = None
     consent: list[ConsentGiven] | None = None
     source: Source | None = None

@@ -15,7 +15,12 @@ class Metric(NamedTuple):
 METRICS = (
     Metric("kairos_interactions_read", "counter", (), "Records read from the interactions topic."),
     Metric("kairos_interactions_dead", "counter", ("reason",), "Records refused, by reason."),
-    Metric("kairos_interactions_anchored", "counter", ("channel",), "Interactions sent on to their anchor, by channel (other: no name of its own)."),
+    Metric(
+        "kairos_interactions_anchored",
+        "counter",
+        ("channel",),
+        "Interactions sent on to their anchor, by channel (other: no name of its own).",
+    ),
     Metric("kairos_interactions_applied", "counter", (), "Interactions that joined a timeline."),
     Metric("kairos_interactions_duplicate", "counter", (), "Interactions whose id their timeline held already."),
     Metric("kairos_interactions_too_late", "counter", (), "Interactions older than what a timeline holds."),

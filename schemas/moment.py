@@ -18,7 +18,7 @@ class Explanation(Struct, kw_only=True, rename="camel"):
     language: str
 
 
-class Moment(Output, kw_only=True, rename="camel", omit_defaults=False):
+class Moment(Output, kw_only=True, rename="camel", omit_defaults=True):
     """A moment and its verdict; never act after `expiresAt`. `retracts` names the id that no longer holds."""
 
     id: str

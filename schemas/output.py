@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Timestamp = Annotated[str, Meta(description="RFC 3339 in UTC, to the microsecond where there is one.", extra_json_schema={"format": "date-time"})]
+Timestamp = Annotated[
+    str, Meta(description="RFC 3339 in UTC, to the microsecond where there is one.", extra_json_schema={"format": "date-time"})
+]
 
 
 class Subject(Struct, kw_only=True, rename="camel", frozen=True):

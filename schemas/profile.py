@@ -71,7 +71,7 @@ class Totals(Struct, kw_only=True, rename="camel"):
     refunded: Money
 
 
-class Profile(Output, kw_only=True, rename="camel"):
+class Profile(Output, kw_only=True, rename="camel", omit_defaults=True):
     """One customer as of a time. A redirect (`mergedInto`) says that this id is now another's; its other fields are empty."""
 
     version: int

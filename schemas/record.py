@@ -1,6 +1,7 @@
 """A record's three parts: key, value and headers; the one codec of JSON values.
 
-Headers follow CloudEvents' Kafka binding in binary mode (cloudevents.io, spec 1.0.2): `ce_` before each attribute, `content-type` beside them.
+Headers follow CloudEvents' Kafka binding in binary mode (cloudevents.io, 1.0.2): `ce_` before each attribute, and `content-type`.
+The rule this module owns: the type of an event is the name of the topic it is on.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,9 @@ def decode(kind: type[S], value: bytes) -> S:
     return msgspec.json.decode(value, type=kind)
 
 
-def cloud_event_headers(event_id: str, event_type: str, source: str, time: str, trace_parent: bytes | None = None) -> Sequence[tuple[str, bytes]]:
+def cloud_event_headers(
+    event_id: str, event_type: str, source: str, time: str, trace_parent: bytes | None = None
+) -> Sequence[tuple[str, bytes]]:
     """The headers of an output: `time` is RFC 3339; a trace context that came in is carried on."""
     headers = [
         ("ce_id", event_id.encode()),

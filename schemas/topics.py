@@ -7,7 +7,7 @@ MEBIBYTE = 1024 * 1024
 
 
 class Topic(NamedTuple):
-    """One topic; retention in milliseconds (-1: for ever), sizes in bytes, partitions None where it is co-partitioned with the interactions."""
+    """One topic; retention in milliseconds (-1: for ever), sizes in bytes; no partitions of its own where it has those of the interactions."""
 
     name: str
     key: str
@@ -30,19 +30,31 @@ MOMENTS = "journey.moments.v1"
 IDENTITY_CHANGES = "journey.identity.changes.v1"
 IDENTITY_CONFLICTS = "journey.identity.conflicts.v1"
 
+_PLACE = "hash of where the record lay"
+_NODE = "keyed hash of an identifier"
 _CUSTOMER = "customer id"
-_SUBSCRIBERS = ("subscribers", "connectors")
+
+
+def _output(name: str, about: str, days: int | None, readers: tuple[str, ...] = ("subscribers", "connectors")) -> Topic:
+    """A topic that the customer agent publishes on: kept for some days, or (None) compacted to the newest value of each customer."""
+    cleanup: Literal["delete", "compact"] = "compact" if days is None else "delete"
+    return Topic(name, _CUSTOMER, None, cleanup, -1 if days is None else days * DAY_MS, MEBIBYTE, ("customer",), readers, about)
+
+
+_TAKEN = "Every interaction, as producers send it."
+_REFUSED = "Records that were refused, and why."
+_ASKED = "Internal: who is this? Its messages are no contract."
 
 TOPICS = (
-    Topic(INTERACTIONS, "any", None, "delete", 7 * DAY_MS, MEBIBYTE, ("producers", "connectors"), ("intake",), "Every interaction, as producers send it."),
-    Topic(DEAD_LETTERS, "any", None, "delete", 30 * DAY_MS, MEBIBYTE, ("intake", "connectors"), ("operators",), "Records that were refused, and why."),
-    Topic(IDENTITY, "keyed hash of an identifier", None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "customer"), ("customer",), "Internal: who is this?"),
-    Topic(PROFILES, _CUSTOMER, None, "compact", -1, MEBIBYTE, ("customer",), _SUBSCRIBERS, "The newest profile of every customer; redirects of merged ones."),
-    Topic(STAGES, _CUSTOMER, None, "delete", 30 * DAY_MS, MEBIBYTE, ("customer",), _SUBSCRIBERS, "Stage changes and their retractions."),
-    Topic(SEGMENTS, _CUSTOMER, None, "delete", 30 * DAY_MS, MEBIBYTE, ("customer",), _SUBSCRIBERS, "Segment entries and exits and their retractions."),
-    Topic(MOMENTS, _CUSTOMER, None, "delete", 30 * DAY_MS, MEBIBYTE, ("customer",), _SUBSCRIBERS, "Moments with their verdicts and retractions."),
-    Topic(IDENTITY_CHANGES, _CUSTOMER, None, "delete", 365 * DAY_MS, MEBIBYTE, ("customer",), _SUBSCRIBERS, "Merges and splits of customers."),
-    Topic(IDENTITY_CONFLICTS, _CUSTOMER, None, "delete", 90 * DAY_MS, MEBIBYTE, ("customer",), ("operators",), "Links that were refused, and by which rule."),
+    Topic(INTERACTIONS, "any", None, "delete", 7 * DAY_MS, MEBIBYTE // 4, ("producers", "connectors"), ("intake",), _TAKEN),
+    Topic(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("intake", "connectors"), ("operators",), _REFUSED),
+    Topic(IDENTITY, _NODE, None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "customer"), ("customer",), _ASKED),
+    _output(PROFILES, "The newest profile of every customer; redirects of merged ones.", None),
+    _output(STAGES, "Stage changes and their retractions.", 30),
+    _output(SEGMENTS, "Segment entries and exits and their retractions.", 30),
+    _output(MOMENTS, "Moments with their verdicts and retractions.", 30),
+    _output(IDENTITY_CHANGES, "Merges and splits of customers.", 365),
+    _output(IDENTITY_CONFLICTS, "Links that were refused, and by which rule.", 90, readers=("operators",)),
 )
 """In the order of one event's way."""
 
