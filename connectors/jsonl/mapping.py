@@ -1,5 +1,6 @@
 """One line is one interaction. The rule this module owns: a line that is JSON passes as it stands, byte for byte; what it says is intake's to judge."""
 
+import json
 from datetime import UTC, datetime
 
 import msgspec
@@ -21,43 +22,55 @@ class _Glance(Struct, rename="camel"):
     timestamp: str | int | float | None = None
 
 
+class _When(Struct):
+    timestamp: str | int | float | None = None
+
+
+_WHEN = msgspec.json.Decoder(_When)
 _GLANCE = msgspec.json.Decoder(_Glance)
-_ANY = msgspec.json.Decoder()
 
 
 def interaction(line: bytes) -> Ready | Refused:
     """Map a line without its end; refused as `unreadable` where it is no JSON in UTF-8."""
     try:
+        line.decode()  # What is not looked at is not decoded below.
         glance = _GLANCE.decode(line)
-    except msgspec.ValidationError:
-        return Ready(line, None, None) if _is_text(line) else Refused("unreadable", line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UnicodeDecodeError:
+        return Refused("unreadable", line)
+    except (msgspec.DecodeError, RecursionError):
         return Ready(line, None, None) if _is_json(line) else Refused("unreadable", line)
     return Ready(line, _identifier(glance), _instant(glance.timestamp))
 
 
-def _is_text(line: bytes) -> bool:
+def occurred_at(line: bytes) -> int | None:
+    """When a line says that it occurred (microseconds UTC); None where it says no instant."""
     try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+        return _instant(_WHEN.decode(line).timestamp)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _is_json(line: bytes) -> bool:
+    """Whether the text is JSON, however wrong its types and large its numbers."""
     try:
-        _ANY.decode(line)
+        json.loads(line, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except RecursionError:
         return True  # Nested deeper than it can be read: JSON as far as it was seen.
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except ValueError:
         return False
     return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _identifier(glance: _Glance) -> str | None:
     said: dict[str, object] = {"user_id": glance.user_id, "anonymous_id": glance.anonymous_id}
     said |= {name: value for name, value in (glance.identifiers or {}).items() if value not in (None, [], "")}
-    name = next((name for name in _SEED if said.get(name) not in (None, "")), None) or next((name for name in said if said[name] not in (None, "")), None)
+    name = next((name for name in _SEED if said.get(name) not in (None, "")), None) or next(
+        (name for name in said if said[name] not in (None, "")), None
+    )
     if name is None:
         return None
     value = said[name]

@@ -29,5 +29,10 @@ class JsonLines:
         """One interaction or one refusal."""
         return (Refused("too_large", item) if len(item) > RECORD_BYTES_MAX else mapping.interaction(item),)
 
+    def times(self, path: Path) -> Iterator[int | None]:
+        """When each line says that it occurred."""
+        for line in self.read(path):
+            yield mapping.occurred_at(line)
+
 
 READER = JsonLines()

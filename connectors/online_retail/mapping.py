@@ -52,27 +52,38 @@ class _Line(NamedTuple):
 
 def interaction(invoice: Invoice) -> Ready | Refused:
     """Map an invoice; refused as `unreadable` where a line is not by COLUMNS, as `not_an_interaction` where it is bookkeeping."""
-    letter = invoice.number.rstrip("0123456789")
     try:
-        lines = [_line(row) for row in invoice.rows]
-        invoice.number.encode()
+        lines = [_line(row) for row in invoice.rows if row[0] == invoice.number]
+        if len(lines) < len(invoice.rows):
+            return Refused("unreadable", invoice.original)
+        if _is_bookkeeping(invoice.number, lines):
+            return Refused("not_an_interaction", invoice.original)
+        return _ready(invoice.number, lines)
     except _UNREADABLE:
         return Refused("unreadable", invoice.original)
-    if not invoice.number or not lines:
-        return Refused("unreadable", invoice.original)
+
+
+def _letter(number: str) -> str:
+    return number.rstrip("0123456789")
+
+
+def _is_bookkeeping(number: str, lines: Sequence[_Line]) -> bool:
+    """An accounting entry, or stock that is written off: no letter, nobody's, and less than nothing in all."""
+    written_off = not _letter(number) and not lines[0].customer and sum(line.product.quantity for line in lines) < 0
+    return written_off or _letter(number) not in EVENTS
+
+
+def _ready(number: str, lines: Sequence[_Line]) -> Ready:
     customer, country = lines[0].customer, lines[0].country
-    written_off = not letter and not customer and sum(line.product.quantity for line in lines) < 0
-    if letter not in EVENTS or written_off:
-        return Refused("not_an_interaction", invoice.original)
+    anonymous = f"invoice-{number}"
     revenue = money.ZERO
     for line in lines:
         revenue = money.add(revenue, line.amount)
     occurred_at = min(line.occurred_at for line in lines)
-    anonymous = f"invoice-{invoice.number}"
     value = {
-        "messageId": f"{SYSTEM}-{invoice.number}",
+        "messageId": f"{SYSTEM}-{number}",
         "type": "track",
-        "event": EVENTS[letter],
+        "event": EVENTS[_letter(number)],
         **({"identifiers": {"crm_id": [customer]}} if customer else {"anonymousId": anonymous}),
         "timestamp": rfc3339(occurred_at),
         "channel": "web",
@@ -89,7 +100,9 @@ def _line(row: Sequence[str]) -> _Line:
     _, sku, name, quantity, date, price, customer, country = row
     pieces = int(quantity)
     cost, literal = _price(price)
-    return _Line(_Product(sku, pieces, literal, name), money.multiply(cost, Decimal(pieces)), _instant(date), _customer(customer), country)
+    return _Line(
+        _Product(sku, pieces, literal, name), money.multiply(cost, Decimal(pieces)), _occurred_at(date), _customer(customer), country
+    )
 
 
 @lru_cache(maxsize=65536)
@@ -115,6 +128,14 @@ def _customer(text: str) -> str:
     return str(int(number))
 
 
+def instant(date: str) -> int | None:
+    """Microseconds UTC of an InvoiceDate; None where it is none."""
+    try:
+        return _occurred_at(date)
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=4096)
-def _instant(text: str) -> int:
-    return since_epoch(datetime.fromisoformat(text).replace(tzinfo=_LONDON))
+def _occurred_at(date: str) -> int:
+    return since_epoch(datetime.fromisoformat(date).replace(tzinfo=_LONDON))

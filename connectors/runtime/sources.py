@@ -32,6 +32,8 @@ class Reader(Protocol[Item]):
 
     def read(self, path: Path) -> Iterator[Item]: ...
     def map(self, item: Item) -> Sequence[Ready | Refused]: ...
+    def times(self, path: Path) -> Iterator[int | None]:
+        """For each item that `read` gives, in the same order: an instant that is not after any of its interactions (microseconds UTC), None if unknown."""
 
 
 def mapped(reader: Reader[Item], path: Path) -> Iterator[Ready | Refused]:

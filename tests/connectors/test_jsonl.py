@@ -1,0 +1,92 @@
+"""Lines of JSON: what is one passes byte for byte, what is none is refused, and nothing stops the reading."""
+
+from pathlib import Path
+
+import pytest
+
+from connectors.jsonl.source import READER
+from connectors.runtime.readers import readers
+from connectors.runtime.sources import Ready, Refused, mapped
+from schemas.interaction import RECORD_BYTES_MAX
+
+GOOD = b'{"userId":"42","event":"Page Viewed","timestamp":"2026-01-01T00:00:00.5Z","new":[1]}'
+
+
+def _map(tmp_path: Path, content: bytes) -> list[Ready | Refused]:
+    file = tmp_path / "lines.jsonl"
+    file.write_bytes(content)
+    return list(mapped(READER, file))
+
+
+def test_a_line_passes_as_it_stands(tmp_path: Path) -> None:
+    assert _map(tmp_path, GOOD + b"\r\n\n" + GOOD) == [Ready(GOOD, "user_id:42", 1_767_225_600_500_000)] * 2
+
+
+@pytest.mark.parametrize("line", [b"not json", b'{"userId":', b"\xff\xfe", b'{"a":"\xff"}', b"{} {}", b"\x00", b'{"a":NaN}'])
+def test_a_line_that_is_no_json_is_refused_alone(tmp_path: Path, line: bytes) -> None:
+    assert _map(tmp_path, GOOD + b"\n" + line + b"\n" + GOOD)[1:] == [
+        Refused("unreadable", line),
+        Ready(GOOD, "user_id:42", 1_767_225_600_500_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[]",
+        b"17",
+        b"null",
+        b'{"userId":{}}',
+        b'{"timestamp":"never"}',
+        b'{"timestamp":1e400}',
+        b'{"identifiers":[]}',
+        b"[" * 100_000,
+        b'{"a":[1,2]}',
+    ],
+)
+def test_what_a_line_of_json_says_is_not_the_readers_to_judge(tmp_path: Path, line: bytes) -> None:
+    (one,) = _map(tmp_path, line)
+
+    assert isinstance(one, Ready)
+    assert one.value == line
+    assert one.occurred_at is None
+    assert list(READER.times(tmp_path / "lines.jsonl")) == [None]
+
+
+@pytest.mark.parametrize(
+    ("line", "identifier"),
+    [
+        (b'{"anonymousId":"c","userId":null}', "anonymous_id:c"),
+        (b'{"identifiers":{"phone":"1","email":["e","f"]},"anonymousId":"c"}', "email:e"),
+        (b'{"identifiers":{"crm_id":17850}}', "crm_id:17850"),
+        (b'{"identifiers":{"badge":[9],"email":[]}}', "badge:9"),
+        (b'{"userId":""}', None),
+    ],
+)
+def test_the_first_identifier_names_the_place(tmp_path: Path, line: bytes, identifier: str | None) -> None:
+    assert [one.identifier for one in _map(tmp_path, line) if isinstance(one, Ready)] == [identifier]
+
+
+@pytest.mark.parametrize(
+    "written", [b"1767225600", b"1767225600000", b"1767225600000000", b"1767225600.0", b'"2026-01-01T01:00:00+01:00"', b'"2026-01-01"']
+)
+def test_an_instant_is_read_in_any_unit(tmp_path: Path, written: bytes) -> None:
+    (one,) = _map(tmp_path, b'{"timestamp":' + written + b"}")
+
+    assert isinstance(one, Ready)
+    assert one.occurred_at == 1_767_225_600_000_000
+    assert list(READER.times(tmp_path / "lines.jsonl")) == [one.occurred_at]
+
+
+def test_a_line_beyond_a_records_limit_is_refused_and_cut(tmp_path: Path) -> None:
+    line = b'{"userId":"' + b"x" * (3 * RECORD_BYTES_MAX) + b'"}'
+
+    assert _map(tmp_path, line + b"\n" + GOOD) == [
+        Refused("too_large", line[: RECORD_BYTES_MAX + 1]),
+        Ready(GOOD, "user_id:42", 1_767_225_600_500_000),
+    ]
+
+
+def test_readers_are_found_by_being_there() -> None:
+    assert set(readers()) == {"online-retail", "jsonl"}
+    assert all(reader.name == name for name, reader in readers().items())
