@@ -1,0 +1,195 @@
+"""One record, one line: how each topic's values read on a screen.
+
+The rule this module owns: a line is made from the wire value alone, a field that is missing leaves a gap, and a value that is none of the topic's
+is shown as it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from rich.text import Text
+
+from schemas import topics
+
+Value = Mapping[str, Any]
+
+CUSTOMER_SHOWN = 10
+"""So many characters of a customer id are shown; `kairos who` takes them."""
+
+STYLE_TIME, STYLE_ID, STYLE_NAME, STYLE_GOOD, STYLE_BAD, STYLE_QUIET = "dim", "cyan", "bold", "green", "red", "dim"
+
+STAGE_STYLES = {
+    "loyal": "bold green", "won_back": "bold green", "repeat": "green", "first_order": "green", "customer": "green", "advocate": "bold green",
+    "at_risk": "yellow", "lapsed": "red", "detractor": "red",
+}  # fmt: skip
+"""Colours of the stages that ship; another has none."""
+STATUS_STYLES = {"fired": "bold green", "suppressed": "yellow", "deferred": "yellow", "expired": "dim", "retracted": "red"}
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def line(topic: str, key: bytes | None, value: bytes | None) -> Text:
+    """A record of a topic as one line without its end."""
+    if value is None:
+        return Text.assemble((_shown(key), STYLE_ID), (" deleted", STYLE_BAD))
+    try:
+        read = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return Text.assemble((f"{_shown(key)} ", STYLE_ID), (f"{len(value):,} bytes, not JSON", STYLE_QUIET))
+    describe = _LINES.get(topic)
+    if describe is None or not isinstance(read, dict):
+        return Text(clean(value.decode(errors="replace")))
+    try:
+        return describe(read)
+    except (AttributeError, KeyError, TypeError, ValueError):  # not the contract's value: producers may send anything
+        return Text(clean(value.decode(errors="replace")))
+
+
+def clean(text: str) -> str:
+    """Text from outside without control characters: no producer moves a reader's cursor."""
+    return _CONTROL.sub("�", text)
+
+
+def short(customer: str) -> str:
+    """As much of a customer id as a line shows."""
+    return customer[:CUSTOMER_SHOWN]
+
+
+def when(timestamp: str | None) -> str:
+    """An RFC 3339 instant to the minute, or the gap where there is none."""
+    return timestamp[:16].replace("T", " ") if isinstance(timestamp, str) else " " * 16
+
+
+def amount(written: str) -> str:
+    """An exact decimal with thousands, to the cent, for a person."""
+    whole, _, fraction = written.partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}.{(fraction + '00')[:2]}"
+
+
+def stage(value: Value) -> Text:
+    """`2011-03-01 09:00  c7abq...  retail  repeat → loyal  because online-retail-5371`."""
+    text = _opening(value)
+    text.append(f"{value['journey']} ", STYLE_QUIET)
+    text.append_text(move(value))
+    if value.get("retracts"):
+        text.append("  retracted", STYLE_BAD)
+    text.append(f"  {because(value['cause'])}", STYLE_QUIET)
+    return text
+
+
+def move(value: Value) -> Text:
+    """`repeat → loyal`, each stage in its colour."""
+    start = value.get("from")
+    to = clean(value["to"])
+    return Text.assemble((clean(start) if start else "·", STAGE_STYLES.get(start or "", "")), (" → ", STYLE_QUIET), (to, STAGE_STYLES.get(to, "")))
+
+
+def because(cause: Value) -> str:
+    """What set an output off, in words."""
+    if cause["kind"] == "deadline":
+        return f"by time, at {when(cause.get('deadline'))}" + (f", since {clean(cause['messageId'])}" if cause.get("messageId") else "")
+    return f"because of {clean(cause.get('messageId') or '?')}"
+
+
+def moment(value: Value) -> Text:
+    """`2011-03-01 09:00  c7abq...  big_order fired  Ordered for 1,234.00, 4.2 times the usual 290.00.`"""
+    text = _opening(value)
+    text.append(clean(value["moment"]), STYLE_NAME)
+    status = "retracted" if value.get("retracts") else value["status"]
+    text.append(f" {status}", STATUS_STYLES.get(status, ""))
+    if value.get("reason"):
+        text.append(f" ({clean(value['reason'])})", STYLE_QUIET)
+    text.append(f"  {clean(value['explanation']['text'])}")
+    return text
+
+
+def segment(value: Value) -> Text:
+    """`2011-03-01 09:00  c7abq...  entered high_value  reason`."""
+    text = _opening(value)
+    text.append("entered " if value["entered"] else "left ", STYLE_GOOD if value["entered"] else "yellow")
+    text.append(clean(value["segment"]), STYLE_NAME)
+    if value.get("retracts"):
+        text.append("  retracted", STYLE_BAD)
+    text.append(f"  {clean(value['reason'])}", STYLE_QUIET)
+    return text
+
+
+def profile(value: Value) -> Text:
+    """`c7abq...  v12  crm_id:17850  retail: loyal  high_value  34 orders 5,391.21 GBP`."""
+    text = Text.assemble((short(value["customerId"]), STYLE_ID), (f"  v{value['version']}", STYLE_QUIET))
+    if value.get("mergedInto"):
+        return text.append_text(Text.assemble("  is now ", (short(value["mergedInto"]), STYLE_ID)))
+    names = [f"{kind}:{name}" for kind, found in value["identifiers"].items() for name in found]
+    text.append(f"  {clean(names[0]) if names else '-'}" + (f" +{len(names) - 1}" if len(names) > 1 else ""))
+    for journey, position in value["journeys"].items():
+        text.append(f"  {clean(journey)}: ", STYLE_QUIET)
+        text.append(clean(position["stage"]), STAGE_STYLES.get(position["stage"], ""))
+    if value["segments"]:
+        text.append(f"  {clean(', '.join(value['segments']))}", STYLE_NAME)
+    for currency, totals in value["totals"].items():
+        text.append(f"  {totals['orders']} orders {amount(totals['revenue'])} {clean(currency)}")
+    return text
+
+
+def dead_letter(value: Value) -> Text:
+    """`not_an_interaction  journey.interactions.v1 2 @ 3123  1,204 bytes  detail`."""
+    return Text.assemble(
+        (clean(value["reason"]), STYLE_BAD),
+        (f"  {clean(value['topic'])} {value['partition']} @ {value['offset']}  {value['originalSize']:,} bytes", STYLE_QUIET),
+        f"  {clean(value['detail'])}",
+    )
+
+
+def interaction(value: Value) -> Text:
+    """`2011-03-01 09:00  Order Completed  crm_id:17850  online-retail-5371`."""
+    names = [f"{field}:{value[field]}" for field in ("userId", "anonymousId") if value.get(field)]
+    names += [f"{kind}:{name}" for kind, found in (value.get("identifiers") or {}).items() for name in (found if isinstance(found, list) else [found])]
+    return Text.assemble(
+        (when(value.get("timestamp")), STYLE_TIME),
+        (f"  {clean(str(value.get('event') or value.get('type') or '?'))}", STYLE_NAME),
+        (f"  {clean(' '.join(names))}", STYLE_ID),
+        (f"  {clean(str(value.get('messageId') or ''))}", STYLE_QUIET),
+    )
+
+
+def identity_change(value: Value) -> Text:
+    """`2011-03-01 09:00  merge c7abq... + c93fd... → c7abq...`."""
+    before, after = (" + ".join(short(customer) for customer in value[side]) for side in ("from", "into"))
+    return Text.assemble((when(value.get("occurredAt")), STYLE_TIME), (f"  {clean(value['kind'])}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID))
+
+
+def identity_conflict(value: Value) -> Text:
+    """`2011-03-01 09:00  limit email  c7abq... ≠ c93fd...`."""
+    return Text.assemble(
+        (when(value.get("occurredAt")), STYLE_TIME),
+        (f"  {clean(value['rule'])}", "yellow"),
+        f" {clean(value['identifierType'])}",
+        (f"  {' ≠ '.join(short(customer) for customer in value['customers'])}", STYLE_ID),
+    )
+
+
+def _opening(value: Value) -> Text:
+    return Text.assemble((when(value["occurredAt"]), STYLE_TIME), (f"  {short(value['customerId'])}  ", STYLE_ID))
+
+
+def _shown(key: bytes | None) -> str:
+    if key is None:
+        return "(no key)"
+    return key.decode() if key.isascii() and key.decode().isprintable() else key.hex()
+
+
+_LINES: dict[str, Callable[[Value], Text]] = {
+    topics.INTERACTIONS: interaction,
+    topics.DEAD_LETTERS: dead_letter,
+    topics.PROFILES: profile,
+    topics.STAGES: stage,
+    topics.SEGMENTS: segment,
+    topics.MOMENTS: moment,
+    topics.IDENTITY_CHANGES: identity_change,
+    topics.IDENTITY_CONFLICTS: identity_conflict,
+}

@@ -1,0 +1,20 @@
+"""The short names of topics, as `kairos tail` takes them."""
+
+from schemas import topics
+
+SHORT = {
+    "interactions": topics.INTERACTIONS,
+    "dead": topics.DEAD_LETTERS,
+    "identity": topics.IDENTITY,
+    "profiles": topics.PROFILES,
+    "stages": topics.STAGES,
+    "segments": topics.SEGMENTS,
+    "moments": topics.MOMENTS,
+    "changes": topics.IDENTITY_CHANGES,
+    "conflicts": topics.IDENTITY_CONFLICTS,
+}
+
+
+def full(name: str) -> str | None:
+    """The topic that a short or a full name means; None where it is none of ours."""
+    return SHORT.get(name) or (name if name in topics.BY_NAME else None)

@@ -1,0 +1,92 @@
+"""What several commands share: options, settings from the environment with flags on top, and how a command fails.
+
+The rule this module owns: a usage that cannot work exits with 2, a failure of the outside world with 1, and both say what to do.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., object])
+
+BROKER_HELP = (
+    "Kafka: HOST:PORT; mock; docker; auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else a broker that runs in the data directory, "
+    "else starts the one of the last run again."
+)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine.")
+broker = click.option("--broker", default="auto", show_default=True, metavar="auto|HOST:PORT", help=BROKER_HELP)
+
+
+class Failure(click.ClickException):
+    """What was asked for could not be done; the text says why and what to try."""
+
+    exit_code = 1
+
+
+def settings(**flags: object) -> Settings:
+    """The settings; `flags` that are not None win over environment and file. A wrong one is a usage error that names it."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from streams.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        raise click.UsageError("\n".join(_complaint(found["loc"], found["msg"], found["input"]) for found in error.errors())) from None
+    except (SettingsError, ValueError) as error:  # the file is no TOML
+        raise click.UsageError(f"The settings cannot be read: {error}") from None
+
+
+def _complaint(where: tuple[int | str, ...], message: str, given: object) -> str:
+    from streams.settings import Settings
+
+    name = str(where[0]) if where else "settings"
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"There is no setting {name!r}; the README lists them all."
+    return f"KAIROS_{name.upper()}={given!s}: {message}. ({field.description})"
+
+
+def outside(function: F) -> F:
+    """Turn what the outside world can do to a command (no broker, no file, Ctrl-C) into one line and the right exit code."""
+
+    @functools.wraps(function)
+    def guarded(*args: object, **kwargs: object) -> object:
+        from confluent_kafka import KafkaException
+        from kafka.errors import KafkaError
+
+        from streams.broker.errors import BrokerUnavailable
+
+        try:
+            return function(*args, **kwargs)
+        except BrokerUnavailable as error:
+            raise Failure(str(error)) from None
+        except KafkaException as error:
+            raise Failure(f"Kafka says: {error.args[0].str()}") from None
+        except KafkaError as error:
+            raise Failure(f"Kafka says: {type(error).__name__}: {error}") from None
+        except OSError as error:
+            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
+
+    return guarded  # type: ignore[return-value]  # wraps keeps the signature
+
+
+def instant(_ctx: click.Context, parameter: click.Parameter, written: str | None) -> int | None:
+    """A click callback: RFC 3339 to microseconds."""
+    from streams import instants
+
+    if written is None:
+        return None
+    parsed = instants.parse(written)
+    if parsed is None:
+        raise click.BadParameter(f"{written!r} is no instant; write it as 2011-12-10T00:00:00Z.", param=parameter)
+    return parsed

@@ -1,0 +1,114 @@
+"""How far the workers are, and when nothing is left to do.
+
+The rule this module owns: settled means that beyond the offsets the group has committed no input and no internal message is left, and no transaction is
+open on these topics. The customer agent sends itself messages until nothing is due, so that is all there is to wait for. Offsets are read before
+ends, and ends before records: what moves in between is seen as work, never missed. Transaction markers take offsets too, so a lag of a few records
+may be none: only reading tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+REQUEST_SECONDS_MAX = 10.0
+READ_SECONDS_MAX = 5.0
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+
+class Progress(NamedTuple):
+    """Committed offsets and high watermarks of the topics watched; whether a transaction is open on any of them."""
+
+    committed: Mapping[Place, int]
+    ends: Mapping[Place, int]
+    open_transaction: bool
+
+    def lag(self, topic: str) -> int:
+        """Offsets between the group and the topic's end, markers included."""
+        return sum(end - self.committed.get(place, 0) for place, end in self.ends.items() if place[0] == topic)
+
+    def done(self, topic: str) -> int:
+        """Offsets that the group has put behind it, markers included."""
+        return sum(offset for place, offset in self.committed.items() if place[0] == topic)
+
+
+class Watch:
+    """Watches one consumer group on some topics; use it from one thread, and close it."""
+
+    def __init__(self, bootstrap: str, group: str, topics: Sequence[str], partitions: int) -> None:
+        configuration = {"bootstrap.servers": bootstrap, "log_level": 2}
+        self._group = group
+        self._places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
+        self._admin = AdminClient(configuration)
+        self._reader = Consumer(
+            {
+                **configuration,
+                "group.id": f"{group}-settle",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 10,
+            }
+        )
+
+    def close(self) -> None:
+        """Free the connections."""
+        self._reader.close()
+
+    def look(self) -> Progress:
+        """Where the group and the topics stand now: offsets first, then ends."""
+        committed = self._committed()
+        stable = self._ends(IsolationLevel.READ_COMMITTED)
+        ends = self._ends(IsolationLevel.READ_UNCOMMITTED)
+        return Progress(committed, ends, stable != ends)
+
+    def is_settled(self, seen: Progress) -> bool:
+        """Whether nothing was left beyond what `seen` says was committed."""
+        if seen.open_transaction or any(end and place not in seen.committed for place, end in seen.ends.items()):
+            return False
+        return not self._has_records(seen)
+
+    def _committed(self) -> dict[Place, int]:
+        """The group's offsets; those of a transaction that is just being committed count as unknown."""
+        asked = ConsumerGroupTopicPartitions(self._group, self._places)
+        try:
+            found = self._admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=REQUEST_SECONDS_MAX)[self._group].result()
+        except KafkaException as error:
+            if error.args[0].retriable() or error.args[0].code() in _NOT_YET:
+                return {}
+            raise
+        return {(place.topic, place.partition): place.offset for place in found.topic_partitions or () if place.error is None and place.offset >= 0}
+
+    def _ends(self, isolation: IsolationLevel) -> dict[Place, int]:
+        asked = {TopicPartition(place.topic, place.partition): OffsetSpec.latest() for place in self._places}
+        answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS_MAX)
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    def _has_records(self, seen: Progress) -> bool:
+        behind = [TopicPartition(*place, seen.committed[place]) for place, end in seen.ends.items() if seen.committed.get(place, 0) < end]
+        if not behind:
+            return False
+        self._reader.assign(behind)
+        waiting = len(behind)
+        try:
+            while waiting:
+                message = self._reader.poll(READ_SECONDS_MAX)
+                if message is None or message.error() is None:
+                    return True  # a record, or an end that did not come: not settled as far as can be told
+                if message.error().code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(message.error())
+                waiting -= 1
+            return False
+        finally:
+            self._reader.unassign()
+
+
+_NOT_YET = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
+                      KafkaError.COORDINATOR_NOT_AVAILABLE})  # fmt: skip
+"""The group has not begun, or is just moving: ask again."""
