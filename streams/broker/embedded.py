@@ -38,7 +38,7 @@ while kill -0 "$1" && [ $tries -lt 80 ]; do sleep 0.1; tries=$((tries + 1)); don
 kill -KILL "$1"
 """
 
-_PROPERTIES = {
+PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
@@ -177,7 +177,7 @@ class EmbeddedBroker:
     def _properties(self, ports: tuple[int, int]) -> Path:
         kafka, controller = ports
         settings = {
-            **_PROPERTIES,
+            **PROPERTIES,
             "listeners": f"PLAINTEXT://127.0.0.1:{kafka},CONTROLLER://127.0.0.1:{controller}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "log.dirs": str(self.data_directory / "logs"),
