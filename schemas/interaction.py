@@ -46,8 +46,8 @@ EVENTS = {
 
 Id = str | int
 """An identifier as clients send it: text, or a whole number that is read as its text."""
-Document = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
-"""A JSON object of the producer's own shape, as it was sent."""
+Document = dict[str, msgspec.Raw]
+"""A JSON object of the producer's own shape: the names it has at its top, the values as they were sent."""
 Instant = Annotated[
     str | int | float, Meta(description="RFC 3339 text; a number is seconds, milliseconds or microseconds since 1970, told apart by size.")
 ]

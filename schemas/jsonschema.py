@@ -11,6 +11,7 @@ Schema = dict[str, object]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
+_UNSAID = frozenset({"required", "additionalProperties"})
 _ANNOTATIONS = frozenset({"anyOf", "default"})
 
 
@@ -40,15 +41,13 @@ def _tidy_schema(schema: Schema) -> Schema:
 
 
 def _tidy(node: object) -> object:
-    """The same schema in fewer words: a choice of bare types is a list of them, and no default says null."""
+    """The same schema in fewer words: a choice of bare types is a list of them, no default says null."""
     if isinstance(node, list):
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
     tidy = {
-        key: _tidy(value)
-        for key, value in node.items()
-        if not (key == "default" and value is None) and not (key == "required" and not value)
+        key: _tidy(value) for key, value in node.items() if not (key == "default" and value is None) and not (key in _UNSAID and not value)
     }
     if tidy.get("format") == "decimal":
         tidy = {"type": ["string", "number"], "format": "decimal"}

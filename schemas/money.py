@@ -4,6 +4,7 @@ The rule this module owns: a sum of money does not depend on the order of adding
 so sums go through `add`, whose context has room for every amount that `parse` lets in.
 """
 
+import re
 from decimal import Context, Decimal, InvalidOperation
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from msgspec import Meta
 DIGITS_MAX = 30
 """The most digits, before and after the point, of an amount that is taken in."""
 
+# Decimal itself reads more than anyone means by an amount: blanks around it, underscores, other scripts' digits.
+_WRITTEN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _EXACT = Context(prec=4 * DIGITS_MAX)
 
 Money = Annotated[str, Meta(pattern=r"^-?\d+(\.\d+)?$", description="An exact decimal, never in exponent form.", examples=["12.50"])]
@@ -26,7 +29,7 @@ def parse(value: object) -> Decimal | None:
         return None
     if isinstance(value, Decimal):
         amount = value
-    elif isinstance(value, int | str):
+    elif isinstance(value, int) or (isinstance(value, str) and _WRITTEN.fullmatch(value)):
         try:
             amount = Decimal(value)
         except (InvalidOperation, ValueError):
