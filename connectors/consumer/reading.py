@@ -1,0 +1,143 @@
+"""Reads a topic's records. The rule this module owns: the end is a position that Kafka names, never a count of records.
+
+Transactions leave markers and aborted records between those that a `read_committed` reader is given, so offsets have holes, also at the end.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+TIMEOUT_SECONDS = 30
+_FETCHED_MAX = 5_000
+_POLL_SECONDS = 0.05
+"""A fetch is given out when it is full, or after this long."""
+
+
+class Record(NamedTuple):
+    """One record as it lies on its topic; `timestamp_ms` is the broker's."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp_ms: int
+
+
+class ReadFailed(Exception):
+    """Kafka did not answer, or there is no such topic."""
+
+
+def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", timeout_seconds: float = TIMEOUT_SECONDS) -> Iterator[Record]:
+    """All records from the beginning to the end as it is now, each partition in its order.
+
+    Under `read_committed` the end lies before the first transaction that is still open. Raises ReadFailed, also where nothing comes for
+    `timeout_seconds`.
+    """
+    consumer = _consumer(bootstrap, isolation)
+    try:
+        assigned = _assign(consumer, topic, OFFSET_BEGINNING, timeout_seconds)
+        ends = {one.partition: _end(consumer, one, timeout_seconds) for one in assigned}
+        unread = {partition for partition, end in ends.items() if end > 0}
+        heard = time.monotonic()
+        while unread:
+            messages = consumer.consume(_FETCHED_MAX, _POLL_SECONDS)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > timeout_seconds:
+                raise ReadFailed(f"{topic}: nothing came for {timeout_seconds} s; partitions {sorted(unread)} are not read to their ends.")
+            for message in messages:
+                if _is_end(message):
+                    unread.discard(message.partition() or 0)
+                    continue
+                record = _record(message)
+                if record.offset < ends[record.partition]:
+                    yield record
+                if record.offset >= ends[record.partition] - 1:
+                    unread.discard(record.partition)
+    finally:
+        consumer.close()
+
+
+def follow_topic(
+    bootstrap: str,
+    topic: str,
+    isolation: str = "read_committed",
+    from_beginning: bool = False,
+    is_over: Callable[[], bool] = lambda: False,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Iterator[Record | None]:
+    """Records as they come, from now on or from the beginning, until `is_over`; None at least once a second while there is nothing new."""
+    consumer = _consumer(bootstrap, isolation)
+    try:
+        _assign(consumer, topic, OFFSET_BEGINNING if from_beginning else OFFSET_END, timeout_seconds)
+        while not is_over():
+            fetched = [message for message in consumer.consume(500, 0.25) if not _is_end(message)]
+            yield from map(_record, fetched)
+            if not fetched:
+                yield None
+    finally:
+        consumer.close()
+
+
+def _consumer(bootstrap: str, isolation: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"kairos-reading-{uuid.uuid4().hex}",  # Asked for by the client; nothing is ever committed to it.
+            "enable.auto.commit": False,
+            "isolation.level": isolation,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,
+            "fetch.message.max.bytes": 4 * 1024 * 1024,
+            "queued.max.messages.kbytes": 32 * 1024,
+        }
+    )
+
+
+def _assign(consumer: Consumer, topic: str, offset: int, timeout_seconds: float) -> list[TopicPartition]:
+    try:
+        found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
+    except KafkaException as error:
+        raise ReadFailed(f"No broker answers: {error}") from error
+    if found.error is not None:
+        raise ReadFailed(f"Topic {topic}: {found.error.str()}")
+    assigned = [TopicPartition(topic, partition, offset) for partition in sorted(found.partitions)]
+    consumer.assign(assigned)
+    return assigned
+
+
+def _end(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:
+    try:
+        first, end = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
+    except KafkaException as error:
+        raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
+    return end if end > first else 0
+
+
+def _is_end(message: Message) -> bool:
+    """Whether this says that a partition is read to its end; any other error is raised."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:
+        return True
+    raise ReadFailed(f"{message.topic()}[{message.partition()}]: {error.str()}")
+
+
+def _record(message: Message) -> Record:
+    _, timestamp_ms = message.timestamp()
+    return Record(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key(),
+        message.value(),
+        message.headers() or (),  # type: ignore[arg-type]  # a list of pairs, as librdkafka gives it
+        timestamp_ms,
+    )
