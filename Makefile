@@ -12,8 +12,8 @@ PURE := $(wildcard schemas streams/instants.py streams/boundary.py streams/rows.
 run: $(STAMP) ## Play a year of a real web shop through Kairos, with a live view
 	$(BIN)/kairos run --source data/online-retail.csv.gz --reader online-retail --until 2011-12-10T00:00:00Z
 
-test: $(STAMP) ## Run the tests: minutes, on a real Kafka that starts by itself
-	$(BIN)/pytest
+test: $(STAMP) ## Run the tests on a real Kafka that starts by itself; ARGS="tests/broker -k mock" picks some
+	$(BIN)/pytest $(ARGS)
 
 check: $(STAMP) ## Check the house: import contracts, lint, format, types, the tests of the house
 	$(BIN)/lint-imports --no-logo

@@ -26,6 +26,8 @@ STOP_SECONDS_MAX = 15.0
 LOCK_SECONDS_MAX = 20.0
 MESSAGE_BYTES_MAX = 5 * 1024 * 1024
 _STARTED = b"Kafka Server started"
+_PORT_TAKEN = b"Address already in use"  # Somebody was quicker between our choice of a port and Kafka's bind.
+_ATTEMPTS = 3
 _POLL_SECONDS = 0.02
 
 # The guardian reads a pipe that only this program holds open for writing. Its end of file means that the program is gone, however it went.
@@ -106,18 +108,21 @@ class EmbeddedBroker:
         self.data_directory.mkdir(parents=True, exist_ok=True)
         lock = self._lock()
         try:
-            ports = self._ports()
-            self.cluster_id = self._format(java, class_path, ports)
-            self._launch([str(java), *_JVM_OPTIONS, "-cp", class_path, "kafka.Kafka", str(self._properties(ports))], lock)
+            for attempt in range(1, _ATTEMPTS + 1):
+                ports = self._ports()
+                self.cluster_id = self._format(java, class_path, ports)
+                self._launch([str(java), *_JVM_OPTIONS, "-cp", class_path, "kafka.Kafka", str(self._properties(ports))], lock)
+                self.bootstrap = f"127.0.0.1:{ports[0]}"
+                try:
+                    self._await_started()
+                    self._recognise()
+                    return
+                except BrokerUnavailable:
+                    self.kill()
+                    if _PORT_TAKEN not in self.log_path.read_bytes() or attempt == _ATTEMPTS:
+                        raise
         finally:
             os.close(lock)
-        self.bootstrap = f"127.0.0.1:{ports[0]}"
-        try:
-            self._await_started()
-            self._recognise()
-        except BrokerUnavailable:
-            self.kill()
-            raise
 
     def stop(self) -> None:
         """Kafka closes its logs and ends, by force after 15 s; harmless while it does not run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,6 +92,35 @@ def test_data_cluster_and_address_survive_stop_kill_and_pause(tmp_path: Path) ->
 
         assert (broker.bootstrap, broker.cluster_id) == (bootstrap, cluster)
         assert consume(broker.bootstrap, "kept", 2) == [b"before a stop", b"before a kill"]
+
+
+def test_a_client_outlives_the_kafka_that_was_killed_under_it(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path) as broker:
+        admin.create_topics(broker.bootstrap, [admin.NewTopic("kept", 1, {})])
+        producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
+        producer.produce("kept", b"before")
+        assert producer.flush(30) == 0
+
+        broker.kill()
+        producer.produce("kept", b"meanwhile")
+        broker.start()
+
+        assert producer.flush(60) == 0
+        assert consume(broker.bootstrap, "kept", 2) == [b"before", b"meanwhile"]
+
+
+def test_a_port_that_was_taken_meanwhile_is_exchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        (tmp_path / "ports").write_text(f"{taken} {taken + 1}")
+        answers = iter([True, True])
+        monkeypatch.setattr("streams.broker.embedded._is_free", lambda port: next(answers, False))
+
+        with EmbeddedBroker(tmp_path) as broker:
+            assert broker.bootstrap != f"127.0.0.1:{taken}"
+            assert admin.cluster_id(broker.bootstrap) == broker.cluster_id
 
 
 def test_a_foreign_cluster_is_refused(broker: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

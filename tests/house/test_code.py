@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.house.source import Function, Source, sources
+from tests.house.source import TOP, Function, Source, sources
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
@@ -36,6 +36,12 @@ def test_a_function_has_at_most_60_lines() -> None:
 
 def test_a_module_opens_with_what_it_owns() -> None:
     assert [source.path for source in sources() if not ast.get_docstring(source.tree)] == []
+
+
+def test_every_folder_of_the_source_is_a_package_that_the_import_contracts_see() -> None:
+    folders = {(TOP / source.path).parent for source in sources() if not source.path.startswith("tests/")}
+
+    assert sorted(str(folder.relative_to(TOP)) for folder in folders if not (folder / "__init__.py").exists()) == []
 
 
 def test_no_module_has_an_empty_name() -> None:
