@@ -1,0 +1,105 @@
+"""What became of whom: merges, splits and conflicts, from the people before and after.
+
+The rule this module owns: a change is read off two sets of people, never remembered on the way; a conflict is told once.
+"""
+
+from base64 import b32encode
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from schemas.identity_conflict import Rule
+from streams.identity.identifiers import customer_id
+from streams.identity.policy import IdentifierType
+from streams.identity.resolve import Refused
+from streams.instants import Instant
+from streams.rows import NodeKey, Person
+
+_CONFLICT_BYTES = 8
+
+
+class Merge(NamedTuple):
+    """Customers that are no more, and the one who has all of theirs (canonical keys, `gone` sorted)."""
+
+    gone: tuple[NodeKey, ...]
+    into: NodeKey
+
+
+class Split(NamedTuple):
+    """A customer who turned out to be several: `into` sorted, `parted` itself among them where it lives on (canonical keys)."""
+
+    parted: NodeKey
+    into: tuple[NodeKey, ...]
+
+
+class Conflict(NamedTuple):
+    """A link that was refused: its id, the rule, the customers kept apart, the identifiers as type:hash, and since when (None: no instant)."""
+
+    id: str
+    rule: Rule
+    identifier_type: str
+    customers: tuple[str, ...]
+    evidence: tuple[str, ...]
+    occurred_at: Instant | None
+
+
+def successors(before: Iterable[Person], after: Iterable[Person]) -> dict[NodeKey, NodeKey]:
+    """For every customer of `before` that is not among `after`: the customer that its canonical identifier now belongs to.
+
+    Where that identifier's person holds no touch, it is the customer who has the old one's least fragment.
+    """
+    living = {person.canonical for person in after}
+    home = _home(after)
+    gone: dict[NodeKey, NodeKey] = {}
+    for person in before:
+        if person.canonical not in living:
+            gone[person.canonical] = home.get(person.canonical) or home[person.fragments[0]]
+    return gone
+
+
+def merges(before: Sequence[Person], after: Sequence[Person]) -> list[Merge]:
+    """Who vanished into whom: one Merge for every survivor, by canonical key."""
+    absorbed: dict[NodeKey, list[NodeKey]] = {}
+    parted = {split.parted for split in splits(before, after)}
+    for gone, into in successors(before, after).items():
+        if gone not in parted:
+            absorbed.setdefault(into, []).append(gone)
+    return [Merge(tuple(sorted(gone)), into) for into, gone in sorted(absorbed.items())]
+
+
+def splits(before: Sequence[Person], after: Sequence[Person]) -> list[Split]:
+    """Whose fragments are now several customers', by canonical key."""
+    home = _home(after)
+    found = []
+    for person in before:
+        into = {home[fragment] for fragment in person.fragments if fragment in home}
+        if len(into) > 1:
+            found.append(Split(person.canonical, tuple(sorted(into))))
+    return sorted(found)
+
+
+def _home(people: Iterable[Person]) -> dict[NodeKey, NodeKey]:
+    return {member: person.canonical for person in people for member in person.members}
+
+
+def fingerprint(refused: Refused) -> bytes:
+    """What tells a conflict from another: its rule and the two identifiers (8 bytes)."""
+    return blake2b(refused.rule.encode() + refused.left + refused.right, digest_size=_CONFLICT_BYTES).digest()
+
+
+def conflict(refused: Refused, people: Sequence[Person], types: Sequence[IdentifierType]) -> Conflict:
+    """A refused link as it is published; of its identifiers only the hashed keys are told."""
+    home = _home(people)
+    keys = sorted({refused.left, refused.right})
+    return Conflict(
+        id=_text(fingerprint(refused)),
+        rule=refused.rule,
+        identifier_type=refused.type,
+        customers=tuple(sorted({customer_id(home[key]) for key in keys})),
+        evidence=tuple(f"{types[key[0]].name}:{_text(key)}" for key in keys),
+        occurred_at=refused.first_seen,
+    )
+
+
+def _text(key: bytes) -> str:
+    return b32encode(key).decode().rstrip("=").lower()

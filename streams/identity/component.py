@@ -1,0 +1,193 @@
+"""Rows of identity: a node for every identifier that points or links, a component at every root, and what waits there.
+
+The rule this module owns: evidence only grows, and joining it is commutative, associative and idempotent. Rows are values: a component is
+changed only by the batch that copied it (workspace.py).
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from streams.boundary import Kind
+from streams.instants import HOUR, Instant
+from streams.rows import NODE_KEY_BYTES, NodeKey, Person
+
+FORMAT = 1
+
+Pair = bytes
+"""Two node keys, the lesser first: 32 bytes."""
+
+
+class Node(Struct, array_like=True, frozen=True):
+    """An identifier's place in the forest; no row means the default: a root that never asked or was asked.
+
+    `linked`: identifiers it told to join already, a cache. `unique`: distinct unique identifiers seen with it. `generic`: too many of them.
+    """
+
+    format: int = FORMAT
+    parent: NodeKey | None = None
+    linked: frozenset[NodeKey] = frozenset()
+    unique: frozenset[NodeKey] = frozenset()
+    generic: bool = False
+
+
+class Component(Struct, array_like=True):
+    """All that is known at a root: who belongs, what links them, and the people as last settled.
+
+    `fragments`: anchor -> its newest touch, `edges`: pair -> first and last seen; the newest and the last are kept to the hour.
+    `cannot`: pair -> order of the command and whether they are apart. `floor`: no customer of this component ever had a greater version.
+    `people`: None where all members are one person. `said`: the conflicts published before. `parked`: how many messages wait here.
+    """
+
+    members: set[NodeKey]
+    format: int = FORMAT
+    fragments: dict[NodeKey, Instant] = {}
+    edges: dict[Pair, tuple[Instant, Instant]] = {}
+    generic: set[NodeKey] = set()
+    cannot: dict[Pair, tuple[int, bool]] = {}
+    floor: int = 0
+    parked: int = 0
+    said: set[bytes] = set()
+    people: tuple[Person, ...] | None = ()
+
+
+def alone(key: NodeKey) -> Component:
+    """The component of an identifier that was never seen: itself, no touches, nobody."""
+    return Component({key})
+
+
+def copy(component: Component) -> Component:
+    """A component that shares nothing changeable with the other."""
+    return Component(
+        set(component.members),
+        FORMAT,
+        dict(component.fragments),
+        dict(component.edges),
+        set(component.generic),
+        dict(component.cannot),
+        component.floor,
+        component.parked,
+        set(component.said),
+        component.people,
+    )
+
+
+def pair(left: NodeKey, right: NodeKey) -> Pair:
+    """The one key of two nodes."""
+    return left + right if left < right else right + left
+
+
+def ends(both: Pair) -> tuple[NodeKey, NodeKey]:
+    """The two nodes of a pair, the lesser first."""
+    return both[:NODE_KEY_BYTES], both[NODE_KEY_BYTES:]
+
+
+def hour(instant: Instant) -> Instant:
+    """The hour an instant lies in: finer times of last sightings would write a row at every touch."""
+    return instant - instant % HOUR
+
+
+def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> bool:
+    """Whether a touch with these identifiers (its anchor first) would change the evidence."""
+    last = hour(occurred_at)
+    anchor = ids[0]
+    if component.fragments.get(anchor, last - 1) < last:
+        return True
+    edges = component.edges
+    for other in ids[1:]:
+        seen = edges.get(anchor + other)
+        if seen is None or occurred_at < seen[0] or last > seen[1]:
+            return True
+    return False
+
+
+def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> None:
+    """Join a touch's evidence into a component that the caller owns."""
+    last = hour(occurred_at)
+    anchor = ids[0]
+    component.fragments[anchor] = max(component.fragments.get(anchor, last), last)
+    for other in ids[1:]:
+        seen = component.edges.get(anchor + other)
+        component.edges[anchor + other] = (occurred_at, last) if seen is None else (min(seen[0], occurred_at), max(seen[1], last))
+
+
+def forbid(component: Component, both: Pair, order: int, apart: bool) -> bool:
+    """Keep a command about two identifiers if it is the newest, in a component that the caller owns; whether it was."""
+    known = component.cannot.get(both)
+    if known is not None and known[0] >= order:
+        return False
+    component.cannot[both] = (order, apart)
+    return True
+
+
+def join(component: Component, other: Component) -> None:
+    """Join another component's evidence into one that the caller owns; its settled people and what is parked there are the caller's matter."""
+    component.members |= other.members
+    for anchor, newest in other.fragments.items():
+        component.fragments[anchor] = max(component.fragments.get(anchor, newest), newest)
+    for both, (first, last) in other.edges.items():
+        seen = component.edges.get(both)
+        component.edges[both] = (first, last) if seen is None else (min(seen[0], first), max(seen[1], last))
+    component.generic |= other.generic
+    for both, (order, apart) in other.cannot.items():
+        forbid(component, both, order, apart)
+    component.said |= other.said
+    component.floor = max(component.floor, other.floor) + 1
+
+
+def settled(component: Component) -> tuple[Person, ...]:
+    """The people as last settled who hold a touch, by canonical key: the customers of this component."""
+    if component.people is not None:
+        return component.people
+    members = tuple(sorted(component.members))
+    return (Person(members[0], members, tuple(sorted(component.fragments))),)
+
+
+S = TypeVar("S", Node, Component)
+V = TypeVar("V")
+
+
+def _sorted(by_key: dict[bytes, V]) -> dict[bytes, V]:
+    return by_key if len(by_key) < 2 else dict(sorted(by_key.items()))
+
+
+def _write_component(component: Component) -> bytes:
+    return _WRITE((
+        sorted(component.members),
+        component.format,
+        _sorted(component.fragments),
+        _sorted(component.edges),
+        sorted(component.generic),
+        _sorted(component.cannot),
+        component.floor,
+        component.parked,
+        sorted(component.said),
+        component.people,
+    ))  # fmt: skip
+
+
+def _kind(name: str, tag: bytes, of: type[S], write: Callable[[S], bytes]) -> Kind[S]:
+    read = msgspec.msgpack.Decoder(of).decode
+
+    def decode(row: bytes) -> S:
+        value = read(row)
+        if value.format != FORMAT:
+            raise ValueError(f"a {name} row of format {value.format}: this program knows {FORMAT}")
+        return value
+
+    return Kind(name, tag, write, decode)
+
+
+_WRITE = msgspec.msgpack.Encoder().encode
+NODE = _kind("node", b"n", Node, msgspec.msgpack.Encoder(order="deterministic").encode)
+"""Key: node key."""
+COMPONENT = _kind("component", b"c", Component, _write_component)
+"""Key: the root's node key. A component that never had a touch, a command or a message waiting has no row."""
+PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
+"""Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
+STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)
+"""Key: addressed node (16) + child (16) + part (4, big-endian); value: a slice of an ABSORB whose others are still to come.
+
+Once they are joined, only the row of part 0 is kept, empty: a slice that comes twice is known by it."""

@@ -1,0 +1,103 @@
+"""How a component's rows travel to another partition: packed, cut into slices, put together again.
+
+The rule this module owns: all of a component's rows leave this partition in the batch that sends them, and appear in the other with the last slice.
+Due entries stay: one whose fold row is gone is dropped when it is met.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from streams.identity.component import COMPONENT, PARKED, STASH, Component
+from streams.identity.messages import Absorb, Cause, Path
+from streams.identity.workspace import Applied, Story, Workspace
+from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
+
+SLICE_BYTES_MAX = 480 * 1024
+
+Row = tuple[bytes, bytes]
+"""Key and value, as they are stored."""
+
+
+class Body(Struct, array_like=True, frozen=True):
+    """What an ABSORB carries: the component, its customers as last settled, their rows unread, and touches that are in no timeline yet."""
+
+    component: bytes
+    before: tuple[Person, ...]
+    applied: list[Applied]
+    timeline: list[Row]
+    folds: list[Row]
+    parked: list[bytes]
+    cause: Cause | None
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Body).decode
+
+
+def pack(work: Workspace, child: NodeKey) -> bytes:
+    """Take a component and all its rows out of this partition, as one ABSORB's body."""
+    rows = work.rows
+    component = work.component(child)
+    story = work.story(child)
+    timeline: list[Row] = []
+    for fragment in sorted(component.fragments):
+        timeline += list(rows.scan(TIMELINE, fragment, end_of(fragment)))
+    for key, _ in timeline:
+        rows.put(TIMELINE, key, None)
+    subjects = [PERSON_SUBJECT + person.canonical for person in story.before]
+    found = rows.get(FOLD, subjects)
+    folds = [(subject, fold) for subject, fold in zip(subjects, found, strict=True) if fold is not None]
+    for subject in subjects:
+        rows.put(FOLD, subject, None)
+        for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
+            rows.put(CHECKPOINT, key, None)
+    body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, take_parked(work, child), story.cause)
+    work.drop(child)
+    return _ENCODE(body)
+
+
+def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]:
+    """Put the rows of an ABSORB's body into this partition; the component and its story are the caller's to join, the parked messages to park."""
+    moved = _DECODE(body)
+    for key, row in moved.timeline:
+        work.rows.put(TIMELINE, key, row)
+    for subject, fold in moved.folds:
+        work.rows.put(FOLD, subject, fold)
+    story = Story(moved.before)
+    story.applied = moved.applied
+    story.cause = moved.cause
+    return COMPONENT.decode(moved.component), story, moved.parked
+
+
+def take_parked(work: Workspace, root: NodeKey) -> list[bytes]:
+    """Take out all messages that wait at a root, for it is none any more."""
+    if not work.component(root).parked:
+        return []
+    waiting = list(work.rows.scan(PARKED, root, end_of(root)))
+    for key, _ in waiting:
+        work.rows.put(PARKED, key, None)
+    return [message for _, message in waiting]
+
+
+def slices(child: NodeKey, body: bytes, path: Path) -> list[Absorb]:
+    """An ABSORB in as many messages as its body needs."""
+    cuts = [body[start : start + SLICE_BYTES_MAX] for start in range(0, len(body), SLICE_BYTES_MAX)]
+    return [Absorb(child, part, len(cuts), cut, path) for part, cut in enumerate(cuts)]
+
+
+def gather(work: Workspace, key: NodeKey, message: Absorb) -> bytes | None:
+    """The whole body, once the last of its slices has come to a node; None before that and for a slice that comes again."""
+    if message.parts == 1:
+        return message.body
+    prefix = key + message.child
+    names = [prefix + part.to_bytes(4, "big") for part in range(message.parts)]
+    if work.rows.get(STASH, names[:1])[0] == b"":
+        return None
+    work.rows.put(STASH, names[message.part], message.body)
+    stashed = [part for part in work.rows.get(STASH, names) if part is not None]
+    if len(stashed) < message.parts:
+        return None
+    for name in names:
+        work.rows.put(STASH, name, None)
+    work.rows.put(STASH, names[0], b"")
+    return b"".join(stashed)

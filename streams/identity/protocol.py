@@ -1,0 +1,324 @@
+"""The identity protocol: one partition's part in a union-find forest that is spread over all of them.
+
+Theory of operation. Every identifier is a node; pointers lead from greater keys to lesser ones, so they end at the least, the root. The root holds the
+component: the evidence, and (by their keys, in the same partition) the rows of its customers. An EVENT tells each other identifier, once, to join
+its anchor (UNION) and brings its touch to the anchor's root (APPLY). The greater of two roots hooks under the lesser and sends it all it has
+(ABSORB). Components only ever join, nobody is asked anything, so every message may be late, early or doubled; what comes to a root before the
+ABSORB that it climbed through waits there (PARKED).
+
+The rule this module owns: a handler changes rows of one partition, sends, and never waits. A batch is one transaction: what it sends and what it
+stores become visible together, so an ABSORB leaves in the batch that decides it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from msgspec import structs
+
+from streams.boundary import Clock, Outgoing, Record, Rows
+from streams.identity import changes, messages, moves
+from streams.identity.changes import Conflict
+from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, join, news, pair, settled, witness
+from streams.identity.messages import Absorb, Apply, Cannot, Cause, Event, Generic, Message, Path, SetHome, Time, Union
+from streams.identity.policy import Policy
+from streams.identity.resolve import resolve
+from streams.identity.workspace import Applied, Story, Workspace, ready
+from streams.rows import NODE_KEY_BYTES, NodeKey, Person, decode_touch, end_of
+
+LINKED_MAX = 512
+"""So many links does a node remember to have told of; one forgotten is told again, to no effect."""
+
+
+class Change(NamedTuple):
+    """One raw component that was touched, as it stands at the batch's end; its root is in this partition.
+
+    `before`: its customers as last settled, and those of every component it absorbed; `after`: its customers now (each holds a touch).
+    `applied`: touches that joined, in arrival order. `moved`: rows came from elsewhere, its customers are to be folded anew.
+    `floor`: no version ever given to a customer of this component is greater. `cause`: what led to it, where that is known.
+    """
+
+    root: NodeKey
+    before: tuple[Person, ...]
+    after: tuple[Person, ...]
+    applied: tuple[Applied, ...]
+    moved: bool
+    floor: int
+    cause: Cause | None
+
+
+class Advanced(NamedTuple):
+    """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts."""
+
+    send: list[Outgoing]
+    changes: list[Change]
+    conflicts: list[Conflict]
+    times: list[Time]
+    tally: dict[tuple[str, ...], int]
+
+
+def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy) -> Advanced:
+    """Handle a batch of the identity topic in one partition; rows are put, the touches that joined are the caller's to insert."""
+    work = Workspace(rows, policy)
+    times: list[Time] = []
+    addressed: list[tuple[NodeKey, Message]] = []
+    for record in records:
+        assert record.value is not None
+        message = messages.decode(record.value)
+        if isinstance(message, Time):
+            times.append(message)
+        else:
+            assert record.key is not None
+            addressed.append((record.key, message))
+    work.read_ahead({key for key, _ in addressed})
+    for key, message in addressed:
+        HANDLERS[type(message)](work, key, message)
+        for inner, follow_up in work.pending():
+            HANDLERS[type(follow_up)](work, inner, follow_up)
+    for kind, count in Counter(type(message).__name__ for _, message in addressed).items():
+        work.tally["kairos_identity_messages", kind.lower()] = count
+    changed, conflicts = _settle(work)
+    work.write()
+    return Advanced(work.send, changed, conflicts, times, dict(work.tally))
+
+
+def settle(rows: Rows, root: NodeKey, floor: int) -> None:
+    """Keep the greatest version that a customer of this component was given."""
+    component = rows.get(COMPONENT, (root,))[0]
+    if component is not None and component.floor < floor:
+        raised = copy(component)
+        raised.floor = floor
+        rows.put(COMPONENT, root, raised)
+
+
+def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
+    if len(message.ids) > 1:
+        node = work.node(anchor)
+        fresh = [other for other in message.ids[1:] if other not in node.linked]
+        if fresh:
+            cause = (message.occurred_at, decode_touch(message.touch).id)
+            for other in fresh:
+                work.emit(other, Union(anchor, anchor, cause))
+            known = node.linked if len(node.linked) < LINKED_MAX else frozenset[NodeKey]()
+            work.write_node(anchor, structs.replace(node, linked=known.union(fresh)))
+    _touch(work, anchor, message, ())
+
+
+def _apply(work: Workspace, key: NodeKey, message: Apply) -> None:
+    _touch(work, key, message, message.path)
+
+
+def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) -> None:
+    root, path, here = work.climb(key, path)
+    if not here:
+        return work.post(root, _as_apply(message, path))
+    component = work.component(root)
+    anchor = message.anchor
+    if not ready(component, anchor, path):
+        return _park(work, root, _as_apply(message, path))
+    story = work.story(root)
+    applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
+    story.applied.append(applied)
+    if news(component, message.ids, message.occurred_at):
+        witness(work.own(root), message.ids, message.occurred_at)
+        story.unsettled = True
+        story.news = applied
+    return None
+
+
+def _as_apply(message: Event | Apply, path: Path) -> Apply:
+    return Apply(message.anchor, message.ids, message.uid, message.occurred_at, message.touch, path)
+
+
+def _union(work: Workspace, high: NodeKey, message: Union) -> None:
+    low = message.low
+    if message.via is not None and _shared(work, high, message.via):
+        return
+    if low == high:
+        return
+    node = work.node(high)
+    if node.parent is not None:
+        if node.parent != low:
+            low, high = sorted((node.parent, low))
+            work.emit(high, Union(low, None, message.cause))
+    elif low > high:
+        work.emit(low, Union(high, None, message.cause))
+    else:
+        _hook(work, high, low, message.cause)
+
+
+def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
+    """Count a unique identifier that was seen with this one; whether this one is shared by too many, which those concerned are told."""
+    node = work.node(key)
+    if not node.generic and via not in node.unique and work.types[via[0]].strength == "unique":
+        unique = node.unique | {via}
+        generic = len(unique) > work.types[key[0]].generic_above
+        node = structs.replace(node, unique=frozenset() if generic else unique, generic=generic)
+        work.write_node(key, node)
+        if generic:
+            work.emit(key, Generic(key, ()))
+    if node.generic:
+        work.emit(via, Generic(key, ()))
+    return node.generic
+
+
+def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
+    """A root becomes the child of a lesser node: all it has goes to the root above."""
+    story = work.story(child)
+    story.cause = cause or story.cause
+    root, path, here = work.climb(low, ()) if work.rows.holds(low) else (low, (), False)
+    component = work.component(child)
+    above = work.component(root) if here else None
+    if above is not None and ready(above, None, path) and child not in above.members:
+        waiting = moves.take_parked(work, child)
+        work.drop(child)
+        work.write_node(child, structs.replace(work.node(child), parent=root))
+        work.tally["kairos_identity_absorbed", "local"] += 1
+        _absorbed(work, root, child, component, story, waiting)
+        return
+    body = moves.pack(work, child)
+    work.write_node(child, structs.replace(work.node(child), parent=low))
+    for part in moves.slices(child, body, ()):
+        work.emit(low, part)
+
+
+def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
+    body = moves.gather(work, key, message)
+    if body is None:
+        return
+    root, path, here = work.climb(key, message.path)
+    child = message.child
+    if not here:
+        for part in moves.slices(child, body, path):
+            work.post(root, part)
+        return
+    component = work.component(root)
+    if not ready(component, None, path):
+        _park(work, root, Absorb(child, 0, 1, body, path))
+    elif child not in component.members:
+        absorbed, story, waiting = moves.unpack(work, body)
+        work.tally["kairos_identity_absorbed", "remote"] += 1
+        _absorbed(work, root, child, absorbed, story, waiting)
+
+
+def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Component, story: Story, waiting: list[bytes]) -> None:
+    """Join a component and its story into the root's, show its members the way, and deliver what waited for it."""
+    own = work.own(root)
+    join(own, component)
+    work.story(root).join(story)
+    for member in sorted(component.members):
+        if member != child:
+            work.emit(member, SetHome(root))
+    for message in waiting:
+        _park(work, root, messages.decode(message))
+    _drain(work, root)
+
+
+def _drain(work: Workspace, root: NodeKey) -> None:
+    component = work.component(root)
+    if not component.parked:
+        return
+    for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
+        message = messages.decode(row)
+        assert isinstance(message, Apply | Absorb | Generic | Cannot)
+        if ready(component, message.anchor if isinstance(message, Apply) else None, message.path):
+            work.rows.put(PARKED, key, None)
+            work.own(root).parked -= 1
+            work.emit(root, message)
+
+
+def _park(work: Workspace, root: NodeKey, message: Message) -> None:
+    row = messages.encode(message)
+    key = root + blake2b(row, digest_size=NODE_KEY_BYTES).digest()
+    if work.rows.get(PARKED, (key,))[0] is None:
+        work.rows.put(PARKED, key, row)
+        work.own(root).parked += 1
+        work.tally["kairos_identity_parked",] += 1
+
+
+def _set_home(work: Workspace, key: NodeKey, message: SetHome) -> None:
+    node = work.node(key)
+    if node.parent is not None and message.home < node.parent:
+        work.write_node(key, structs.replace(node, parent=message.home))
+
+
+def _generic(work: Workspace, key: NodeKey, message: Generic) -> None:
+    root, path, here = work.climb(key, message.path)
+    if not here:
+        return work.post(root, Generic(message.identifier, path))
+    component = work.component(root)
+    if not ready(component, None, path):
+        return _park(work, root, Generic(message.identifier, path))
+    if message.identifier not in component.generic:
+        work.own(root).generic.add(message.identifier)
+        work.story(root).unsettled = True
+    return None
+
+
+def _cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
+    root, path, here = work.climb(key, message.path)
+    onward = Cannot(message.pair, message.apart, message.order, path)
+    if not here:
+        return work.post(root, onward)
+    component = work.component(root)
+    if not ready(component, None, path):
+        return _park(work, root, onward)
+    if forbid(work.own(root), pair(*message.pair), message.order, message.apart):
+        work.story(root).unsettled = True
+    return None
+
+
+HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
+    Event: _event,
+    Apply: _apply,
+    Union: _union,
+    Absorb: _absorb,
+    SetHome: _set_home,
+    Generic: _generic,
+    Cannot: _cannot,
+}
+"""What each message does at the node it addresses; a Time addresses none."""
+
+
+def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
+    """Resolve every component whose evidence changed, anew and once; tell what changed."""
+    told: list[Change] = []
+    conflicts: list[Conflict] = []
+    for root, story in work.stories.items():
+        if not (story.applied or story.unsettled or story.moved):
+            continue
+        component = work.component(root)
+        after = story.before
+        if story.unsettled or story.moved:
+            after = _resolve(work, root, conflicts)
+            component = work.component(root)
+        cause = story.cause
+        if after is not story.before and set(after) != set(story.before):
+            component.floor += 1
+            if cause is None and story.news is not None:
+                cause = (story.news.occurred_at, decode_touch(story.news.touch).id)
+            _count_people(work, story.before, after)
+        told.append(Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause))
+    return told, conflicts
+
+
+def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:
+    own = work.own(root)
+    people, refused = resolve(own, work.policy)
+    own.people = None if len(people) == 1 and people[0].fragments else tuple(person for person in people if person.fragments)
+    for link in refused:
+        mark = changes.fingerprint(link)
+        if mark not in own.said:
+            own.said.add(mark)
+            conflicts.append(changes.conflict(link, people, work.types))
+            work.tally["kairos_identity_conflicts", link.rule] += 1
+    return settled(own)
+
+
+def _count_people(work: Workspace, before: Sequence[Person], after: Sequence[Person]) -> None:
+    merged = sum(len(merge.gone) for merge in changes.merges(before, after))
+    split = sum(len(split.into) - 1 for split in changes.splits(before, after))
+    for name, count in (("kairos_customers_merged", merged), ("kairos_customers_split", split)):
+        if count:
+            work.tally[name,] += count

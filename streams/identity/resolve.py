@@ -1,0 +1,252 @@
+"""People from evidence: a constrained Kruskal over the links of a component.
+
+The rule this module owns: people are a pure function of (evidence, policy). No arrival order, no raw component's size and no clock has a say:
+all that counts is the *live* part that an identifier belongs to, which is what non-generic, non-forbidden, unexpired links connect.
+
+- An identifier that expires links only what it was first seen with inside its lifetime, counted from its first link: who meets a re-used
+  one later is linked to nobody by it.
+- Windows of limits count back from the newest touch in the live part; an identifier last seen before counts no more.
+- A live part above the policy's `component_members_max` is frozen: only its oldest links hold (by first sighting), as many as join that many
+  identifiers. So later ones neither join nor move anybody; each that they would bring is a person of its own. It is reported.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from schemas.identity_conflict import Rule
+from streams.identity.component import Component, ends
+from streams.identity.policy import IdentifierType, Policy, ranked
+from streams.instants import Instant
+from streams.rows import NodeKey, Person
+
+
+class Refused(NamedTuple):
+    """A link that does not hold, the rule that refused it, the type at fault, and when it was first seen (both ends equal: no single link)."""
+
+    rule: Rule
+    left: NodeKey
+    right: NodeKey
+    type: str
+    first_seen: Instant | None
+
+
+class Resolved(NamedTuple):
+    """The people of a component, by canonical key, and the links that were refused; people without a touch are among `people`."""
+
+    people: tuple[Person, ...]
+    refused: tuple[Refused, ...]
+
+
+class _Link(NamedTuple):
+    left: NodeKey
+    right: NodeKey
+    first: Instant
+    last: Instant
+
+
+class _Cluster:
+    """Identifiers held to be one person so far; owned by one call of resolve."""
+
+    __slots__ = ("apart", "counts", "known", "members")
+
+    def __init__(self, member: NodeKey, known: bool, counted: bool, apart: Iterable[NodeKey]) -> None:
+        self.members = [member]
+        self.known = known
+        self.counts = {member[0]: 1} if counted else {}
+        self.apart = set(apart)
+
+
+def resolve(component: Component, policy: Policy) -> Resolved:
+    """Who the members of a component are: every member in exactly one person."""
+    types = ranked(policy.types)
+    if len(component.members) == 1:
+        people = [_person(list(component.members), component)]
+        return Resolved(tuple(people), tuple(_generic(component, types)))
+    refused = _generic(component, types)
+    people = []
+    for members, links in _parts(component, _live(component, types, refused)):
+        if len(members) > policy.component_members_max:
+            links = _oldest(links, policy.component_members_max)
+            least = min(members)
+            refused.append(Refused("component_frozen", least, least, types[least[0]].name, None))
+        people += [_person(group, component) for group in _kruskal(members, links, component, policy, types, refused)]
+    return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
+
+
+def _person(members: list[NodeKey], component: Component) -> Person:
+    members.sort()
+    fragments = component.fragments
+    return Person(members[0], tuple(members), tuple([member for member in members if member in fragments]))
+
+
+def _generic(component: Component, types: Sequence[IdentifierType]) -> list[Refused]:
+    shared = [key for key in component.generic if key in component.members]
+    return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
+
+
+def _live(component: Component, types: Sequence[IdentifierType], refused: list[Refused]) -> list[_Link]:
+    """The links that may join at all, each with both ends among the members; adds those that a command forbids to `refused`."""
+    members, generic, cannot = component.members, component.generic, component.cannot
+    sighted: dict[NodeKey, Instant] = {}
+    links = []
+    for both, (first, last) in component.edges.items():
+        left, right = ends(both)
+        for end in (left, right):
+            if types[end[0]].expires_hours is not None and first < sighted.get(end, first + 1):
+                sighted[end] = first
+        if left in generic or right in generic or left not in members or right not in members:
+            continue
+        if both in cannot and cannot[both][1]:
+            refused.append(Refused("cannot_link", left, right, types[right[0]].name, first))
+            continue
+        links.append(_Link(left, right, first, last))
+    if sighted:
+        links = [link for link in links if _unexpired(link, sighted, types)]
+    return links
+
+
+def _unexpired(link: _Link, sighted: dict[NodeKey, Instant], types: Sequence[IdentifierType]) -> bool:
+    for end in (link.left, link.right):
+        lifetime = types[end[0]].expires
+        if lifetime is not None and link.first - sighted[end] > lifetime:
+            return False
+    return True
+
+
+def _parts(component: Component, links: list[_Link]) -> list[tuple[list[NodeKey], list[_Link]]]:
+    """The live parts: what links connect, with those links."""
+    parent = {member: member for member in component.members}
+
+    def find(key: NodeKey) -> NodeKey:
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for link in links:
+        left, right = find(link.left), find(link.right)
+        if left != right:
+            parent[max(left, right)] = min(left, right)
+    parts: dict[NodeKey, tuple[list[NodeKey], list[_Link]]] = defaultdict(lambda: ([], []))
+    for member in component.members:
+        parts[find(member)][0].append(member)
+    for link in links:
+        parts[find(link.left)][1].append(link)
+    return list(parts.values())
+
+
+def _oldest(links: list[_Link], members_max: int) -> list[_Link]:
+    """The links by first sighting, until the next would bring in one identifier too many."""
+    joined: set[NodeKey] = set()
+    kept = []
+    for link in sorted(links, key=lambda link: (link.first, link.left, link.right)):
+        joined |= {link.left, link.right}
+        if len(joined) > members_max:
+            break
+        kept.append(link)
+    return kept
+
+
+def _kruskal(
+    members: list[NodeKey],
+    links: list[_Link],
+    component: Component,
+    policy: Policy,
+    types: Sequence[IdentifierType],
+    refused: list[Refused],
+) -> list[list[NodeKey]]:
+    """Join the members of one live part link by link, skipping every link that the policy refuses; adds those to `refused`."""
+    if len(members) == 1:
+        return [members]
+    counted = _counted(members, links, component, types)
+    apart = _apart(component)
+    weak_codes = {code for code, kind in enumerate(types) if kind.strength == "weak"}
+    clusters = {member: _Cluster(member, member[0] not in weak_codes, member in counted, apart.get(member, ())) for member in members}
+    strong = [link for link in links if link.left[0] not in weak_codes and link.right[0] not in weak_codes]
+    weak = [link for link in links if link.left[0] in weak_codes or link.right[0] in weak_codes]
+    strong.sort(key=lambda link: (types[link.left[0]].priority + types[link.right[0]].priority, link.first, link.left, link.right))
+    for link in strong:
+        _join(link, clusters, types, refused, weak=False)
+    if policy.contested == "none":
+        weak = _uncontested(weak, clusters, types, refused)
+    if policy.contested == "first":
+        weak.sort(key=lambda link: (link.first, link.left, link.right))
+    else:
+        weak.sort(key=lambda link: (-link.last, link.left, link.right))
+    for link in weak:
+        _join(link, clusters, types, refused, weak=True)
+    return [cluster.members for cluster in {id(cluster): cluster for cluster in clusters.values()}.values()]
+
+
+def _join(link: _Link, clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused], weak: bool) -> None:
+    left, right = clusters[link.left], clusters[link.right]
+    if left is right:
+        return
+    if weak and left.known and right.known:
+        refused.append(Refused("weak_between_known", link.left, link.right, types[link.right[0]].name, link.first))
+        return
+    for code, count in right.counts.items():
+        limit = types[code].limit
+        if limit is not None and count + left.counts.get(code, 0) > limit:
+            refused.append(Refused("limit", link.left, link.right, types[code].name, link.first))
+            return
+    if left.apart and not left.apart.isdisjoint(right.members):
+        refused.append(Refused("cannot_link", link.left, link.right, types[link.right[0]].name, link.first))
+        return
+    if len(left.members) < len(right.members):
+        left, right = right, left
+    for member in right.members:
+        clusters[member] = left
+    left.members += right.members
+    left.known = left.known or right.known
+    left.apart |= right.apart
+    for code, count in right.counts.items():
+        left.counts[code] = left.counts.get(code, 0) + count
+
+
+def _uncontested(
+    weak: list[_Link], clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused]
+) -> list[_Link]:
+    """Without the links of weak identifiers that meet more than one known person."""
+    met: dict[NodeKey, set[int]] = defaultdict(set)
+    for link in weak:
+        for thing, other in ((link.left, link.right), (link.right, link.left)):
+            if not clusters[thing].known and clusters[other].known:
+                met[thing].add(id(clusters[other]))
+    contested = {thing for thing, people in met.items() if len(people) > 1}
+    kept = []
+    for link in weak:
+        if link.left in contested or link.right in contested:
+            refused.append(Refused("weak_between_known", link.left, link.right, types[link.right[0]].name, link.first))
+        else:
+            kept.append(link)
+    return kept
+
+
+def _counted(members: list[NodeKey], links: list[_Link], component: Component, types: Sequence[IdentifierType]) -> set[NodeKey]:
+    """The members that count against their type's limit: seen within its window before the newest touch of the live part."""
+    fragments = component.fragments
+    newest = max((fragments[member] for member in members if member in fragments), default=0)
+    seen: dict[NodeKey, Instant] = {member: fragments[member] for member in members if member in fragments}
+    for link in links:
+        for end in (link.left, link.right):
+            if link.last > seen.get(end, link.last - 1):
+                seen[end] = link.last
+    counted = set()
+    for member in members:
+        kind = types[member[0]]
+        window = kind.window
+        if kind.limit is not None and (window is None or seen.get(member, newest) >= newest - window):
+            counted.add(member)
+    return counted
+
+
+def _apart(component: Component) -> dict[NodeKey, list[NodeKey]]:
+    apart: dict[NodeKey, list[NodeKey]] = defaultdict(list)
+    for both, (_, holds) in component.cannot.items():
+        if holds:
+            left, right = ends(both)
+            apart[left].append(right)
+            apart[right].append(left)
+    return apart

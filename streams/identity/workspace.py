@@ -1,0 +1,159 @@
+"""A batch's working copy of the forest in one partition.
+
+The rule this module owns: a row is copied before it is changed, and written once, when the batch ends. Of what is sent, a message to this very
+partition is delivered within the batch, after the handler that sent it: no handler meets rows that another is about to change.
+"""
+
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from schemas import topics
+from streams.boundary import Outgoing, Rows
+from streams.identity import messages
+from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
+from streams.identity.messages import Cause, Message
+from streams.identity.policy import Policy, ranked
+from streams.rows import NodeKey, Person
+
+_UNTOUCHED = Node()
+
+
+class Applied(NamedTuple):
+    """A touch that joined a fragment and is not in the timeline yet."""
+
+    fragment: NodeKey
+    uid: bytes
+    occurred_at: int
+    touch: bytes
+
+
+class Story:
+    """What happened to one component in this batch; owned by its workspace."""
+
+    __slots__ = ("applied", "before", "cause", "moved", "news", "unsettled")
+
+    def __init__(self, before: tuple[Person, ...]) -> None:
+        self.before = before
+        self.applied: list[Applied] = []
+        self.moved = False
+        self.unsettled = False
+        self.cause: Cause | None = None
+        self.news: Applied | None = None
+
+    def join(self, other: "Story") -> None:
+        """The story of a component that joined this one's."""
+        self.before += other.before
+        self.applied += other.applied
+        self.moved = True
+        self.cause = other.cause or self.cause
+        self.news = self.news or other.news
+
+
+class Workspace:
+    """Nodes, components and stories of one batch; owns what it copied and the queue of messages to itself."""
+
+    def __init__(self, rows: Rows, policy: Policy) -> None:
+        self.rows = rows
+        self.policy = policy
+        self.types = ranked(policy.types)
+        self.send: list[Outgoing] = []
+        self.tally: Counter[tuple[str, ...]] = Counter()
+        self.stories: dict[NodeKey, Story] = {}
+        self._nodes: dict[NodeKey, Node] = {}
+        self._written: dict[NodeKey, Node] = {}
+        self._components: dict[NodeKey, Component] = {}
+        self._owned: dict[NodeKey, Component | None] = {}
+        self._queue: deque[tuple[NodeKey, Message]] = deque()
+
+    def read_ahead(self, keys: Collection[NodeKey]) -> None:
+        """Read the rows of the nodes that a batch addresses in one go."""
+        wanted = list(keys)
+        nodes = self.rows.get(NODE, wanted)
+        components = self.rows.get(COMPONENT, wanted)
+        for key, node, component in zip(wanted, nodes, components, strict=True):
+            self._nodes[key] = node if node is not None else _UNTOUCHED
+            if component is not None:
+                self._components[key] = component
+
+    def node(self, key: NodeKey) -> Node:
+        node = self._nodes.get(key)
+        if node is None:
+            node = self.rows.get(NODE, (key,))[0] or _UNTOUCHED
+            self._nodes[key] = node
+        return node
+
+    def write_node(self, key: NodeKey, node: Node) -> None:
+        self._nodes[key] = self._written[key] = node
+
+    def component(self, root: NodeKey) -> Component:
+        """The component at a root of this partition; not to be changed."""
+        component = self._components.get(root)
+        if component is None:
+            component = self.rows.get(COMPONENT, (root,))[0] or alone(root)
+            self._components[root] = component
+        return component
+
+    def own(self, root: NodeKey) -> Component:
+        """The component at a root of this partition, to be changed and written at the batch's end."""
+        owned = self._owned.get(root)
+        if owned is None:
+            self.story(root)  # The people before are read off the component as it was.
+            owned = self._owned[root] = self._components[root] = copy(self.component(root))
+        return owned
+
+    def drop(self, root: NodeKey) -> None:
+        """The component has joined another's: its row goes."""
+        self._components.pop(root, None)
+        self.stories.pop(root, None)
+        self._owned.pop(root, None)
+        if self.rows.get(COMPONENT, (root,))[0] is not None:
+            self._owned[root] = None
+
+    def story(self, root: NodeKey) -> Story:
+        story = self.stories.get(root)
+        if story is None:
+            story = self.stories[root] = Story(settled(self.component(root)))
+        return story
+
+    def emit(self, key: NodeKey, message: Message) -> None:
+        """Send a message to a node: to another partition when the batch is committed, to this one within the batch."""
+        if self.rows.holds(key):
+            self._queue.append((key, message))
+        else:
+            self.post(key, message)
+
+    def post(self, key: NodeKey, message: Message) -> None:
+        """Send a message to a node of another partition."""
+        self.send.append(Outgoing(topics.IDENTITY, key, messages.encode(message)))
+
+    def pending(self) -> Iterator[tuple[NodeKey, Message]]:
+        """The messages to this partition, until none is left."""
+        while self._queue:
+            yield self._queue.popleft()
+
+    def climb(self, key: NodeKey, path: messages.Path) -> tuple[NodeKey, messages.Path, bool]:
+        """From a node of this partition towards its root: where the pointers lead, the nodes passed, and whether the end lies here."""
+        above = self.node(key).parent
+        if above is None:
+            return key, path, True
+        passed = set(path)
+        while above is not None:
+            passed.add(key)
+            key = above
+            if not self.rows.holds(key):
+                return key, tuple(sorted(passed)), False
+            above = self.node(key).parent
+        return key, tuple(sorted(passed)), True
+
+    def write(self) -> None:
+        """Put every row that changed."""
+        for key, node in self._written.items():
+            self.rows.put(NODE, key, node)
+        for root, component in self._owned.items():
+            self.rows.put(COMPONENT, root, component)
+
+
+def ready(component: Component, anchor: NodeKey | None, path: Sequence[NodeKey]) -> bool:
+    """Whether all that a message climbed through has been absorbed here: else it has to wait."""
+    return component.members.issuperset(path) and (anchor is None or anchor in component.members)

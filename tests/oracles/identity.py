@@ -1,0 +1,139 @@
+"""Who is who, the naive way: all evidence in one place, people by sets, quadratic and plain. It shares no code with what it judges."""
+
+import hashlib
+from collections import defaultdict
+from itertools import product
+
+HOUR = 3_600_000_000
+
+
+def key_of(policy, kind, value):
+    """The key of an identifier: its type's place by (priority, name), then 15 bytes of keyed BLAKE2b."""
+    place = sorted((row["priority"], name) for name, row in policy["types"].items()).index((policy["types"][kind]["priority"], kind))
+    return bytes([place]) + hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=15, key=policy["secret"]).digest()
+
+
+def people(policy, events, commands=()):
+    """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart, order). Returns key -> canonical key, and canonical key -> set of uids."""
+    rows = [row for _, row in sorted(policy["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
+
+    def row(key):
+        return rows[key[0]]
+
+    nodes, newest, anchor_of = set(), {}, {}
+    first, last, unique = {}, {}, defaultdict(set)
+    for keys, occurred_at, uid in events:
+        anchor = min(keys)
+        nodes |= set(keys)
+        anchor_of[uid] = anchor
+        newest[anchor] = max(newest.get(anchor, -(10**30)), occurred_at // HOUR * HOUR)
+        for other in set(keys) - {anchor}:
+            edge = (anchor, other)
+            first[edge] = min(first.get(edge, occurred_at), occurred_at)
+            last[edge] = max(last.get(edge, -(10**30)), occurred_at // HOUR * HOUR)
+            if row(anchor)["strength"] == "unique":
+                unique[other].add(anchor)
+    generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]}
+    said = {}
+    for left, right, apart, order in sorted(commands, key=lambda command: command[3]):
+        nodes |= {left, right}
+        said[frozenset((left, right))] = apart
+    apart = {pair for pair, holds in said.items() if holds}
+    edges = set()
+    for edge in first:
+        if generic & set(edge) or frozenset(edge) in apart:
+            continue
+        born = {end: min(first[other] for other in first if end in other) for end in edge if row(end).get("expires")}
+        if all(first[edge] - since <= row(end)["expires"] for end, since in born.items()):
+            edges.add(edge)
+    who = {}
+    for part in _connected(nodes, edges):
+        inside = {edge for edge in edges if edge[0] in part}
+        for person in _kruskal(part, inside, policy, row, first, last, newest, apart):
+            for key in person:
+                who[key] = min(person)
+    timeline = defaultdict(set)
+    for uid, anchor in anchor_of.items():
+        timeline[who[anchor]].add(uid)
+    return who, dict(timeline)
+
+
+def _connected(nodes, edges):
+    beside = defaultdict(set)
+    for left, right in edges:
+        beside[left].add(right)
+        beside[right].add(left)
+    left_over = set(nodes)
+    while left_over:
+        part, border = set(), {left_over.pop()}
+        while border:
+            key = border.pop()
+            part.add(key)
+            border |= beside[key] - part
+        left_over -= part
+        yield part
+
+
+def _kruskal(part, edges, policy, row, first, last, newest, apart):
+    cap = policy["component_members_max"]
+    if len(part) > cap:
+        kept, joined = set(), set()
+        for edge in sorted(edges, key=lambda edge: (first[edge], edge)):
+            joined |= set(edge)
+            if len(joined) > cap:
+                break
+            kept.add(edge)
+        edges = kept
+    now = max((newest[key] for key in part if key in newest), default=0)
+
+    def counts(key):
+        if not row(key).get("limit"):
+            return False
+        seen = [last[edge] for edge in edges if key in edge] + ([newest[key]] if key in newest else [])
+        return not row(key).get("window") or max(seen, default=now) >= now - row(key)["window"]
+
+    def weak(key):
+        return row(key)["strength"] == "weak"
+
+    counted = {key for key in part if counts(key)}
+    clusters = [{key} for key in part]
+
+    def holding(key):
+        return next(cluster for cluster in clusters if key in cluster)
+
+    def known(cluster):
+        return any(not weak(key) for key in cluster)
+
+    def over_limit(cluster):
+        tally = defaultdict(int)
+        for key in cluster & counted:
+            tally[key[0]] += 1
+        return any(count > row(bytes([place]))["limit"] for place, count in tally.items())
+
+    def link(edge, through_weak):
+        left, right = holding(edge[0]), holding(edge[1])
+        if left is right or (through_weak and known(left) and known(right)) or over_limit(left | right):
+            return
+        if any(frozenset(two) in apart for two in product(left, right)):
+            return
+        clusters.remove(right)
+        left |= right
+
+    for edge in sorted(
+        (edge for edge in edges if not any(map(weak, edge))),
+        key=lambda edge: (sum(row(end)["priority"] for end in edge), first[edge], edge),
+    ):
+        link(edge, False)
+    through = [edge for edge in edges if any(map(weak, edge))]
+    if policy["contested"] == "none":
+        rivals = defaultdict(set)
+        for edge in through:
+            for thing, other in (edge, edge[::-1]):
+                if not known(holding(thing)) and known(holding(other)):
+                    rivals[thing].add(min(holding(other)))
+        contested = {thing for thing, others in rivals.items() if len(others) > 1}
+        through = [edge for edge in through if not contested & set(edge)]
+    order = (lambda edge: (first[edge], edge)) if policy["contested"] == "first" else (lambda edge: (-last[edge], edge))
+    for edge in sorted(through, key=order):
+        link(edge, True)
+    return clusters
