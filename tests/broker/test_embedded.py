@@ -166,9 +166,11 @@ def test_auto_takes_the_named_kafka_else_starts_one(broker: EmbeddedBroker, tmp_
         assert admin.cluster_id(bootstrap) != broker.cluster_id
 
 
-def test_an_address_without_kafka_and_a_misspelt_kind_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_kafka_the_mock_and_a_misspelt_kind_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin, "ANSWER_SECONDS_MAX", 1.0)
     with pytest.raises(BrokerUnavailable, match="No Kafka answers"), choose("127.0.0.1:1", tmp_path):
+        pass
+    with pytest.raises(BrokerUnavailable, match="tests only"), choose("mock", tmp_path):
         pass
     with pytest.raises(BrokerUnavailable, match="none of auto"), choose("embeded", tmp_path):
         pass
