@@ -6,6 +6,7 @@ from schemas.output import Timestamp
 
 ORIGINAL_BYTES_MAX = 64 * 1024
 """Of a larger original the first bytes are kept, with its size and SHA-256."""
+DETAIL_CHARACTERS_MAX = 512
 
 REASONS = {
     "too_large": "The record is larger than 256 KiB.",
@@ -17,7 +18,7 @@ REASONS = {
     "wrong_type": "A field has another type than the contract says.",
     "bad_number": "A number has over 64 digits, or lies beyond ten to the power of plus or minus 400.",
     "no_identifier": "No identifier is left after normalising: nothing says whose interaction this is.",
-    "too_many_identifiers": "More identifiers than one interaction may carry.",
+    "too_many_identifiers": "More than 64 identifiers in one interaction.",
     "no_event": "A track interaction without an event's name.",
     "bad_timestamp": "A timestamp is missing or cannot be read as an instant.",
     "too_far_ahead": "It occurred more than 24 hours after it was received.",

@@ -14,12 +14,16 @@ RECORD_BYTES_MAX = 256 * 1024
 COLLECTOR_BYTES_MAX = 32 * 1024
 AHEAD_SECONDS_MAX = 24 * 3600
 """An interaction that occurred further ahead of its reception is refused: it never moves time."""
+SKEW_SECONDS_MAX = 24 * 3600
+"""A sender's clock may be wrong by this much to be corrected; beyond, the record was kept and sent again later."""
 JSON_DEPTH_MAX = 64
 """Objects and lists within one another, at most; deeper values are refused."""
 NUMBER_DIGITS_MAX = 64
 NUMBER_EXPONENT_MAX = 400
 """A number in properties, traits or context has at most so many digits, and lies within 10 to the power of plus or minus this."""
 MESSAGE_ID_CHARACTERS_MAX = 512
+IDENTIFIERS_MAX = 64
+"""Identifiers of one interaction, at most."""
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 

@@ -4,6 +4,7 @@ Headers follow CloudEvents' Kafka binding in binary mode (cloudevents.io, 1.0.2)
 The rule this module owns: the type of an event is the name of the topic it is on.
 """
 
+import re
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -17,6 +18,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 CONTENT_TYPE = ("content-type", b"application/json")
 SPEC_VERSION = ("ce_specversion", b"1.0")
 TRACE_PARENT = "traceparent"
+
+_TRACE_PARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def encode(value: object) -> bytes:
@@ -44,3 +47,8 @@ def cloud_event_headers(
     if trace_parent is not None:
         headers.append((TRACE_PARENT, trace_parent))
     return headers
+
+
+def is_trace_parent(value: bytes) -> bool:
+    """Whether this is a trace context as W3C's Trace Context writes it (version, trace, parent and flags in lower-case hexadecimal)."""
+    return _TRACE_PARENT.fullmatch(value) is not None

@@ -1,0 +1,59 @@
+"""Records that are no interactions, told by a header: how far a replayed source has come, and what a source's reader has refused."""
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from schemas import topics
+from schemas.dead_letter import REASONS
+from schemas.interaction import REFUSED_HEADER, TIME_HEADER
+from streams.boundary import Clock, Outgoing, Record
+from streams.identity import messages
+from streams.intake import clock as times
+from streams.intake.refusal import Refusal
+
+HEADERS = frozenset({TIME_HEADER, REFUSED_HEADER})
+
+
+class _Time(Struct):
+    time: str | int | float
+
+
+_DECODE = msgspec.json.Decoder(_Time).decode
+
+
+def header(record: Record) -> tuple[str, bytes] | None:
+    """The header that makes a record no interaction; None for an interaction."""
+    return next(((name, value) for name, value in record.headers if name in HEADERS), None)
+
+
+def read(record: Record, name: str, value: bytes, clock: Clock, partitions: int) -> Iterable[Outgoing] | Refusal:
+    """What such a record leads to: its time goes to every partition of the identity topic, or it is refused."""
+    if name == REFUSED_HEADER:
+        return _refused(value)
+    if not clock.replayed:
+        return Refusal("not_an_interaction", "a time record counts under the replay clock only")
+    time = _time(record.value)
+    if isinstance(time, Refusal):
+        return time
+    message = messages.encode(messages.Time(record.partition, time))
+    return [Outgoing(topics.IDENTITY, None, message, (), partition) for partition in range(partitions)]
+
+
+def _refused(value: bytes) -> Refusal:
+    reason = value.decode(errors="replace") if value else ""
+    return (
+        Refusal(reason, "refused by the source's reader")
+        if reason in REASONS
+        else Refusal("not_an_interaction", f"the reader said {reason!r}")
+    )
+
+
+def _time(value: bytes | None) -> int | Refusal:
+    try:
+        said = _DECODE(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+        return Refusal("not_an_interaction", f"a time record that cannot be read: {wrong}")
+    read = times.instant(said.time)
+    return Refusal("bad_timestamp", "time cannot be read as an instant") if read is None else read

@@ -1,0 +1,234 @@
+"""Each record becomes an anchored interaction or a dead letter: STEPS in their order, each of which adds what it found, or refuses.
+
+The rule this module owns: same records, same clock, same policy: same decision. What a record holds never raises, and a bad record takes
+no other with it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from msgspec import Struct
+
+from schemas import money, topics
+from schemas import record as wire
+from schemas.interaction import CHANNELS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, Amount
+from streams import rows
+from streams.boundary import Clock, Decision, Headers, Outgoing, Record
+from streams.identity import messages
+from streams.identity.identifiers import Blocked, Identifier, Normaliser, normaliser
+from streams.identity.policy import Policy
+from streams.instants import Instant
+from streams.intake import clock as times
+from streams.intake import control, envelope, fields
+from streams.intake.envelope import Envelope
+from streams.intake.refusal import Refusal, dead_letter, trace_parent
+from streams.rows import NodeKey, Touch
+
+EVENT_NAMES = {"identify": "Identify", "page": "Page Viewed", "screen": "Screen Viewed", "group": "Group", "alias": "Alias"}
+"""What an interaction without an event's name is called, by its type; a track interaction must have a name."""
+TYPE_CHANNELS = {"page": "web", "screen": "mobile"}
+"""The channel that a type implies where none is said."""
+SOURCE_UNSAID = "unknown"
+"""The source system of interactions that name none; ids are unique within a source."""
+OTHER = "other"
+
+_KNOWN_CHANNELS = frozenset(CHANNELS)
+
+
+class Draft(Struct, gc=False):
+    """One record on its way through STEPS, which alone fill it in."""
+
+    record: Record
+    said: Envelope
+    value: bytes
+    appended_at: Instant
+    event: str = ""
+    message_id: str = ""
+    occurred_at: Instant = 0
+    received_at: Instant = 0
+    amount: str | None = None
+    identifiers: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[NodeKey, ...] = ()
+
+
+class Batch:
+    """What the records of a batch share: the clock, the policy's reading of identifiers, and the counts."""
+
+    __slots__ = ("clock", "normalise", "secret", "tally", "types")
+
+    def __init__(self, clock: Clock, policy: Policy) -> None:
+        reader: Normaliser = normaliser(policy)
+        self.clock = clock
+        self.normalise = reader.normalise
+        self.secret = policy.secret
+        self.types = frozenset(kind.name for kind in policy.types)
+        self.tally: Counter[tuple[str, ...]] = Counter()
+
+
+def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: int) -> Decision:
+    """Make of each record one message to its anchor, or one dead letter; time records go to all `partitions` of the identity topic."""
+    batch = Batch(clock, policy)
+    send: list[Outgoing] = []
+    for record in records:
+        headers = record.headers
+        aside = control.header(record) if headers else None
+        if aside is None:
+            outcome = _interaction(record, headers, batch)
+        else:
+            told = control.read(record, *aside, clock, partitions)
+            if not isinstance(told, Refusal):
+                send += told
+                continue
+            outcome = told
+        if isinstance(outcome, Refusal):
+            batch.tally["kairos_interactions_dead", outcome.reason] += 1
+            outcome = dead_letter(record, outcome, times.appended(record.timestamp_ms, clock.now))
+        send.append(outcome)
+        batch.tally[_READ] += 1
+    return Decision(send, batch.tally)
+
+
+_READ = ("kairos_interactions_read",)
+
+
+def _interaction(record: Record, headers: Headers, batch: Batch) -> Outgoing | Refusal:
+    value = envelope.bounded(record.value)
+    if isinstance(value, Refusal):
+        return value
+    said = envelope.read(value)
+    if isinstance(said, Refusal):
+        return said
+    draft = Draft(record, said, value, times.appended(record.timestamp_ms, batch.clock.now))
+    for step in STEPS:
+        refusal = step(draft, batch)
+        if refusal is not None:
+            return refusal
+    return _anchored(draft, trace_parent(headers) if headers else None, batch)
+
+
+def named(draft: Draft, batch: Batch) -> Refusal | None:
+    """Its message id, derived from where it lies if it has none, and its event's name."""
+    said = draft.said
+    if said.message_id is not None:
+        message_id = str(said.message_id)
+        if not 0 < len(message_id) <= MESSAGE_ID_CHARACTERS_MAX or "\0" in message_id:
+            return Refusal("bad_message_id", f"messageId has {len(message_id)} characters")
+        draft.message_id = message_id
+    else:
+        draft.message_id = f"{topics.INTERACTIONS}-{draft.record.partition}-{draft.record.offset}"
+    event = said.event or EVENT_NAMES.get(said.type, "")
+    if not event or event.isspace():
+        return Refusal("no_event", f"a {said.type} interaction without an event")
+    draft.event = event
+    return None
+
+
+def dated(draft: Draft, batch: Batch) -> Refusal | None:
+    """When it occurred, by a clock put right, and when it was received."""
+    found = times.times(draft.said, draft.appended_at, batch.clock.replayed)
+    if isinstance(found, Refusal):
+        return found
+    draft.occurred_at, draft.received_at = found
+    for given in draft.said.consent or ():
+        if given.at is not None and times.instant(given.at) is None:
+            return Refusal("bad_timestamp", "consent.at cannot be read as an instant")
+    return None
+
+
+def counted(draft: Draft, batch: Batch) -> Refusal | None:
+    """Its amounts of money, exact."""
+    said = draft.said
+    if said.value is not None:
+        if not _is_exact(said.value):
+            return Refusal("bad_amount", "value.amount is no finite decimal of at most 30 digits")
+        draft.amount = money.text(said.value.amount)
+    if said.cost is not None and not _is_exact(said.cost):
+        return Refusal("bad_amount", "cost.amount is no finite decimal of at most 30 digits")
+    return None
+
+
+def identified(draft: Draft, batch: Batch) -> Refusal | None:
+    """The identifiers that are left after normalising, the anchor first."""
+    found = fields.identifiers(draft.said)
+    if len(found) > IDENTIFIERS_MAX:
+        return Refusal("too_many_identifiers", f"{len(found)} identifiers")
+    normalise = batch.normalise
+    kept: dict[tuple[str, str], None] = {}
+    nodes: set[NodeKey] = set()
+    for kind, value in found:
+        read = normalise(kind, value)
+        if isinstance(read, Identifier):
+            nodes.add(read.key)
+        elif isinstance(read, Blocked):
+            batch.tally["kairos_identifiers_blocked", read.type if read.type in batch.types else OTHER] += 1
+            continue
+        kept[read.type, read.value] = None
+    if not nodes:
+        return Refusal("no_identifier", f"{len(found)} given, none of them of a known type and fit to tell one person from another")
+    draft.identifiers = tuple(kept)
+    draft.nodes = tuple(sorted(nodes))
+    return None
+
+
+Step = Callable[[Draft, Batch], Refusal | None]
+
+STEPS: tuple[Step, ...] = (named, dated, counted, identified)
+"""In this order, for what is read as an interaction; of several faults the first is the reason."""
+
+
+def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
+    """The message to the least of its identifiers."""
+    said = draft.said
+    source = said.source
+    system = (source and source.system) or SOURCE_UNSAID
+    channel, label = _channel(said.channel or TYPE_CHANNELS.get(said.type, ""))
+    context = said.context
+    touch = Touch(
+        draft.message_id,
+        system,
+        draft.occurred_at,
+        draft.received_at,
+        said.type,
+        draft.event,
+        channel,
+        said.touchpoint or "",
+        draft.identifiers,
+        draft.value,
+        party=(source and source.party) or "first",
+        owner=(source and source.owner) or "",
+        id_derived=said.message_id is None,
+        replayed=batch.clock.replayed,
+        account=fields.account(said),
+        case_id=_text(said.case_id),
+        conversation_id=_text(said.conversation_id),
+        topic=said.topic,
+        language=said.language or (context and fields.in_context(said, "locale")) or None,
+        timezone=said.timezone or (context and fields.in_context(said, "timezone")) or None,
+        direction=said.direction,
+        department=said.department,
+        duration_seconds=said.duration_seconds,
+        amount=draft.amount,
+        currency=None if said.value is None else said.value.currency.upper(),
+        trace_parent=None if trace is None else trace.decode(),
+    )
+    anchor = draft.nodes[0]
+    uid = rows.uid(batch.secret, system, draft.message_id)
+    message = messages.Event(anchor, draft.nodes, uid, draft.occurred_at, rows.encode_touch(touch))
+    batch.tally[label] += 1
+    return Outgoing(topics.IDENTITY, anchor, messages.encode(message), () if trace is None else ((wire.TRACE_PARENT, trace),))
+
+
+@lru_cache(maxsize=1024)
+def _channel(said: str) -> tuple[str, tuple[str, ...]]:
+    """A channel in its one form, and what counts it."""
+    channel = said.strip().lower().replace(" ", "_").replace("-", "_")
+    return channel, ("kairos_interactions_anchored", channel if channel in _KNOWN_CHANNELS else OTHER)
+
+
+def _is_exact(amount: Amount) -> bool:
+    return money.parse(amount.amount) is not None
+
+
+def _text(said: str | int | None) -> str | None:
+    return said if said is None or isinstance(said, str) else str(said)
