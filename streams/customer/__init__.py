@@ -1,0 +1,1 @@
+"""One customer: the timeline of interactions, folded into a state, and what that says."""

@@ -1,0 +1,186 @@
+"""What a fold says, and what of it is live: ids from causes, content hashes, revisions, retractions.
+
+The rule this module owns: an id hashes the rule's name, the kind of output, from and to, and the cause; never the customer, the clock or what
+merely supports it. So what is said again carries the same id, and of one id the greatest revision holds, be it an emission or a retraction.
+"""
+
+from base64 import b32encode
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from streams.language.declare import Scope
+
+Kind = Literal["stage", "segment", "moment"]
+
+
+class Emission(Struct, array_like=True, frozen=True):
+    """One thing a rule says: a stage change, a segment's entry or exit, or a moment.
+
+    It holds since `occurred_at`, by an interaction (`message_id`) or, with `deadline`, by the deadline that this interaction had set. A stage:
+    `origin` (None at the start) and `to`. A segment: `to` is "entered" or "left". A moment: `scope`, `expires_at`, `significance`, `values`.
+    `text` is the sentence that says why (a stage has none), `purpose` a segment's.
+    """
+
+    kind: Kind
+    id: str
+    rule: str
+    rule_version: str
+    owner: str
+    occurred_at: int
+    received_at: int
+    message_id: str
+    deadline: int | None
+    evidence: tuple[str, ...]
+    replayed: bool
+    origin: str | None = None
+    to: str = ""
+    dwell: int | None = None
+    purpose: str = ""
+    scope: Scope = "business_moment"
+    expires_at: int = 0
+    significance: float = 0.0
+    text: str = ""
+    values: dict[str, str | int | None] = {}
+    offers: tuple[str, ...] = ()
+    action: str | None = None
+    channel: str | None = None
+
+
+def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence[str], at_deadline: bool) -> str:
+    """The id of an output: 24 characters."""
+    said = msgspec.json.encode([kind, rule, origin, to, cause, at_deadline])
+    return b32encode(blake2b(said, digest_size=15).digest()).decode().lower()
+
+
+def content(emission: Emission) -> bytes:
+    """A hash (8 bytes) of what an output says: all but the rule's version, the time of reception and whether it is replayed."""
+    bare = msgspec.structs.replace(emission, rule_version="", received_at=0, replayed=False)
+    return blake2b(_ENCODE(bare), digest_size=8).digest()
+
+
+class Live(Struct, array_like=True, frozen=True):
+    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back."""
+
+    content: bytes
+    revision: int
+    emission: Emission
+
+
+class Kept(Struct, array_like=True, frozen=True):
+    """The outputs of a customer that hold, by id, and the last revision of those that were taken back."""
+
+    live: dict[str, Live] = {}
+    gone: dict[str, int] = {}
+
+
+class Said(NamedTuple):
+    """An output to publish; a retraction carries what it takes back, without the sentence."""
+
+    emission: Emission
+    revision: int
+    retracted: bool
+
+
+class Amended(NamedTuple):
+    """What to publish, and what is kept from now on."""
+
+    records: list[Said]
+    kept: Kept
+
+
+class Pooled(NamedTuple):
+    """What to publish, each with the place of the person it is about (of `old` people: one of the kepts; else one of the new), and what each new person keeps."""
+
+    records: list[tuple[int, Said]]
+    kept: list[Kept]
+
+
+NOTHING = Kept()
+
+
+def amend(kept: Kept, said: Iterable[Emission], complete: bool) -> Amended:
+    """Publish what is new or says something else; with `complete` (all that a refold says) also take back what is no longer said."""
+    records: list[Said] = []
+    live, gone = dict(kept.live), kept.gone
+    seen: set[str] = set()
+    for emission in said:
+        seen.add(emission.id)
+        held, hashed = live.get(emission.id), content(emission)
+        if held is not None and held.content == hashed:
+            continue
+        revision = 1 + (gone.get(emission.id, 0) if held is None else held.revision)
+        live[emission.id] = Live(hashed, revision, _bare(emission))
+        records.append(Said(emission, revision, False))
+    if complete:
+        lapsed = [held for name, held in kept.live.items() if name not in seen]
+        gone = {name: revision for name, revision in gone.items() if name not in live}
+        for held in lapsed:
+            del live[held.emission.id]
+            gone[held.emission.id] = held.revision + 1
+            records.append(Said(held.emission, held.revision + 1, True))
+    elif records and gone:
+        gone = {name: revision for name, revision in gone.items() if name not in live}
+    return Amended(records, Kept(live, gone) if records or complete else kept)
+
+
+def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]]) -> Pooled:
+    """Amend for people who became others: what any of the old kept, against all that each of the new says when folded again.
+
+    What is said again with the same content publishes nothing, whoever says it; what nobody says any more is taken back in the name of the
+    first new person. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new person.
+    """
+    pool, gone = _pooled(kepts)
+    records: list[tuple[int, Said]] = []
+    people: list[Kept] = []
+    spoken: dict[str, Live] = {}
+    for person, emissions in enumerate(said):
+        live: dict[str, Live] = {}
+        for emission in emissions:
+            held, hashed = spoken.get(emission.id) or pool.get(emission.id), content(emission)
+            if held is None or held.content != hashed:
+                held = Live(hashed, 1 + (gone.get(emission.id, 0) if held is None else held.revision), _bare(emission))
+                records.append((person, Said(emission, held.revision, False)))
+            live[emission.id] = spoken[emission.id] = held
+        people.append(Kept(live))
+    for name, held in pool.items():
+        if name not in spoken:
+            gone[name] = held.revision + 1
+            records.append((0, Said(held.emission, held.revision + 1, True)))
+    remembered = {name: revision for name, revision in gone.items() if name not in spoken}
+    return Pooled(records, [Kept(kept.live, remembered) for kept in people])
+
+
+def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, int]]:
+    """What any of them keeps; an id that one took back later than another said it is gone."""
+    live: dict[str, Live] = {}
+    gone: dict[str, int] = {}
+    for kept in kepts:
+        for name, held in kept.live.items():
+            other = live.get(name)
+            if other is None or (held.revision, held.content) > (other.revision, other.content):
+                live[name] = held
+        for name, revision in kept.gone.items():
+            gone[name] = max(gone.get(name, 0), revision)
+    return {name: held for name, held in live.items() if held.revision > gone.get(name, 0)}, gone
+
+
+def _bare(emission: Emission) -> Emission:
+    return msgspec.structs.replace(emission, text="", values={})
+
+
+_ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
+_DECODE = msgspec.msgpack.Decoder(Kept).decode
+
+
+def encode(kept: Kept) -> bytes:
+    """Write what is kept: equal, equal bytes; nothing for nothing."""
+    return _ENCODE(kept) if kept.live or kept.gone else b""
+
+
+def decode(written: bytes) -> Kept:
+    """Read what is kept."""
+    return _DECODE(written) if written else NOTHING

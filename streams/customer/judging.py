@@ -1,0 +1,136 @@
+"""Journeys, segments and moments judged over facts: where the state moves, and what is said of it.
+
+The rule this module owns: journeys first, then segments, then moments, each in the order in which they were written.
+"""
+
+from streams.customer.emissions import Emission, identify
+from streams.customer.state import Position, State
+from streams.language import START
+from streams.language.compile import Facts, Firing
+from streams.language.rulebook import JourneyRule, MomentRule, Plan, SegmentRule
+
+ENTERED, LEFT = "entered", "left"
+
+
+def judge(state: State, facts: Facts, plan: Plan, said: list[Emission]) -> None:
+    """Judge all that the plan names; the state is the fold's own copy."""
+    for journey in plan.journeys:
+        _move(state, facts, journey, said)
+    for segment in plan.segments:
+        _enter_or_leave(state, facts, segment, said)
+    for moment in plan.moments:
+        if moment.holds(facts):
+            _fire(state, facts, moment, said)
+
+
+def _move(state: State, facts: Facts, journey: JourneyRule, said: list[Emission]) -> None:
+    position = state.journeys.get(journey.name)
+    for to, holds, firings in journey.transitions.get(START if position is None else position.stage, ()):
+        if not holds(facts):
+            continue
+        firing = firings(facts)[0]
+        deadline = facts.deadline if facts.touch is None else None
+        state.journeys[journey.name] = Position(to, facts.now, firing.evidence[-1], deadline)
+        facts.entered[journey.name] = to
+        origin = None if position is None else position.stage
+        said.append(
+            Emission(
+                kind="stage",
+                id=identify("stage", journey.name, origin, to, firing.cause, deadline is not None),
+                rule=journey.name,
+                rule_version=journey.version,
+                owner=journey.owner,
+                occurred_at=facts.now,
+                received_at=state.received_at,
+                message_id=firing.evidence[-1],
+                deadline=deadline,
+                evidence=firing.evidence,
+                replayed=state.replayed,
+                origin=origin,
+                to=to,
+                dwell=None if position is None else facts.now - position.since,
+            )
+        )
+        return
+
+
+def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list[Emission]) -> None:
+    declared, was_in, is_in = segment.declared, segment.declared.name in state.segments, segment.holds(facts)
+    if was_in != is_in:
+        by = str(facts.memory[segment.setter]) if facts.touch is None and segment.setter >= 0 else _by(state, facts)
+        to = ENTERED if is_in else LEFT
+        deadline = facts.deadline if facts.touch is None else None
+        text, values = segment.reason(facts, None)
+        said.append(
+            Emission(
+                kind="segment",
+                id=identify("segment", declared.name, None, to, (by,), deadline is not None),
+                rule=declared.name,
+                rule_version=segment.version,
+                owner=declared.owner,
+                occurred_at=facts.now,
+                received_at=state.received_at,
+                message_id=by,
+                deadline=deadline,
+                evidence=(by,),
+                replayed=state.replayed,
+                to=to,
+                purpose=declared.purpose,
+                text=text,
+                values=values,
+            )
+        )
+        if is_in:
+            state.segments[declared.name] = facts.now
+        else:
+            del state.segments[declared.name]
+    if segment.due >= 0:
+        change = segment.changes(facts)
+        facts.due[segment.due], facts.memory[segment.setter] = (None, "") if change is None else change
+
+
+def _by(state: State, facts: Facts) -> str:
+    """The interaction at hand; at a deadline that is another rule's, the one by which a journey has just moved."""
+    if facts.touch is not None:
+        return facts.touch.id
+    return next(position.message_id for name, position in state.journeys.items() if name in facts.entered)
+
+
+def _fire(state: State, facts: Facts, moment: MomentRule, said: list[Emission]) -> None:
+    declared = moment.declared
+    for firing in moment.firings(facts):
+        count, last = state.moments.get(declared.name, (0, None))
+        if declared.once_per is not None and last is not None and facts.now - last < declared.once_per:
+            return
+        significance = moment.significance(facts)
+        if significance is None:
+            return
+        state.moments[declared.name] = (count + 1, facts.now)
+        said.append(_moment(state, facts, moment, firing, significance))
+
+
+def _moment(state: State, facts: Facts, moment: MomentRule, firing: Firing, significance: float) -> Emission:
+    declared = moment.declared
+    deadline = facts.deadline if facts.touch is None else None
+    text, values = moment.because(facts, significance)
+    return Emission(
+        kind="moment",
+        id=identify("moment", declared.name, None, "", firing.cause, deadline is not None),
+        rule=declared.name,
+        rule_version=moment.version,
+        owner=declared.owner,
+        occurred_at=facts.now,
+        received_at=state.received_at,
+        message_id=facts.touch.id if facts.touch is not None else firing.evidence[-1],
+        deadline=deadline,
+        evidence=firing.evidence,
+        replayed=state.replayed,
+        scope=declared.scope,
+        expires_at=facts.now + declared.expires,
+        significance=significance,
+        text=text,
+        values=values,
+        offers=declared.offers,
+        action=declared.action,
+        channel=declared.channel,
+    )

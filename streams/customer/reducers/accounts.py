@@ -1,0 +1,10 @@
+"""The accounts (companies) that the customer has acted for, and when last."""
+
+from streams.customer.state import State
+from streams.rows import Touch
+
+
+def reduce(state: State, touch: Touch) -> None:
+    """Note the account."""
+    if touch.account is not None:
+        state.accounts[touch.account] = touch.occurred_at

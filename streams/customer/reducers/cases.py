@@ -1,0 +1,24 @@
+"""Cases: opened, updated, solved, and the channels they cross."""
+
+from schemas.interaction import EVENTS
+from streams.customer.state import Case, State
+from streams.rows import Touch
+
+SOLVED_MAX = 20
+"""How many solved cases are remembered; of more, the one updated longest ago is forgotten."""
+
+
+def reduce(state: State, touch: Touch) -> None:
+    """Every interaction that names a case belongs to it; `Case Opened` and `Case Solved` open and close it."""
+    case_id = touch.case_id
+    if case_id is None:
+        return
+    at, meaning, case = touch.occurred_at, EVENTS.get(touch.event), state.cases.get(case_id)
+    if case is None:
+        case = Case(touch.topic, at, at, (), None)
+    channels = case.channels if not touch.channel or touch.channel in case.channels else (*case.channels, touch.channel)
+    solved_at = at if meaning == "case_solved" else None if meaning == "case_opened" else case.solved_at
+    state.cases[case_id] = Case(touch.topic or case.topic, case.opened_at, at, channels, touch.department or case.owner, solved_at)
+    solved = [name for name, known in state.cases.items() if known.solved_at is not None]
+    if len(solved) > SOLVED_MAX:
+        del state.cases[min(solved, key=lambda name: (state.cases[name].updated_at, name))]

@@ -1,0 +1,185 @@
+"""What is remembered of one customer: the state a fold makes, and the row it is kept in.
+
+The rule this module owns: a state is a value. Only customer/fold.py changes one, and only its own copy (`copied`); what its dicts and lists
+hold is never changed in place, so copying the top is enough. Equal timelines under equal rules give equal bytes.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from streams.language import Rulebook
+from streams.language.operators.crossings import decayed
+from streams.rows import Touch
+
+FORMAT = 1
+
+Seen = tuple[int, int]
+"""Of an identifier: first and last seen; of a channel or a touchpoint: how often and when last."""
+Order = tuple[int, str, str]
+"""Where an interaction stands in a timeline: occurred_at, id, source. Text compares as its UTF-8 bytes do."""
+
+
+class Trait(Struct, array_like=True, frozen=True):
+    """A trait that survived: its value, who said so, as whose data, and when."""
+
+    value: str | int | bool | None
+    source: str
+    party: str
+    occurred_at: int
+
+
+class ConsentGiven(Struct, array_like=True, frozen=True):
+    """One decision for a purpose and a channel, and the identifiers under which it was made: only one of those takes it back."""
+
+    state: str
+    basis: str | None
+    since: int
+    under: tuple[str, ...]
+
+
+class Case(Struct, array_like=True, frozen=True):
+    """A case: what about, since when, through which channels, whose; open until it has a time of solution."""
+
+    topic: str | None
+    opened_at: int
+    updated_at: int
+    channels: tuple[str, ...]
+    owner: str | None
+    solved_at: int | None = None
+
+
+class Totals(Struct, array_like=True, frozen=True):
+    """In one currency; amounts as exact decimals in one form, what was taken back above zero."""
+
+    orders: int = 0
+    revenue: str = "0"
+    cancellations: int = 0
+    cancelled: str = "0"
+    refunds: int = 0
+    refunded: str = "0"
+
+
+class Position(Struct, array_like=True, frozen=True):
+    """Where the customer stands in a journey, since when, and by which interaction (at `deadline`: by the deadline that it had set)."""
+
+    stage: str
+    since: int
+    message_id: str
+    deadline: int | None = None
+
+
+class State(Struct, array_like=True):
+    """One customer as of the newest interaction folded and the last deadline that fell due. `memory` and `due` are the rulebook's slots."""
+
+    newest: Order | None = None
+    drained: int = 0
+    received_at: int = 0
+    replayed: bool = False
+    interactions: int = 0
+    first_at: int = 0
+    identifiers: dict[str, Seen] = {}
+    traits: dict[str, Trait] = {}
+    consent: dict[str, tuple[ConsentGiven, ...]] = {}
+    channels: dict[str, Seen] = {}
+    touchpoints: dict[str, Seen] = {}
+    sources: dict[str, int] = {}
+    cases: dict[str, Case] = {}
+    accounts: dict[str, int] = {}
+    totals: dict[str, Totals] = {}
+    language: str | None = None
+    timezone: str | None = None
+    journeys: dict[str, Position] = {}
+    segments: dict[str, int] = {}
+    moments: dict[str, Seen] = {}
+    memory: list[Any] = []
+    due: list[int | None] = []
+
+
+def empty(rulebook: Rulebook) -> State:
+    """A customer before its first interaction."""
+    return State(memory=list(rulebook.initial), due=[None] * len(rulebook.deadlines))
+
+
+def copied(state: State) -> State:
+    """A state that may be changed without changing this one."""
+    return State(
+        state.newest,
+        state.drained,
+        state.received_at,
+        state.replayed,
+        state.interactions,
+        state.first_at,
+        state.identifiers.copy(),
+        state.traits.copy(),
+        state.consent.copy(),
+        state.channels.copy(),
+        state.touchpoints.copy(),
+        state.sources.copy(),
+        state.cases.copy(),
+        state.accounts.copy(),
+        state.totals.copy(),
+        state.language,
+        state.timezone,
+        state.journeys.copy(),
+        state.segments.copy(),
+        state.moments.copy(),
+        state.memory.copy(),
+        state.due.copy(),
+    )
+
+
+def next_deadline(state: State) -> int | None:
+    """The earliest instant at which time alone may change the state."""
+    return min((due for due in state.due if due is not None), default=None)
+
+
+def follows(state: State, touch: Touch) -> bool:
+    """Whether an interaction may be folded onto the state: after the newest in it, and after every deadline that has fallen due."""
+    return touch.occurred_at > state.drained and (state.newest is None or (touch.occurred_at, touch.id, touch.source) > state.newest)
+
+
+def balances(state: State, rulebook: Rulebook, at: int) -> dict[str, float]:
+    """What each decaying account holds at an instant."""
+    return {name: decayed(state.memory[slot], half_life, at) for name, (slot, half_life) in rulebook.balances.items()}
+
+
+class FoldRow(Struct, array_like=True, frozen=True):
+    """A customer's row: under which rules and up to when it was folded, its state, and its live outputs (emissions.encode's bytes, read when needed)."""
+
+    rulebook: str
+    version: int
+    as_of: int
+    next_deadline: int | None
+    state: State
+    kept: bytes
+    format: int = FORMAT
+
+
+_ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
+_DECODE = msgspec.msgpack.Decoder(FoldRow).decode
+_DECODE_STATE = msgspec.msgpack.Decoder(State).decode
+
+
+def encode_row(row: FoldRow) -> bytes:
+    """Write a fold row: equal rows, equal bytes."""
+    return _ENCODE(row)
+
+
+def decode_row(written: bytes) -> FoldRow:
+    """Read a fold row; ValueError where its format is another."""
+    row = _DECODE(written)
+    if row.format != FORMAT:
+        raise ValueError(f"a fold row of format {row.format}")
+    return row
+
+
+def encode_state(state: State) -> bytes:
+    """Write a state: equal states, equal bytes."""
+    return _ENCODE(state)
+
+
+def decode_state(written: bytes) -> State:
+    """Read a state as a checkpoint keeps it."""
+    return _DECODE_STATE(written)

@@ -1,0 +1,164 @@
+"""Accounts that decay, comparisons between two of them, and levels that come to hold.
+
+A balance of value v at t with half-life h is v * 2**(-(now - t) / h). Two of them cross where v1 * 2**(-x / h1) = v2 * 2**(-x / h2), that is at
+x = log2(v1 / v2) / (1 / h1 - 1 / h2) after the instant at which they have the values v1, v2: the deadline is known in advance.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from streams.language.compile import Builder, Change, Changes, Facts, Firing, Holds
+from streams.language.expressions import Condition, Expression, Might, Tree, never
+
+Worth = Mapping[Condition, int]
+
+
+class Balance(Expression):
+    """An account that events fill or draw on and that halves within each half-life; it never goes below zero."""
+
+    def __init__(self, name: str, half_life: int, plus: Worth, minus: Worth | None = None) -> None:
+        super().__init__()
+        self.name, self.half_life, self.plus, self.minus = name, half_life, plus, minus or {}
+
+    def tree(self) -> Tree:
+        return [
+            "balance",
+            self.name,
+            self.half_life,
+            [[event.tree(), worth] for event, worth in self.plus.items()],
+            [[event.tree(), worth] for event, worth in self.minus.items()],
+        ]
+
+    def parts(self) -> Sequence[Expression]:
+        return (*self.plus, *self.minus)
+
+    def words(self) -> str:
+        return self.name
+
+    def slot(self, builder: Builder) -> int:
+        """Where it is remembered: [value, at which instant, by which interaction]."""
+        half_life = self.half_life
+        entries = [(event, event.compile(builder), worth) for event, worth in self.plus.items()]
+        entries += [(event, event.compile(builder), -worth) for event, worth in self.minus.items()]
+
+        def step(held: Any, facts: Facts) -> object:
+            worth = sum(worth for _, meets, worth in entries if meets(facts))
+            if not worth:
+                return held
+            assert facts.touch is not None
+            return [max(decayed(held, half_life, facts.now) + worth, 0.0), facts.now, facts.touch.id]
+
+        return builder.remember(self.key, [0.0, 0, ""], lambda name: any(event.might(name)[0] for event, _, _ in entries), step)
+
+    def __gt__(self, other: "Balance | int") -> Condition:
+        return Exceeds(self, other)
+
+
+def decayed(held: Any, half_life: int, now: int) -> float:
+    """What is left at an instant of a remembered balance."""
+    value: float = held[0]
+    return value * 2.0 ** ((held[1] - now) / half_life) if value else 0.0
+
+
+class Exceeds(Condition):
+    """A balance above another, or above a number; time alone may bring it about, or end it."""
+
+    def __init__(self, balance: Balance, other: Balance | int) -> None:
+        super().__init__()
+        self.balance, self.other = balance, other
+
+    def tree(self) -> Tree:
+        return ["exceeds", self.balance.tree(), self.other.tree() if isinstance(self.other, Balance) else self.other]
+
+    def parts(self) -> Sequence[Expression]:
+        return (self.balance, self.other) if isinstance(self.other, Balance) else (self.balance,)
+
+    def words(self) -> str:
+        return f"{self.balance.words()} exceeds {self.other.words() if isinstance(self.other, Balance) else self.other}"
+
+    def _sides(self, builder: Builder) -> tuple[Callable[[Facts], float], Callable[[Facts], float]]:
+        slot, half_life, other = self.balance.slot(builder), self.balance.half_life, self.other
+        if not isinstance(other, Balance):
+            return (lambda facts: decayed(facts.memory[slot], half_life, facts.now)), (lambda facts: float(other))
+        other_slot, other_half_life = other.slot(builder), other.half_life
+        return (
+            lambda facts: decayed(facts.memory[slot], half_life, facts.now),
+            lambda facts: decayed(facts.memory[other_slot], other_half_life, facts.now),
+        )
+
+    def compile(self, builder: Builder) -> Holds:
+        left, right = self._sides(builder)
+        return lambda facts: left(facts) > right(facts)
+
+    def changes(self, builder: Builder) -> Changes:
+        left, right = self._sides(builder)
+        rate = 1 / self.balance.half_life - (1 / self.other.half_life if isinstance(self.other, Balance) else 0.0)
+        if not rate:
+            return never
+        slots = [self.balance.slot(builder), *([self.other.slot(builder)] if isinstance(self.other, Balance) else [])]
+
+        def next_crossing(facts: Facts) -> Change | None:
+            one, other = left(facts), right(facts)
+            if one <= 0 or other <= 0:
+                return None
+            ahead = math.log2(one / other) / rate
+            if ahead < 0 or ahead > FAR:
+                return None
+            crossing, now, present = facts.now + math.ceil(ahead), facts.now, one > other
+            by = max((facts.memory[slot][1], facts.memory[slot][2]) for slot in slots)[1]
+            try:  # The formula may fall short of what the comparison sees by a rounding: the first instant that turns it is near.
+                for facts.now in range(max(crossing, now + 1), crossing + NEAR):
+                    if (left(facts) > right(facts)) != present:
+                        return facts.now, by
+            finally:
+                facts.now = now
+            return (crossing + NEAR, by) if ahead else None
+
+        return next_crossing
+
+
+FAR = 10 * 365 * 86_400_000_000
+"""A crossing further ahead than ten years is none."""
+NEAR = 64
+"""Microseconds within which rounding settles."""
+
+
+class Rises(Condition):
+    """The instant at which a level comes to hold: by an interaction or by time alone."""
+
+    occurs = True
+
+    def __init__(self, level: Condition) -> None:
+        super().__init__()
+        self.level = level
+
+    def tree(self) -> Tree:
+        return ["rises", self.level.tree()]
+
+    def parts(self) -> Sequence[Expression]:
+        return (self.level,)
+
+    def words(self) -> str:
+        return f"{self.level.words()}, and did not before"
+
+    def might(self, name: str) -> Might:
+        return True, True
+
+    def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
+        return None
+
+    def compile(self, builder: Builder) -> Holds:
+        outer, builder.used = builder.used, set()
+        level, changes = self.level.compile(builder), self.level.changes(builder)
+        moved_by = [builder.slots[slot].might for slot in builder.used]
+        builder.used |= outer
+
+        def step(held: Any, facts: Facts) -> object:
+            change = changes(facts)
+            facts.due[deadline] = None if change is None else change[0]
+            return [level(facts), "" if change is None else change[1]]
+
+        deadline = builder.await_(self.key, lambda facts: str(facts.earlier(slot)[1]))
+        slot = builder.remember(self.key, [False, ""], lambda name: any(might(name) for might in moved_by), step, at_deadline=deadline)
+        return lambda facts: slot in facts.before and facts.memory[slot][0] and not facts.before[slot][0]

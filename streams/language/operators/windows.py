@@ -1,0 +1,248 @@
+"""Counts, sums and means, over all time or within a window.
+
+Windows are left-open: within d, seen from an instant, is what occurred after that instant less d, so what ages out at the very instant of an
+interaction is out before it. With `.before` the present interaction is not in it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from schemas import money
+from streams.language.compile import Ageing, Builder, Change, Facts, Firing, Holds, Measure, Ratio
+from streams.language.events import Event, Field
+from streams.language.expressions import Condition, Expression, Might, Tree
+from streams.language.numbers import Number
+
+ONE = Decimal(1)
+
+
+def _span(within: int | None) -> list[Any]:
+    return [] if within is None else [within]
+
+
+def _words(within: int | None) -> str:
+    return "" if within is None else f" within {within // 86_400_000_000} days"
+
+
+class Count(Number):
+    """How many there were; at most the window's length ago where there is one."""
+
+    def __init__(self, event: Event, within: int | None = None, ids: bool = False) -> None:
+        super().__init__()
+        self.event, self.within, self.ids = event, within, ids
+
+    def tree(self) -> Tree:
+        return ["count", self.event.tree(), *_span(self.within)]
+
+    def parts(self) -> Sequence[Expression]:
+        return (self.event,)
+
+    def words(self) -> str:
+        return f"number of {self.event.words()}{_words(self.within)}"
+
+    def slot(self, builder: Builder) -> int:
+        """Where it is remembered: over all time an int, within a window [instant, id] ascending."""
+        pattern, within = self.event.pattern(), self.within
+        meets = pattern.compile(builder)
+        if within is None:
+            return builder.remember(
+                f"count {pattern.key}", 0, lambda name: pattern.might(name)[0], lambda held, facts: held + 1 if meets(facts) else held
+            )
+
+        def step(held: Any, facts: Facts) -> object:
+            if not meets(facts):
+                return held
+            assert facts.touch is not None
+            return [*held[_aged(held, facts.now - within) :], [facts.now, facts.touch.id]]
+
+        return builder.remember(f"count {within} {pattern.key}", [], lambda name: pattern.might(name)[0], step)
+
+    def compile(self, builder: Builder) -> Measure:
+        slot, within, earlier = self.slot(builder), self.within, self.event.earlier
+        if within is None:
+            if earlier:
+                return lambda facts: (Decimal(facts.earlier(slot)), 1)
+            return lambda facts: (Decimal(facts.memory[slot]), 1)
+
+        def measure(facts: Facts) -> Ratio:
+            held = facts.earlier(slot) if earlier else facts.memory[slot]
+            return Decimal(len(held) - _aged(held, facts.now - within)), 1
+
+        return measure
+
+    def held(self, builder: Builder) -> Callable[[Facts], list[str]]:
+        """A closure that gives the ids of those in the window."""
+        slot, within, earlier = self.slot(builder), self.within, self.event.earlier
+        assert within is not None
+
+        def ids(facts: Facts) -> list[str]:
+            held = facts.earlier(slot) if earlier else facts.memory[slot]
+            return [entry[1] for entry in held[_aged(held, facts.now - within) :]]
+
+        return ids
+
+    def ageings(self, builder: Builder) -> list[Ageing]:
+        return [] if self.within is None else [_ageing(self.slot(builder), self.within, lambda held: held)]
+
+    def may_grow(self, builder: Builder) -> Holds:
+        return lambda facts: False
+
+
+class Sum(Number):
+    """The sum of a field; of money, in one currency: the field's own, or that of the interaction at hand."""
+
+    mean = False
+
+    def __init__(self, field: Field, within: int | None = None) -> None:
+        super().__init__()
+        self.field, self.within = field, within
+        self.is_money = field.is_money
+
+    def tree(self) -> Tree:
+        return ["mean" if self.mean else "sum", self.field.tree(), *_span(self.within)]
+
+    def parts(self) -> Sequence[Expression]:
+        return (self.field,)
+
+    def words(self) -> str:
+        return f"{'mean' if self.mean else 'sum'} of {self.field.event.words()}'s {self.field.words()}{_words(self.within)}"
+
+    def slot(self, builder: Builder) -> int:
+        """Where it is remembered: by currency [sum, how many], and within a window a third, [instant, amount, id] ascending."""
+        field, within = self.field, self.within
+        pattern = field.event.pattern()
+        meets, amount = pattern.compile(builder), Field(pattern, field.name).amount()
+
+        def step(held: Any, facts: Facts) -> object:
+            said = amount(facts) if meets(facts) else None
+            if said is None:
+                return held
+            assert facts.touch is not None
+            currency = facts.currency() if field.is_money else ""
+            total, number, *rest = held.get(currency, _NONE)
+            after = [money.text(money.add(Decimal(total), said)), number + 1]
+            if within is not None:
+                kept = rest[0] if rest else []
+                gone = _aged(kept, facts.now - within)
+                left = _less(Decimal(after[0]), kept[:gone]) if gone else Decimal(after[0])
+                after = [money.text(left), after[1] - gone, [*kept[gone:], [facts.now, money.text(said), facts.touch.id]]]
+            return {**held, currency: after}
+
+        return builder.remember(f"sum {within} {field.name} {pattern.key}", {}, lambda name: pattern.might(name)[0], step)
+
+    def compile(self, builder: Builder) -> Measure:
+        slot, within, earlier, fixed, mean = self.slot(builder), self.within, self.field.event.earlier, self._currency(), self.mean
+
+        def measure(facts: Facts) -> Ratio | None:
+            held = facts.earlier(slot) if earlier else facts.memory[slot]
+            total, number, *rest = held.get(facts.currency() if fixed is None else fixed, _NONE)
+            exact = Decimal(total)
+            if within is not None and rest:
+                gone = _aged(rest[0], facts.now - within)
+                if gone:
+                    exact, number = _less(exact, rest[0][:gone]), number - gone
+            if not mean:
+                return exact, 1
+            return (exact, number) if number else None
+
+        return measure
+
+    def _currency(self) -> str | None:
+        """The currency it is read in; None: that of the interaction at hand."""
+        return self.field.only_currency if self.is_money else ""
+
+    def ageings(self, builder: Builder) -> list[Ageing]:
+        if self.within is None:
+            return []
+        fixed = self._currency() or ""
+        return [_ageing(self.slot(builder), self.within, lambda held: held.get(fixed, _EMPTY)[2])]
+
+    def may_grow(self, builder: Builder) -> Holds | None:
+        if self.mean:
+            return None
+        if self.within is None:
+            return lambda facts: False
+        slot, fixed = self.slot(builder), self._currency() or ""
+        return lambda facts: any(entry[1][0] == "-" for entry in facts.memory[slot].get(fixed, _EMPTY)[2])
+
+
+_NONE: list[Any] = ["0", 0]
+_EMPTY: list[Any] = ["0", 0, []]
+
+
+class Mean(Sum):
+    """The mean of a field; none where there was none."""
+
+    mean = True
+
+
+class RisesTo(Condition):
+    """An interaction by which a count rises to a number; shown by all that the window then holds."""
+
+    occurs = True
+
+    def __init__(self, counted: Count, number: int) -> None:
+        super().__init__()
+        self.counted, self.number = counted, number
+
+    def tree(self) -> Tree:
+        return ["rises_to", self.counted.tree(), self.number]
+
+    def parts(self) -> Sequence[Expression]:
+        return (self.counted,)
+
+    def words(self) -> str:
+        return f"{self.counted.words()} rises to {self.number}"
+
+    def might(self, name: str) -> Might:
+        return self.counted.event.might(name)[0], True
+
+    def compile(self, builder: Builder) -> Holds:
+        meets, number = self.counted.event.compile(builder), Decimal(self.number)
+        now, before = self.counted.compile(builder), Count(self.counted.event.before, self.counted.within).compile(builder)
+
+        def holds(facts: Facts) -> bool:
+            if not meets(facts):
+                return False
+            one, other = before(facts), now(facts)
+            return one is not None and other is not None and one[0] < number <= other[0]
+
+        return holds
+
+    def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
+        if self.counted.within is None:
+            return None
+        ids = self.counted.held(builder)
+
+        def firings(facts: Facts) -> list[Firing]:
+            assert facts.touch is not None
+            return [Firing((facts.touch.id,), tuple(ids(facts)))]
+
+        return firings
+
+
+def _aged(held: list[Any], horizon: int) -> int:
+    """How many, from the oldest, are not after the horizon."""
+    gone = 0
+    for entry in held:
+        if entry[0] > horizon:
+            break
+        gone += 1
+    return gone
+
+
+def _less(total: Decimal, gone: list[Any]) -> Decimal:
+    for entry in gone:
+        total = money.add(total, -Decimal(entry[1]))
+    return total
+
+
+def _ageing(slot: int, within: int, entries: Callable[[Any], list[Any]]) -> Ageing:
+    def ageing(facts: Facts) -> Iterator[Change]:
+        for entry in entries(facts.memory[slot]):
+            leaves = entry[0] + within
+            if leaves > facts.now:
+                yield leaves, entry[-1]
+
+    return ageing

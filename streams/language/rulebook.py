@@ -1,0 +1,209 @@
+"""Every rule that is in force, compiled, and found by the event or the deadline that it needs.
+
+The rule this module owns: an interaction meets only the rules that need its event. Names that no rule mentions share one plan.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from hashlib import blake2b
+from base64 import b32encode
+from types import ModuleType
+from typing import NamedTuple
+
+import msgspec
+
+from streams.language import check
+from streams.language.compile import Builder, Facts, Firing, Holds, Slot, Step
+from streams.language.declare import Declaration, Journey, Moment, Segment
+from streams.language.events import Event
+from streams.language.expressions import Condition, Expression, Tree, never, walk
+from streams.language.numbers import Number, lift
+from streams.language.operators.crossings import Balance
+from streams.language.sentences import Sentence, sentence
+
+LANGUAGE = 1
+"""The version of what the words of the language mean: a change of meaning changes every rule's version."""
+
+Firings = Callable[[Facts], list[Firing]]
+
+
+class JourneyRule(NamedTuple):
+    """A journey: from each stage the transitions to try, in order."""
+
+    name: str
+    owner: str
+    version: str
+    transitions: dict[str, tuple[tuple[str, Holds, Firings], ...]]
+
+
+class MomentRule(NamedTuple):
+    """A moment: when, how often at once, how much it weighs and why."""
+
+    declared: Moment
+    version: str
+    holds: Holds
+    firings: Firings
+    significance: Callable[[Facts], float | None]
+    because: Sentence
+
+
+class SegmentRule(NamedTuple):
+    """A segment: when, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
+
+    declared: Segment
+    version: str
+    holds: Holds
+    changes: Callable[[Facts], "tuple[int, str] | None"]
+    due: int
+    setter: int
+    reason: Sentence
+
+
+class Plan(NamedTuple):
+    """What an event, or a deadline, has to be shown to: slots to step, in order, then rules to judge."""
+
+    steps: tuple[tuple[int, Step], ...]
+    journeys: tuple[JourneyRule, ...]
+    segments: tuple[SegmentRule, ...]
+    moments: tuple[MomentRule, ...]
+
+
+class _Rule(NamedTuple):
+    """A compiled rule, and what it waits for."""
+
+    compiled: JourneyRule | MomentRule | SegmentRule
+    meets: Callable[[str], bool]
+    awaited: frozenset[int]
+    watched: frozenset[str]
+
+
+class Rulebook:
+    """The rules in force. `version` hashes their meaning; equal rules, equal version."""
+
+    def __init__(self, declarations: Sequence[Declaration], balances: Sequence[Balance]) -> None:
+        self.declarations = tuple(declarations)
+        builder = Builder()
+        self.balances = {balance.name: (balance.slot(builder), balance.half_life) for balance in balances}
+        rules = [_COMPILERS[declared.kind](declared, builder) for declared in self.declarations]
+        self.version = digest(
+            ["rulebook", LANGUAGE, [declared.tree() for declared in self.declarations], [balance.tree() for balance in balances]]
+        )
+        self.initial: tuple[object, ...] = tuple(slot.initial for slot in builder.slots)
+        self.deadlines = tuple(builder.deadline_names)
+        self.setters = tuple(builder.setters)
+        self.names = frozenset(
+            part.event_name
+            for whole in (*(part for declared in self.declarations for part in declared.parts()), *balances)
+            for part in walk(whole)
+            if isinstance(part, Event)
+        )
+        self._slots, self._rules = builder.slots, rules
+        self._plans = {name: self._planned(name) for name in self.names}
+        self._other = self._planned("")
+        self.at_deadline = tuple(self._struck(deadline) for deadline in range(len(self.setters)))
+
+    def plan(self, event: str) -> Plan:
+        """What an interaction with this event's name has to be shown to."""
+        return self._plans.get(event, self._other)
+
+    def _planned(self, name: str) -> Plan:
+        steps = ((index, slot.step) for index, slot in enumerate(self._slots) if slot.might(name))
+        return _plan(steps, self._rules, lambda rule: rule.meets(name))
+
+    def _struck(self, deadline: int) -> Plan:
+        steps = ((index, slot.step) for index, slot in enumerate(self._slots) if slot.at_deadline == deadline)
+        return _plan(steps, self._rules, lambda rule: deadline in rule.awaited)
+
+
+def rulebook(*modules: ModuleType, known_events: Iterable[str] = ()) -> Rulebook:
+    """Compile all that the modules declare, in the order in which they do; RulesRefused, with every mistake, where one cannot stand."""
+    declarations = [value for module in modules for value in vars(module).values() if isinstance(value, Declaration)]
+    balances = [value for module in modules for value in vars(module).values() if isinstance(value, Balance)]
+    check.refuse(declarations, balances, modules, known_events)
+    return Rulebook(declarations, balances)
+
+
+def digest(tree: Tree) -> str:
+    """16 characters that stand for a tree."""
+    return b32encode(blake2b(msgspec.json.encode(tree), digest_size=10).digest()).decode().lower()
+
+
+def _plan(steps: Iterable[tuple[int, Step]], rules: Sequence[_Rule], wanted: Callable[[_Rule], bool]) -> Plan:
+    """The rules that are wanted, and with them those that look at a journey which may then move."""
+    journeys = tuple(rule.compiled for rule in rules if isinstance(rule.compiled, JourneyRule) and wanted(rule))
+    moving = {journey.name for journey in journeys}
+    met = [rule.compiled for rule in rules if wanted(rule) or rule.watched & moving]
+    return Plan(
+        tuple(steps),
+        journeys,
+        tuple(rule for rule in met if isinstance(rule, SegmentRule)),
+        tuple(rule for rule in met if isinstance(rule, MomentRule)),
+    )
+
+
+def _version(declared: Declaration) -> str:
+    return digest([LANGUAGE, declared.tree()])
+
+
+def _firings(when: Condition, builder: Builder) -> Firings:
+    """The times a condition occurs: as its operator has it, else once, by the interaction, or by the one that set the deadline."""
+    own = when.firings(builder)
+    setters = builder.setters
+
+    def firings(facts: Facts) -> list[Firing]:
+        if facts.touch is None:
+            by = (setters[facts.fired](facts),)
+            return [Firing(by, by)]
+        if own is not None:
+            return own(facts)
+        return [Firing((facts.touch.id,), (facts.touch.id,))]
+
+    return firings
+
+
+def _journey(declared: Journey, builder: Builder) -> _Rule:
+    builder.begin()
+    transitions: dict[str, list[tuple[str, Holds, Firings]]] = {}
+    for origins, to, when in declared.transitions:
+        compiled = (to, when.compile(builder), _firings(when, builder))
+        for origin in origins:
+            transitions.setdefault(origin, []).append(compiled)
+    rule = JourneyRule(declared.name, declared.owner, _version(declared), {origin: tuple(each) for origin, each in transitions.items()})
+    whens = [when for _, _, when in declared.transitions]
+    return _Rule(rule, lambda name: any(when.might(name)[0] for when in whens), frozenset(builder.awaited), frozenset())
+
+
+def _moment(declared: Moment, builder: Builder) -> _Rule:
+    builder.begin()
+    holds, firings = declared.when.compile(builder), _firings(declared.when, builder)
+    watched, awaited = frozenset(builder.watched), frozenset(builder.awaited)
+    measure = lift(declared.significance).compile(builder)
+
+    def significance(facts: Facts) -> float | None:
+        found = measure(facts)
+        return None if found is None else round(float(found[0] / found[1]), 6)
+
+    rule = MomentRule(declared, _version(declared), holds, firings, significance, sentence(declared.because, declared.names, builder))
+    when = declared.when
+    return _Rule(rule, lambda name: when.might(name)[0], awaited, watched if _enters(when) else frozenset())
+
+
+def _enters(when: Expression) -> bool:
+    """Whether it may occur by a journey's move alone."""
+    return any(part.tree()[0] == "becomes" for part in walk(when))
+
+
+def _segment(declared: Segment, builder: Builder) -> _Rule:
+    builder.begin()
+    holds, changes = declared.when.compile(builder), declared.when.changes(builder)
+    moved_by = [builder.slots[slot].might for slot in builder.used]
+    watched = frozenset(builder.watched)
+    due = setter = -1
+    if changes is not never:
+        setter = builder.remember(f"segment {declared.name}", "", lambda name: False, lambda held, facts: held)
+        due = builder.await_(f"segment {declared.name}", lambda facts: str(facts.memory[setter]))
+    rule = SegmentRule(declared, _version(declared), holds, changes, due, setter, sentence(declared.reason, declared.names, builder))
+    return _Rule(rule, lambda name: any(might(name) for might in moved_by), frozenset(builder.awaited), watched)
+
+
+_COMPILERS: dict[str, Callable[..., _Rule]] = {"journey": _journey, "moment": _moment, "segment": _segment}
