@@ -6,18 +6,17 @@ import os
 import signal
 import threading
 import time
-from typing import BinaryIO
 
 STOP_SECONDS_MAX = 15.0
 
 
-def hold(pipe: BinaryIO) -> None:
-    """Watch `pipe` in a thread: at its end this process gets SIGTERM, and SIGKILL if it is still there 15 s later."""
-    threading.Thread(target=_watch, args=(pipe,), name="leash", daemon=True).start()
+def hold(descriptor: int) -> None:
+    """Watch a pipe in a thread: at its end this process gets SIGTERM, and SIGKILL if it is still there 15 s later."""
+    threading.Thread(target=_watch, args=(descriptor,), name="leash", daemon=True).start()
 
 
-def _watch(pipe: BinaryIO) -> None:
-    while pipe.read(1):
+def _watch(descriptor: int) -> None:
+    while os.read(descriptor, 1):  # not through sys.stdin, whose lock this thread would hold when the process ends
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS_MAX)

@@ -72,7 +72,7 @@ def amount(written: str) -> str:
 
 
 def stage(value: Value) -> Text:
-    """`2011-03-01 09:00  c7abq...  retail  repeat → loyal  because online-retail-5371`."""
+    """`2011-03-01 09:00  c7abq...  retail  repeat → loyal  by online-retail-5371`."""
     text = _opening(value)
     text.append(f"{value['journey']} ", STYLE_QUIET)
     text.append_text(move(value))
@@ -86,14 +86,16 @@ def move(value: Value) -> Text:
     """`repeat → loyal`, each stage in its colour."""
     start = value.get("from")
     to = clean(value["to"])
-    return Text.assemble((clean(start) if start else "·", STAGE_STYLES.get(start or "", "")), (" → ", STYLE_QUIET), (to, STAGE_STYLES.get(to, "")))
+    return Text.assemble(
+        (clean(start) if start else "·", STAGE_STYLES.get(start or "", "")), (" → ", STYLE_QUIET), (to, STAGE_STYLES.get(to, ""))
+    )
 
 
 def because(cause: Value) -> str:
     """What set an output off, in words."""
     if cause["kind"] == "deadline":
-        return f"by time, at {when(cause.get('deadline'))}" + (f", since {clean(cause['messageId'])}" if cause.get("messageId") else "")
-    return f"because of {clean(cause.get('messageId') or '?')}"
+        return "by time" + (f", since {clean(cause['messageId'])}" if cause.get("messageId") else f", at {when(cause.get('deadline'))}")
+    return f"by {clean(cause.get('messageId') or '?')}"
 
 
 def moment(value: Value) -> Text:
@@ -147,8 +149,14 @@ def dead_letter(value: Value) -> Text:
 
 def interaction(value: Value) -> Text:
     """`2011-03-01 09:00  Order Completed  crm_id:17850  online-retail-5371`."""
+    if value.keys() == {"time"}:
+        return Text.assemble((when(value["time"]), STYLE_TIME), ("  (time is said: nothing earlier is still to come)", STYLE_QUIET))
     names = [f"{field}:{value[field]}" for field in ("userId", "anonymousId") if value.get(field)]
-    names += [f"{kind}:{name}" for kind, found in (value.get("identifiers") or {}).items() for name in (found if isinstance(found, list) else [found])]
+    names += [
+        f"{kind}:{name}"
+        for kind, found in (value.get("identifiers") or {}).items()
+        for name in (found if isinstance(found, list) else [found])
+    ]
     return Text.assemble(
         (when(value.get("timestamp")), STYLE_TIME),
         (f"  {clean(str(value.get('event') or value.get('type') or '?'))}", STYLE_NAME),
@@ -160,7 +168,9 @@ def interaction(value: Value) -> Text:
 def identity_change(value: Value) -> Text:
     """`2011-03-01 09:00  merge c7abq... + c93fd... → c7abq...`."""
     before, after = (" + ".join(short(customer) for customer in value[side]) for side in ("from", "into"))
-    return Text.assemble((when(value.get("occurredAt")), STYLE_TIME), (f"  {clean(value['kind'])}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID))
+    return Text.assemble(
+        (when(value.get("occurredAt")), STYLE_TIME), (f"  {clean(value['kind'])}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID)
+    )
 
 
 def identity_conflict(value: Value) -> Text:

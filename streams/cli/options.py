@@ -61,23 +61,48 @@ def outside(function: F) -> F:
 
     @functools.wraps(function)
     def guarded(*args: object, **kwargs: object) -> object:
-        from confluent_kafka import KafkaException
-        from kafka.errors import KafkaError
-
-        from streams.broker.errors import BrokerUnavailable
-
         try:
             return function(*args, **kwargs)
-        except BrokerUnavailable as error:
-            raise Failure(str(error)) from None
-        except KafkaException as error:
-            raise Failure(f"Kafka says: {error.args[0].str()}") from None
-        except KafkaError as error:
-            raise Failure(f"Kafka says: {type(error).__name__}: {error}") from None
-        except OSError as error:
-            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
+        except BrokenPipeError:  # the reader of our output has gone: click ends us quietly
+            raise
+        except _from_outside() as error:  # evaluated only when something went wrong, so that its imports cost nothing else
+            raise Failure(_said(error)) from None
 
     return guarded  # type: ignore[return-value]  # wraps keeps the signature
+
+
+def _from_outside() -> tuple[type[Exception], ...]:
+    from confluent_kafka import KafkaException
+    from kafka.errors import KafkaError
+
+    from connectors.consumer.reading import ReadFailed
+    from connectors.producer import PlayFailed
+    from streams.broker.errors import BrokerUnavailable
+
+    return BrokerUnavailable, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    said = error.args[0] if error.args else error
+    return f"Kafka says: {said.str()}" if hasattr(said, "str") else str(error) or type(error).__name__
+
+
+def reader(_ctx: click.Context, parameter: click.Parameter, name: str) -> str:
+    """A click callback: the name of a reader that is there."""
+    from connectors.runtime.readers import readers
+
+    if name not in readers():
+        raise click.BadParameter(f"there is no reader {name!r}; there are: {', '.join(sorted(readers()))}.", param=parameter)
+    return name
+
+
+def share(_ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    """A click callback: a share from 0 to 1."""
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{value} is no share; write 5% as 0.05.", param=parameter)
+    return value
 
 
 def instant(_ctx: click.Context, parameter: click.Parameter, written: str | None) -> int | None:

@@ -74,7 +74,7 @@ def recall(data_directory: Path) -> Run | None:
 def connected(settings: Settings, broker: str, environment: Mapping[str, str] = os.environ) -> Iterator[Session]:
     """A Kafka to read from or write to, by --broker and the settings; what was started for it is stopped at the end."""
     last = recall(settings.data_dir)
-    named = broker if broker != "auto" else environment.get("KAFKA_BOOTSTRAP") or (settings.bootstrap if "bootstrap" in settings.model_fields_set else None)
+    named = wanted(settings, broker, environment)
     if named is not None:
         with choose(named, settings.data_dir, environment) as bootstrap:
             yield Session(bootstrap, _app_id(settings, last if last and last.broker in (named, bootstrap) else None))
@@ -92,6 +92,13 @@ def connected(settings: Settings, broker: str, environment: Mapping[str, str] = 
         yield Session(bootstrap, _app_id(settings, last))
 
 
+def wanted(settings: Settings, broker: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """What --broker, KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP names, in this order; None where a Kafka of our own is meant."""
+    if broker != "auto":
+        return broker
+    return environment.get("KAFKA_BOOTSTRAP") or (settings.bootstrap if "bootstrap" in settings.model_fields_set else None)
+
+
 def running(directory: Path) -> str | None:
     """The address of the embedded Kafka that another program keeps running on this directory; None where none does."""
     try:
@@ -105,7 +112,9 @@ def running(directory: Path) -> str | None:
             if bootstrap is not None:
                 return bootstrap
             if time.monotonic() > deadline:
-                raise BrokerUnavailable(f"The Kafka in {directory} belongs to another program and does not answer: see {directory / 'broker.log'}.")
+                raise BrokerUnavailable(
+                    f"The Kafka in {directory} belongs to another program and does not answer: see {directory / 'broker.log'}."
+                )
             time.sleep(0.1)
     finally:
         os.close(descriptor)

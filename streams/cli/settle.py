@@ -78,12 +78,18 @@ class Watch:
         """The group's offsets; those of a transaction that is just being committed count as unknown."""
         asked = ConsumerGroupTopicPartitions(self._group, self._places)
         try:
-            found = self._admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=REQUEST_SECONDS_MAX)[self._group].result()
+            found = self._admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=REQUEST_SECONDS_MAX)[
+                self._group
+            ].result()
         except KafkaException as error:
             if error.args[0].retriable() or error.args[0].code() in _NOT_YET:
                 return {}
             raise
-        return {(place.topic, place.partition): place.offset for place in found.topic_partitions or () if place.error is None and place.offset >= 0}
+        return {
+            (place.topic, place.partition): place.offset
+            for place in found.topic_partitions or ()
+            if place.error is None and place.offset >= 0
+        }
 
     def _ends(self, isolation: IsolationLevel) -> dict[Place, int]:
         asked = {TopicPartition(place.topic, place.partition): OffsetSpec.latest() for place in self._places}

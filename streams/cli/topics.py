@@ -61,13 +61,21 @@ def describe(broker: str, as_json: bool) -> None:
         ends = admin.end_offsets(kafka.bootstrap, found) if found else {}
     taken = {name: sum(end for (topic, _), end in ends.items() if topic == name) for name in found}
     if as_json:
-        listed = [{"name": name, "partitions": topic.partitions, "config": topic.config, "offsets": taken[name]} for name, topic in found.items()]
-        click.echo(json.dumps({"bootstrap": kafka.bootstrap, "topics": listed, "missing": [name for name in topics.BY_NAME if name not in found]}))
+        listed = [
+            {"name": name, "partitions": topic.partitions, "config": topic.config, "offsets": taken[name]} for name, topic in found.items()
+        ]
+        click.echo(
+            json.dumps({"bootstrap": kafka.bootstrap, "topics": listed, "missing": [name for name in topics.BY_NAME if name not in found]})
+        )
         return
     table = Table("topic", "partitions", "cleanup", "offsets", "about", box=None, header_style="bold")
     for declaration in topics.TOPICS:
         topic = found.get(declaration.name)
-        cells = (str(topic.partitions), topic.config.get("cleanup.policy", "delete"), f"{taken[topic.name]:,}") if topic else ("[red]missing", "", "")
+        cells = (
+            (str(topic.partitions), topic.config.get("cleanup.policy", "delete"), f"{taken[topic.name]:,}")
+            if topic
+            else ("[red]missing", "", "")
+        )
         table.add_row(declaration.name, *cells, declaration.about)
     screen.console().print(table)
 

@@ -27,7 +27,7 @@ def command(broker: str, leash: bool, **flags: object) -> None:
     from streams.worker import run
 
     if leash:
-        leashing.hold(sys.stdin.buffer)
+        leashing.hold(sys.stdin.fileno())
     settings = options.settings(**flags)
     with session.connected(settings, broker) as kafka:
         code = run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}))

@@ -1,0 +1,82 @@
+"""`--export DIR`: what a run published, a file a kind, one wire value a line.
+
+The rule this module owns: the directory appears whole or not at all. Everything is written beside it and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+
+STEMS = ("profiles", "stages", "segments", "moments", "dead", "identity")
+SUMMARY = "summary.json"
+FILES = frozenset({*(f"{stem}.jsonl" for stem in STEMS), SUMMARY})
+
+
+class Writer:
+    """The files of an export that is being written."""
+
+    def __init__(self, files: dict[str, BinaryIO], directory: Path) -> None:
+        self._files = files
+        self._directory = directory
+
+    def keep(self, stem: str, value: bytes) -> None:
+        """Write a wire value as a line of its file."""
+        file = self._files[stem]
+        file.write(value)
+        file.write(b"\n")
+
+    def summarise(self, summary: msgspec.Struct | dict[str, object]) -> None:
+        """Write summary.json."""
+        (self._directory / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+
+
+def check(directory: Path) -> None:
+    """Refuse, before any work, a directory that holds anything but an earlier export."""
+    if directory.exists():
+        if not directory.is_dir():
+            raise click.UsageError(f"--export {directory} is no directory.")
+        others = sorted(path.name for path in directory.iterdir() if path.name not in FILES)
+        if others:
+            raise click.UsageError(f"--export {directory} holds other files ({', '.join(others[:3])}): name an empty or a new directory.")
+
+
+@contextmanager
+def whole(directory: Path) -> Iterator[Writer]:
+    """Write an export; `directory` is replaced at the end, and left as it was if anything fails."""
+    directory = directory.absolute()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    draft = directory.with_name(f".{directory.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        with ExitStack() as stack:
+            yield Writer({stem: stack.enter_context((draft / f"{stem}.jsonl").open("wb")) for stem in STEMS}, draft)
+        _replace(directory, draft)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def nowhere(_stem: str, _value: bytes) -> None:
+    """What keeps the values of a run without an export."""
+
+
+def _replace(directory: Path, draft: Path) -> None:
+    """Rename; an earlier export steps aside first, and comes back if the new one cannot take its place."""
+    aside = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    if directory.exists():
+        directory.rename(aside)
+    try:
+        draft.rename(directory)
+    except OSError:
+        if aside.exists():
+            aside.rename(directory)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

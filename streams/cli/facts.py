@@ -1,0 +1,268 @@
+"""What a run led to, counted from the topics themselves.
+
+The rule this module owns: no number here comes from a program's counter. What was read, refused and applied is counted in three places (the
+interactions, the dead letters, the timelines' rows), so that read = applied + duplicate + dead can fail.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from schemas import money, topics
+from schemas.interaction import TIME_HEADER
+
+
+class Message(Protocol):
+    """A record of a topic as `connectors.consumer` hands it over."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes]]: ...
+
+
+Read = Callable[[str], Iterator[Message]]
+"""All committed records of a topic, each partition in its order."""
+Keep = Callable[[str, bytes], None]
+"""Take a wire value for the export: the file's stem and the value."""
+
+
+class Facts(Struct, kw_only=True, rename="camel"):
+    """The counts of a run; amounts are exact decimals by currency, stages and moments are by name."""
+
+    read: int = 0
+    applied: int = 0
+    duplicates: int = 0
+    dead: int = 0
+    dead_by_reason: dict[str, int] = {}
+    people: int = 0
+    known: int = 0
+    merged: int = 0
+    orders: int = 0
+    cancellations: int = 0
+    refunds: int = 0
+    revenue: dict[str, str] = {}
+    cancelled: dict[str, str] = {}
+    stages: dict[str, dict[str, int]] = {}
+    """Customers by journey and stage."""
+    stage_changes: dict[str, dict[str, int]] = {}
+    """Stage changes that hold, by journey and the stage entered."""
+    segments: dict[str, int] = {}
+    """Customers in each segment."""
+    segment_changes: dict[str, int] = {}
+    moments: dict[str, dict[str, int]] = {}
+    """Moments that hold, by name and verdict."""
+    retractions: int = 0
+    merges: int = 0
+    splits: int = 0
+    conflicts: int = 0
+    digest: str = ""
+
+    def reconciles(self) -> bool:
+        """Every record read was applied, a duplicate or refused."""
+        return self.read == self.applied + self.duplicates + self.dead
+
+
+class _Origin(Struct, rename="camel"):
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class _Source(Struct):
+    system: str | None = None
+
+
+class _Named(Struct, rename="camel"):
+    message_id: str | int | None = None
+    source: _Source | None = None
+
+
+class _Position(Struct):
+    stage: str
+
+
+class _Totals(Struct):
+    orders: int
+    revenue: str
+    cancellations: int
+    cancelled: str
+    refunds: int
+
+
+class _Subject(Struct):
+    kind: str
+
+
+class _Customer(Struct, rename="camel"):
+    subject: _Subject
+    known: bool
+    identifiers: dict[str, list[str]]
+    journeys: dict[str, _Position]
+    segments: list[str]
+    moments: dict[str, object]
+    totals: dict[str, _Totals]
+    merged_into: str | None = None
+
+
+class _Emission(Struct, rename="camel"):
+    id: str
+    revision: int
+    retracts: str | None = None
+    journey: str | None = None
+    to: str | None = None
+    segment: str | None = None
+    moment: str | None = None
+    status: str | None = None
+
+
+class _Change(Struct):
+    kind: str
+
+
+_ORIGIN = msgspec.json.Decoder(_Origin)
+_NAMED = msgspec.json.Decoder(_Named)
+_CUSTOMER = msgspec.json.Decoder(_Customer)
+_EMISSION = msgspec.json.Decoder(_Emission)
+_CHANGE = msgspec.json.Decoder(_Change)
+
+
+def collect(read: Read, keep: Keep) -> tuple[Facts, str | None]:
+    """Read the interactions and every output, hand each output's wire value to `keep`, and count; `applied` and `digest` are left to the state.
+
+    Beside the facts an identifier (`type:value`) of a customer with many moments, to be looked at; None where there is no customer.
+    """
+    facts = Facts()
+    refused = _dead_letters(facts, read(topics.DEAD_LETTERS), keep)
+    _interactions(facts, read(topics.INTERACTIONS), refused)
+    example = _profiles(facts, read(topics.PROFILES), keep)
+    stages = _standing(facts, read(topics.STAGES), "stages", keep)
+    facts.stage_changes = _nested((change.journey, change.to) for change in stages)
+    facts.segment_changes = dict(
+        sorted(Counter(change.segment or "" for change in _standing(facts, read(topics.SEGMENTS), "segments", keep)).items())
+    )
+    facts.moments = _nested((moment.moment, moment.status) for moment in _standing(facts, read(topics.MOMENTS), "moments", keep))
+    _identity(facts, read, keep)
+    return facts, example
+
+
+def _dead_letters(facts: Facts, messages: Iterator[Message], keep: Keep) -> set[tuple[int, int]]:
+    """Count the refused by reason; the places of those that lay on the interactions topic."""
+    reasons: Counter[str] = Counter()
+    places = set()
+    for message in messages:
+        assert message.value is not None
+        keep("dead", message.value)
+        letter = _ORIGIN.decode(message.value)
+        reasons[letter.reason] += 1
+        if letter.topic == topics.INTERACTIONS:
+            places.add((letter.partition, letter.offset))
+    facts.dead = reasons.total()
+    facts.dead_by_reason = dict(reasons.most_common())
+    return places
+
+
+def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[int, int]]) -> None:
+    """Count what was sent, and of what was not refused the ids that came more than once."""
+    ids: set[int] = set()
+    for message in messages:
+        if any(name == TIME_HEADER for name, _ in message.headers or ()):
+            continue
+        facts.read += 1
+        if (message.partition, message.offset) in refused or message.value is None:
+            continue
+        named = _NAMED.decode(message.value)
+        if named.message_id is None:
+            continue
+        identity = hash((named.source.system if named.source else None, str(named.message_id)))
+        facts.duplicates += identity in ids
+        ids.add(identity)
+
+
+def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | None:
+    """Count the newest of each customer; the identifier to look at."""
+    most, example = -1, None
+    newest: dict[bytes | None, bytes | None] = {}
+    for message in messages:
+        newest[message.key] = message.value
+    segments: Counter[str] = Counter()
+    stages: list[tuple[str | None, str | None]] = []
+    revenue: dict[str, Decimal] = {}
+    cancelled: dict[str, Decimal] = {}
+    for value in newest.values():
+        if value is None:
+            continue
+        keep("profiles", value)
+        customer = _CUSTOMER.decode(value)
+        if customer.merged_into is not None:
+            facts.merged += 1
+            continue
+        if customer.subject.kind == "person":
+            facts.people += 1
+            facts.known += customer.known
+        names = [f"{kind}:{name}" for kind, found in customer.identifiers.items() for name in found]
+        if names and len(customer.moments) > most:
+            most, example = len(customer.moments), names[0]
+        segments.update(customer.segments)
+        stages += ((journey, position.stage) for journey, position in customer.journeys.items())
+        for currency, totals in customer.totals.items():
+            facts.orders += totals.orders
+            facts.cancellations += totals.cancellations
+            facts.refunds += totals.refunds
+            revenue[currency] = money.add(revenue.get(currency, money.ZERO), Decimal(totals.revenue))
+            cancelled[currency] = money.add(cancelled.get(currency, money.ZERO), Decimal(totals.cancelled))
+    facts.segments = dict(sorted(segments.items()))
+    facts.stages = _nested(stages)
+    facts.revenue = {currency: money.text(amount) for currency, amount in sorted(revenue.items())}
+    facts.cancelled = {currency: money.text(amount) for currency, amount in sorted(cancelled.items())}
+    return example
+
+
+def _standing(facts: Facts, messages: Iterator[Message], stem: str, keep: Keep) -> list[_Emission]:
+    """Of each id the greatest revision, without those that were taken back."""
+    newest: dict[str, _Emission] = {}
+    for message in messages:
+        assert message.value is not None
+        keep(stem, message.value)
+        emission = _EMISSION.decode(message.value)
+        identity = emission.retracts or emission.id
+        known = newest.get(identity)
+        if known is None or known.revision < emission.revision:
+            newest[identity] = emission
+    standing = [emission for emission in newest.values() if emission.retracts is None]
+    facts.retractions += len(newest) - len(standing)
+    return standing
+
+
+def _identity(facts: Facts, read: Read, keep: Keep) -> None:
+    kinds: Counter[str] = Counter()
+    for message in read(topics.IDENTITY_CHANGES):
+        assert message.value is not None
+        keep("identity", message.value)
+        kinds[_CHANGE.decode(message.value).kind] += 1
+    for message in read(topics.IDENTITY_CONFLICTS):
+        assert message.value is not None
+        keep("identity", message.value)
+        facts.conflicts += 1
+    facts.merges, facts.splits = kinds["merge"], kinds["split"]
+
+
+def _nested(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, dict[str, int]]:
+    """Counts by the first name, then the second, both sorted."""
+    counted: dict[str, dict[str, int]] = {}
+    for (outer, inner), count in sorted(Counter((outer or "", inner or "") for outer, inner in pairs).items()):
+        counted.setdefault(outer, {})[inner] = count
+    return counted

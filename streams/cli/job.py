@@ -1,0 +1,294 @@
+"""A run, from nothing to a summary: broker, topics, workers, player, then the wait until nothing is left to do.
+
+The rule this module owns: whatever happens, what was started here is stopped here, in the reverse order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.consumer import read_topic
+from connectors.producer import Played, play
+from connectors.runtime.readers import readers
+from connectors.runtime.sources import Ready, Reader, Refused
+from schemas import topics
+from streams.broker import admin
+from streams.broker.choose import choose
+from streams.cli import session, state
+from streams.cli.export import Writer, nowhere
+from streams.cli.facts import Facts, collect
+from streams.cli.observe import Observer, Seen
+from streams.cli.options import Failure
+from streams.cli.session import Run
+from streams.cli.settle import Progress, Watch
+from streams.cli.topics import declared
+from streams.cli.view import Picture, Rate, View
+from streams.cli.workers import WorkerDied, Workers
+from streams.settings import Settings
+
+LOOK_SECONDS = 0.25
+SETTLED_LOOKS = 2
+"""So many looks in a row must find nothing left."""
+STALL_SECONDS_MAX = 60.0
+"""A run in which neither an offset nor an output has moved for this long is given up."""
+OUTPUT_SECONDS_MAX = 15.0
+WATCHED = (topics.INTERACTIONS, topics.IDENTITY)
+OUTPUTS = tuple(topic.name for topic in topics.TOPICS if topic.name not in WATCHED)
+
+
+class Plan(NamedTuple):
+    """What to play and how; `until` in microseconds UTC, `duplicates` a share."""
+
+    source: Path
+    reader: str
+    broker: str
+    until: int | None
+    workers: int
+    shuffle_seed: int | None
+    duplicates: float
+
+
+class Outcome(NamedTuple):
+    """What a run led to: the facts, what the player sent, the seconds from the first record sent to settled, and a customer to look at."""
+
+    run: Run
+    played: Played
+    facts: Facts
+    seconds: float
+    example: str | None
+
+
+def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outcome:
+    """Do it all. Failure or BrokerUnavailable where it cannot be done, with what to do about it."""
+    note = _new_run(plan, settings)
+    began = time.monotonic()
+
+    def tell(phase: str) -> None:
+        view.show(Picture(phase, time.monotonic() - began, 0, None, {}, 0.0, Seen()))
+
+    tell("starting Kafka")
+    with choose(session.wanted(settings, plan.broker) or "auto", note.directory) as bootstrap:
+        tell("creating topics")
+        _create_topics(bootstrap, settings.partitions)
+        session.remember(settings.data_dir, note)
+        tell(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
+        with Workers(plan.workers, Path(note.directory), bootstrap, _environment(settings, note)) as workers:
+            played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, view, began)
+            tell("stopping workers")
+        tell("counting what is on the topics")
+        facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere)
+        facts.applied, facts.digest = state.totals(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
+    return Outcome(note, played, facts, seconds, example)
+
+
+def _new_run(plan: Plan, settings: Settings) -> Run:
+    identity = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    directory = (settings.data_dir / "runs" / identity).absolute()
+    directory.mkdir(parents=True)
+    return Run(
+        id=identity,
+        directory=str(directory),
+        broker=session.wanted(settings, plan.broker) or session.EMBEDDED,
+        app_id=f"{settings.app_id}-{identity}",
+        partitions=settings.partitions,
+        journeys=settings.journeys,
+    )
+
+
+def _create_topics(bootstrap: str, partitions: int) -> None:
+    """Make the topics; refuse those that hold records already, whose counts would join this run's."""
+    admin.create_topics(bootstrap, declared(partitions))
+    held = {topic for (topic, _), end in admin.end_offsets(bootstrap, topics.BY_NAME).items() if end}
+    if held:
+        raise Failure(
+            f"The topics at {bootstrap} hold records already ({', '.join(sorted(held)[:2])}{', ...' if len(held) > 2 else ''}), and a run counts all there are. "
+            f"Delete them with `kairos topics delete --broker {bootstrap}`, name another cluster, or leave --broker away for a Kafka of its own."
+        )
+
+
+def _environment(settings: Settings, note: Run) -> dict[str, str]:
+    """A worker's settings: this command's own, the run's name, and the clock of a replay."""
+    said = {
+        "app_id": note.app_id,
+        "partitions": settings.partitions,
+        "replication": settings.replication,
+        "journeys": ",".join(settings.journeys),
+        "region": settings.region,
+        "clock": "replay",
+        "batch_records_max": settings.batch_records_max,
+    }
+    if settings.secret is None:
+        settings.hash_key()  # makes the file where there is none
+        said["secret_file"] = (settings.secret_file or settings.data_dir / "secret").absolute()
+    return {f"KAIROS_{name.upper()}": str(value) for name, value in said.items()}
+
+
+def _play_until_settled(
+    plan: Plan, settings: Settings, bootstrap: str, note: Run, workers: Workers, view: View, began: float
+) -> tuple[Played, float]:
+    watch = Watch(bootstrap, note.app_id, WATCHED, settings.partitions)
+    rate = Rate()
+    try:
+        with Observer(bootstrap, note.app_id, settings.partitions) as seen, _playing(plan, settings, bootstrap) as player:
+            first = time.monotonic()
+            stall = _Stall()
+            settled = 0
+            while settled < SETTLED_LOOKS:
+                time.sleep(LOOK_SECONDS)
+                workers.check()
+                player.check()
+                progress = watch.look()
+                stall.check(progress, seen, player, workers)
+                settled = settled + 1 if player.played is not None and watch.is_settled(progress) else 0
+                lag = {topic: progress.lag(topic) for topic in WATCHED}
+                phase = "playing" if player.played is None else "settling"
+                done = seen.applied + seen.dead
+                view.show(Picture(phase, time.monotonic() - began, player.sent, player.total, lag, rate.per_second(done), seen))
+            seconds = time.monotonic() - first
+            _await_outputs(bootstrap, settings.partitions, note.app_id)
+            assert player.played is not None
+            return player.played, seconds
+    finally:
+        watch.close()
+
+
+def _await_outputs(bootstrap: str, partitions: int, group: str) -> None:
+    """Until no transaction is open on an output topic: its markers may come a little after the offsets."""
+    watch = Watch(bootstrap, group, OUTPUTS, partitions)
+    try:
+        deadline = time.monotonic() + OUTPUT_SECONDS_MAX
+        while watch.look().open_transaction:
+            if time.monotonic() > deadline:
+                raise Failure("A transaction is still open on an output topic, though nothing is left to do: see the broker's log.")
+            time.sleep(0.05)
+    finally:
+        watch.close()
+
+
+class _Stall:
+    """Notices that nothing moves any more."""
+
+    def __init__(self) -> None:
+        self._moved = time.monotonic()
+        self._last: object = None
+
+    def check(self, progress: Progress, seen: Seen, player: _Player, workers: Workers) -> None:
+        """Raise Failure where nothing has moved for STALL_SECONDS_MAX."""
+        now = time.monotonic()
+        current = (dict(progress.committed), dict(progress.ends), seen.applied, player.sent)
+        if current != self._last:
+            self._last, self._moved = current, now
+        elif now - self._moved > STALL_SECONDS_MAX:
+            lags = ", ".join(f"{topic} {progress.lag(topic):,}" for topic in WATCHED)
+            raise Failure(f"Nothing has moved for {STALL_SECONDS_MAX:.0f} s, with work left ({lags}).\n{workers.tails()}")
+
+
+class _Stopped(Exception):
+    """The run is over before the player is."""
+
+
+class _Player:
+    """The player in a thread of its own: how much it has sent, how much there is, and what it says at its end."""
+
+    def __init__(self, work: Callable[[Callable[[Played], None]], Played], counted: _Counted) -> None:
+        self.sent = 0
+        self.played: Played | None = None
+        self._counted = counted
+        self._failure: Exception | None = None
+        self._stop = threading.Event()
+        self._work = work
+        self._thread = threading.Thread(target=self._run, name="player", daemon=True)
+
+    @property
+    def total(self) -> int | None:
+        """Interactions and refusals that the source holds; None until it was read once."""
+        return self._counted.total
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It ends at its next report; it holds nothing that has to be given back, so nobody waits longer than that."""
+        self._stop.set()
+        self._thread.join(1.0)
+
+    def check(self) -> None:
+        """Raise what the player failed with."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            played = self._work(self._report)
+            self.sent = played.read + played.duplicates
+            self.played = played
+        except _Stopped:
+            return
+        except Exception as failure:  # noqa: BLE001  # carried to the main thread, which raises it
+            self._failure = failure
+
+    def _report(self, played: Played) -> None:
+        self.sent = played.read + played.duplicates
+        if self._stop.is_set():
+            raise _Stopped
+
+
+class _Counted:
+    """A reader that knows, once its source was read to the end, how many items there are."""
+
+    def __init__(self, reader: Reader[Any]) -> None:
+        self.name = reader.name
+        self.total: int | None = None
+        self._reader = reader
+
+    def read(self, path: Path) -> Iterator[Any]:
+        return self._counting(self._reader.read(path))
+
+    def times(self, path: Path) -> Iterator[int | None]:
+        return self._counting(self._reader.times(path))
+
+    def map(self, item: Any) -> Sequence[Ready | Refused]:
+        return self._reader.map(item)
+
+    def _counting(self, items: Iterator[Any]) -> Iterator[Any]:
+        count = 0
+        for item in items:
+            count += 1
+            yield item
+        self.total = count
+
+
+@contextmanager
+def _playing(plan: Plan, settings: Settings, bootstrap: str) -> Iterator[_Player]:
+    counted = _Counted(readers()[plan.reader])
+    secret = settings.hash_key()
+
+    def work(report: Callable[[Played], None]) -> Played:
+        return play(
+            bootstrap,
+            counted,
+            plan.source,
+            topic=topics.INTERACTIONS,
+            partitions=settings.partitions,
+            shuffle_seed=plan.shuffle_seed,
+            duplicates=plan.duplicates,
+            until=plan.until,
+            secret=secret,
+            on_progress=report,
+        )
+
+    player = _Player(work, counted)
+    player.start()
+    try:
+        yield player
+    finally:
+        player.stop()
+
+
+__all__ = ["Outcome", "Plan", "WorkerDied", "run"]

@@ -1,0 +1,44 @@
+"""What the workers know, read from the changelog: the newest of every row, deletions honoured.
+
+The rule this module owns: rows of one key in two partitions are two rows; a customer that moved has left the one it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from streams.cli.facts import Message
+from streams.customer import digest
+from streams.rows import FOLD, NODE_KEY_BYTES, TIMELINE
+
+_FRAGMENT_END = len(TIMELINE.tag) + NODE_KEY_BYTES
+
+
+def totals(changelog: Iterable[Message]) -> tuple[int, str]:
+    """How many interactions the timelines hold (an id that lies in two fragments counts once), and the digest of all customers' states."""
+    newest = rows(
+        changelog, lambda key: key.startswith((TIMELINE.tag, FOLD.tag)), lambda key, value: value if key.startswith(FOLD.tag) else b""
+    )
+    touches = {key[_FRAGMENT_END:] for _, key in newest if key.startswith(TIMELINE.tag)}
+    return len(touches), digest_of(newest)
+
+
+def digest_of(newest: dict[tuple[int, bytes], bytes]) -> str:
+    """The digest of the fold rows among these rows, 64 hexadecimal digits."""
+    return digest.of_rows((key[len(FOLD.tag) :], value) for (_, key), value in newest.items() if key.startswith(FOLD.tag))
+
+
+def rows(
+    changelog: Iterable[Message], wanted: Callable[[bytes], bool], kept: Callable[[bytes, bytes], bytes] = lambda _key, value: value
+) -> dict[tuple[int, bytes], bytes]:
+    """The newest value of each wanted row by (partition, stored key); `kept` says what of it is held in memory."""
+    newest: dict[tuple[int, bytes], bytes] = {}
+    for message in changelog:
+        key = message.key
+        if key is None or not wanted(key):
+            continue
+        if message.value is None:
+            newest.pop((message.partition, key), None)
+        else:
+            newest[message.partition, key] = kept(key, message.value)
+    return newest
