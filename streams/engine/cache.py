@@ -1,0 +1,60 @@
+"""Decoded rows kept in memory, bounded by an estimate of what they occupy.
+
+The rule: only what is committed gets in, so an aborted batch leaves it as it was. Two generations stand in for an order of use: what is not asked for while
+the young one fills up once is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ENTRY_BYTES = 300
+"""What an entry costs besides its row: key, tuple, slot in the dictionary."""
+DECODED_FACTOR = 3
+"""A decoded row takes about three times the room of its encoding."""
+
+MISSING: Any = object()
+
+
+class Cache:
+    """Rows by stored key; a row that is known not to exist is kept as None."""
+
+    __slots__ = ("_half", "_old", "_young", "_young_bytes")
+
+    def __init__(self, bytes_max: int) -> None:
+        self._half = bytes_max // 2
+        self._young: dict[bytes, tuple[Any, int]] = {}
+        self._old: dict[bytes, tuple[Any, int]] = {}
+        self._young_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: bytes) -> Any:
+        """The row, None if there is none, MISSING if the cache does not know."""
+        entry = self._young.get(key)
+        if entry is None:
+            entry = self._old.pop(key, None)
+            if entry is None:
+                return MISSING
+            self._keep(key, entry)
+        return entry[0]
+
+    def put(self, key: bytes, row: Any, encoded_bytes: int) -> None:
+        """Keep a committed row, or that there is none; it replaces what was known."""
+        before = self._young.pop(key, None)
+        if before is not None:
+            self._young_bytes -= before[1]
+        else:
+            self._old.pop(key, None)
+        self._keep(key, (row, ENTRY_BYTES + DECODED_FACTOR * encoded_bytes))
+
+    def clear(self) -> None:
+        """Forget everything: the store was changed by another way."""
+        self._young, self._old, self._young_bytes = {}, {}, 0
+
+    def _keep(self, key: bytes, entry: tuple[Any, int]) -> None:
+        self._young[key] = entry
+        self._young_bytes += entry[1]
+        if self._young_bytes > self._half:
+            self._young, self._old, self._young_bytes = {}, self._young, 0

@@ -1,0 +1,86 @@
+"""Which partitions are ours. Sits where Faust keeps its tables, so that assignments and revocations arrive here.
+
+The rule: at every assignment *all* partitions are fenced, also those that we had before: another may have had them in between. Nothing slow happens in a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from faust.tables.manager import TableManager
+from faust.types import TP
+
+from streams.engine.batch import Batch
+from streams.engine.partition import Partition
+from streams.engine.shared import Progress, Shared
+
+
+class Custody(TableManager):  # type: ignore[misc]  # Faust's types do not reach through mode's services
+    """The partitions of this worker, by topic and number."""
+
+    shared: Shared
+    tables_by_topic: Mapping[str, str | None]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.partitions: dict[TP, Partition] = {}
+        self.closing = False
+
+    def take_up(self, shared: Shared, tables_by_topic: Mapping[str, str | None]) -> None:
+        """What the partitions will share, and which topics have a table."""
+        self.shared = shared
+        self.tables_by_topic = tables_by_topic
+
+    def current(self, batch: Batch) -> bool:
+        """Whether a batch is still to be done: its partition is ours and was not fenced anew since."""
+        partition = self.partitions.get(TP(batch.topic, batch.partition))
+        return partition is not None and partition.token is batch.token
+
+    def progress(self) -> dict[tuple[str, int], Progress]:
+        """Where every partition stands."""
+        return {(target.topic, target.partition): partition.progress() for target, partition in self.partitions.items()}
+
+    def each(self, act: Callable[[Partition], None]) -> None:
+        """Do something with every partition."""
+        for partition in list(self.partitions.values()):
+            act(partition)
+
+    async def release(self, revoked: set[TP] | None = None) -> None:
+        """Join what is being finished, close the stores, forget the partitions; None: all of them."""
+        gone = [self.partitions.pop(target) for target in list(self.partitions) if revoked is None or target in revoked]
+        seconds = self.shared.settings.rebalance_timeout_seconds / 2
+        if self.closing:
+            seconds = min(seconds, self.shared.settings.stop_seconds / 3)
+        for failed in await asyncio.gather(*(partition.release(seconds) for partition in gone), return_exceptions=True):
+            if isinstance(failed, BaseException):
+                self.shared.fail(failed)
+
+    # What Faust calls.
+
+    async def on_start(self) -> None:
+        self._tables_finalized.set()
+        self._tables_registered.set()
+
+    def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        return None
+
+    async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
+        self._recovery_started.set()
+        await self.release()
+        if not self.closing:
+            for target in sorted(assigned):
+                if target.topic in self.tables_by_topic:
+                    partition = Partition(target.topic, target.partition, self.tables_by_topic[target.topic], self.shared)
+                    self.partitions[target] = partition
+                    partition.come_alive(generation_id)
+        self.app.flow_control.resume()
+        self.app.consumer.resume_flow()
+        await self.app._fetcher.maybe_start()
+        self.on_actives_ready()
+        self.on_standbys_ready()
+        self.app.on_rebalance_end()
+
+    async def wait_until_recovery_completed(self) -> bool:
+        return False

@@ -1,0 +1,77 @@
+"""Places where a test can make a worker die. Every fail point is declared here; the code reaches each exactly where its line says.
+
+`KAIROS_FAILPOINT="after_changelog:3:kill"` kills the process the third time it gets there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from streams.engine.errors import EngineError, Injected
+
+ENVIRONMENT = "KAIROS_FAILPOINT"
+
+FAIL_POINTS = {
+    "after_fence": "predecessor's transactions are aborted, its epoch is over; nothing restored yet",
+    "during_restore": "a part of the changelog is in the store, the rest is not",
+    "after_restore": "the store stands at the changelog's end; the input's position is not known yet",
+    "after_position": "the input is sought; the first batch has not come",
+    "after_decide": "the decision is made; no transaction has begun",
+    "after_begin": "a transaction has begun; nothing is sent",
+    "after_outputs": "the outputs are on the broker, in an open transaction",
+    "after_changelog": "outputs and rows are on the broker, in an open transaction",
+    "after_offsets": "the input's offset is in the open transaction as well",
+    "before_commit": "all is in the open transaction; nobody has asked for its end",
+    "during_commit": "the commit is on its way; its answer is not here",
+    "after_commit": "Kafka has it all; the local store knows nothing of it",
+    "after_store": "the local store has it; nobody was told",
+}
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _pause() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def _error() -> None:
+    raise Injected("fail point")
+
+
+ACTIONS: dict[str, Callable[[], None]] = {
+    "kill": _kill,  # as kill -9: nothing is cleaned up
+    "pause": _pause,  # as a machine that hangs: goes on with SIGCONT
+    "error": _error,  # as a producer that failed
+}
+
+
+class FailPoint:
+    """At most one armed fail point; `armed` is false for every other name, and for all of them outside tests."""
+
+    __slots__ = ("_action", "_hits_left", "_name")
+
+    def __init__(self, order: str | None = None) -> None:
+        """`order` is `name:hit:action`; None reads the environment. EngineError for a name, hit or action that does not exist."""
+        order = os.environ.get(ENVIRONMENT, "") if order is None else order
+        self._name, self._hits_left, self._action = "", 0, _kill
+        if order:
+            name, _, rest = order.partition(":")
+            hit, _, action = rest.partition(":")
+            if name not in FAIL_POINTS or not hit.isdecimal() or action not in ACTIONS:
+                raise EngineError(f"{ENVIRONMENT}={order!r}: wanted name:hit:action, a name of {sorted(FAIL_POINTS)}, an action of {sorted(ACTIONS)}")
+            self._name, self._hits_left, self._action = name, int(hit), ACTIONS[action]
+
+    def armed(self, name: str) -> bool:
+        """Whether `reach(name)` will strike now; lets the caller first make true what the fail point's line says."""
+        return name == self._name and self._hits_left == 1
+
+    def reach(self, name: str) -> None:
+        """Count a hit of `name`, and strike at the ordered one."""
+        if name == self._name:
+            self._hits_left -= 1
+            if self._hits_left == 0:
+                self._action()

@@ -1,0 +1,89 @@
+"""Where a partition stands: what is acknowledged, what is read and waits.
+
+The rule: the position is the acknowledged prefix. It moves only when a batch is committed, and only forward; what lies below it is cut, whoever brings it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from streams.engine.batch import Bounds, Record
+
+
+class Chunk(NamedTuple):
+    """What one fetch brought of a partition: records by offset, and the offset after them, markers and aborted records included."""
+
+    records: Sequence[Record]
+    next_offset: int
+
+
+class Taken(NamedTuple):
+    """The records of a batch and where the partition stands once it is committed."""
+
+    records: Sequence[Record]
+    next_offset: int
+
+
+class Waiting:
+    """Chunks in the order they were read, from the position on."""
+
+    __slots__ = ("_chunks", "count", "position", "read_to")
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        """Everything below is acknowledged."""
+        self.read_to = position
+        """Everything below is acknowledged, taken or waiting."""
+        self.count = 0
+        """Records that wait."""
+        self._chunks: deque[Chunk] = deque()
+
+    def offer(self, chunk: Chunk) -> None:
+        """Keep what was read, less the records below where reading stands."""
+        records = cut_below(chunk.records, self.read_to)
+        self.read_to = max(self.read_to, chunk.next_offset)
+        if records:
+            self._chunks.append(Chunk(records, chunk.next_offset))
+            self.count += len(records)
+
+    def take(self, bounds: Bounds, limit: int) -> Taken:
+        """The next batch: small chunks are joined, large ones split. Without anything waiting: no records, and where reading stands."""
+        if not self._chunks:
+            return Taken((), self.read_to)
+        chunk = self._chunks.popleft()
+        while self._chunks and len(chunk.records) < limit:
+            after = self._chunks.popleft()
+            chunk = Chunk([*chunk.records, *after.records], after.next_offset)
+        count = bounds.cut(chunk.records, limit)
+        self.count -= count
+        if count == len(chunk.records):
+            return Taken(chunk.records, chunk.next_offset)
+        taken = chunk.records[:count]
+        self._chunks.appendleft(Chunk(chunk.records[count:], chunk.next_offset))
+        return Taken(taken, taken[-1].offset + 1)
+
+    def give_back(self, taken: Taken) -> None:
+        """The records of a batch that was not done wait again, first in line."""
+        if taken.records:
+            self._chunks.appendleft(Chunk(taken.records, taken.next_offset))
+            self.count += len(taken.records)
+
+    def acknowledge(self, next_offset: int) -> None:
+        """A batch is committed."""
+        self.position = max(self.position, next_offset)
+
+
+def cut_below(records: Sequence[Record], position: int) -> Sequence[Record]:
+    """The records from `position` on; offsets ascend, with gaps."""
+    if not records or records[0].offset >= position:
+        return records
+    low, high = 0, len(records)
+    while low < high:
+        middle = (low + high) // 2
+        if records[middle].offset < position:
+            low = middle + 1
+        else:
+            high = middle
+    return records[low:]

@@ -1,0 +1,142 @@
+"""A batch's view of its partition's rows: what the batch has put, over the cache, over the store.
+
+The rule: nothing below the overlay changes before the commit. A row is kept as an object and encoded once, at the end; that encoding serves changelog and store.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from streams.engine.cache import MISSING, Cache
+from streams.engine.partitioner import partition_of
+
+R = TypeVar("R")
+
+
+class Kind(Protocol[R]):
+    """A kind of row by shape: the tag its stored keys begin with, and its codec."""
+
+    @property
+    def tag(self) -> bytes: ...
+    def encode(self, row: R, /) -> bytes: ...
+    def decode(self, value: bytes, /) -> R: ...
+
+
+class Readable(Protocol):
+    """What lies below: a store of encoded values by stored key."""
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]: ...
+    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class Change(NamedTuple):
+    """A row that the batch put: its stored key, the row, its encoding; both None where it was deleted."""
+
+    key: bytes
+    row: Any
+    value: bytes | None
+
+
+class _Written:
+    """The rows of one kind that the batch has put, by stored key; sorted from the first scan of that kind on."""
+
+    __slots__ = ("encode", "rows", "sorted_keys")
+
+    def __init__(self, encode: Any) -> None:
+        self.encode = encode
+        self.rows: dict[bytes, Any] = {}
+        self.sorted_keys: list[bytes] | None = None
+
+
+class Overlay:
+    """Rows of one partition for one batch (boundary.Rows by shape)."""
+
+    __slots__ = ("_cache", "_partition", "_partitions", "_store", "_written")
+
+    def __init__(self, store: Readable, cache: Cache, partition: int, partitions: int) -> None:
+        self._store = store
+        self._cache = cache
+        self._partition = partition
+        self._partitions = partitions
+        self._written: dict[bytes, _Written] = {}
+
+    def holds(self, key: bytes) -> bool:
+        """Whether records with this key come to this partition."""
+        return partition_of(key, self._partitions) == self._partition
+
+    def get(self, kind: Kind[R], keys: Sequence[bytes]) -> list[R | None]:
+        """The rows in the order of `keys`; what neither batch nor cache knows is read from the store in one go."""
+        tag, known = kind.tag, self._cache.get
+        written = self._written.get(tag)
+        own = written.rows if written is not None else None
+        found: list[Any] = []
+        missing: list[tuple[int, bytes]] = []
+        for key in keys:
+            stored = tag + key
+            row = own.get(stored, MISSING) if own is not None else MISSING
+            if row is MISSING:
+                row = known(stored)
+                if row is MISSING:
+                    missing.append((len(found), stored))
+            found.append(row)
+        if missing:
+            self._read(kind, missing, found)
+        return found
+
+    def scan(self, kind: Kind[R], first: bytes, end: bytes) -> Iterator[tuple[bytes, R]]:
+        """Rows with first <= key < end by key, as they are now: what is put while it runs is not seen by it."""
+        tag = kind.tag
+        low, high = tag + first, tag + end
+        return _merged(kind, len(tag), self._store.scan(low, high), self._own_between(tag, low, high))
+
+    def put(self, kind: Kind[R], key: bytes, row: R | None) -> None:
+        """Write a row; None deletes it."""
+        tag = kind.tag
+        written = self._written.get(tag)
+        if written is None:
+            written = self._written[tag] = _Written(kind.encode)
+        stored = tag + key
+        if written.sorted_keys is not None and stored not in written.rows:
+            insort(written.sorted_keys, stored)
+        written.rows[stored] = row
+
+    def changes(self) -> list[Change]:
+        """Every row put, encoded."""
+        return [
+            Change(stored, row, None if row is None else written.encode(row)) for written in self._written.values() for stored, row in written.rows.items()
+        ]
+
+    def _read(self, kind: Kind[R], missing: list[tuple[int, bytes]], found: list[Any]) -> None:
+        keep, decode = self._cache.put, kind.decode
+        values = self._store.get_many([stored for _, stored in missing])
+        for (place, stored), value in zip(missing, values, strict=True):
+            row = None if value is None else decode(value)
+            found[place] = row
+            keep(stored, row, 0 if value is None else len(value))
+
+    def _own_between(self, tag: bytes, low: bytes, high: bytes) -> list[tuple[bytes, Any]]:
+        written = self._written.get(tag)
+        if written is None:
+            return []
+        if written.sorted_keys is None:
+            written.sorted_keys = sorted(written.rows)
+        keys, rows = written.sorted_keys, written.rows
+        return [(key, rows[key]) for key in keys[bisect_left(keys, low) : bisect_left(keys, high)]]
+
+
+def _merged(kind: Kind[R], tag_length: int, stored: Iterator[tuple[bytes, bytes]], own: Iterable[tuple[bytes, Any]]) -> Iterator[tuple[bytes, R]]:
+    decode = kind.decode
+    below = next(stored, None)
+    for key, row in own:
+        while below is not None and below[0] < key:
+            yield below[0][tag_length:], decode(below[1])
+            below = next(stored, None)
+        if below is not None and below[0] == key:
+            below = next(stored, None)
+        if row is not None:
+            yield key[tag_length:], row
+    while below is not None:
+        yield below[0][tag_length:], decode(below[1])
+        below = next(stored, None)

@@ -1,0 +1,152 @@
+"""What of Faust and aiokafka is replaced or looked into below their public surface: the fault that it answers, and what the original looked like.
+
+The rule: every such place is a row of UPSTREAM. A test compares the hashes, so that a new version of either library is read before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers.aiokafka import server_list
+from mode.threads import WorkerThread
+
+from streams.engine.batch import Record
+from streams.engine.offsets import Chunk
+
+UPSTREAM: dict[str, tuple[str, str]] = {
+    # original: (sha256 of its source, the fault that is answered)
+    "faust.transport.consumer:Consumer._drain_messages": ("", "four tasks and a turn of the loop for every record"),
+    "faust.transport.consumer:Consumer.commit": ("", "commits arithmetic over acknowledgements; here the transaction carries the offset"),
+    "faust.transport.consumer:Consumer.on_partitions_revoked": ("", "does not wait for what is being written"),
+    "faust.transport.consumer:Consumer.perform_seek": ("", "seeks to offsets fetched before the fence"),
+    "faust.transport.consumer:Consumer.verify_all_partitions_active": ("", "knows only events; watchdog.py knows batches"),
+    "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": ("", "the place to put our thread in"),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": ("", "reads uncommitted, long-polls for 1.5 s"),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.on_start": ("", "the fetcher holds all partitions back for one that waits"),
+    "faust.tables.manager:TableManager.on_start": ("", "sleeps a second and starts a recovery by highwater"),
+    "faust.tables.manager:TableManager.on_rebalance": ("", "recovers by highwater (issues 176, 597, 651), resumes the input before it seeks"),
+    "faust.tables.manager:TableManager.on_partitions_revoked": ("", "belongs to that recovery"),
+    "faust.tables.manager:TableManager.wait_until_recovery_completed": ("", "belongs to that recovery"),
+    "mode.threads:WorkerThread.stop": ("", "joins for ever: a worker told to stop hangs when the broker is gone"),
+    "aiokafka.consumer.fetcher:Fetcher.fetched_records": ("", "one limit for all partitions; `drain` has one for each"),
+    "aiokafka.consumer.fetcher:FetchResult.getall": ("", "read by `drain`"),
+    "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": ("", "builds eleven fields a record; replaced on each result"),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": ("", "says yes while a rebalance is on; `heartbeat` does not"),
+    "aiokafka.producer.transaction_manager:TransactionManager.fatal_error": ("", "called by FencedProducer.discard"),
+    "aiokafka.producer.message_accumulator:MessageAccumulator.fail_all": ("", "called by FencedProducer.discard"),
+    "aiokafka.producer.producer:AIOKafkaProducer.stop": ("", "flushes first, for ever when the broker is gone"),
+}
+
+
+def source_hash(name: str) -> str:
+    """The hash of the source of `module:Class.method` as installed."""
+    module, _, path = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in path.split("."):
+        found = inspect.getattr_static(found, part)
+    function = getattr(found, "fun", found)
+    return hashlib.sha256(inspect.getsource(inspect.unwrap(function)).encode()).hexdigest()[:16]
+
+
+class BoundedThread(WorkerThread):  # type: ignore[misc]  # mode ships no types for it
+    """The consumer's thread: it does not keep the process alive, and is waited for no longer than it takes when the broker is there."""
+
+    join_seconds_max = 3.0
+
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True
+
+    def stop(self) -> None:
+        if self.is_stopped.wait(self.join_seconds_max) and self.is_alive() and threading.current_thread() is not self:
+            self.join(self.join_seconds_max)
+
+
+def create_worker_consumer(thread: Any, transport: Any) -> aiokafka.AIOKafkaConsumer:
+    """Faust's consumer, but it reads what is committed only, polls short, and always uses Faust's assignor, which keeps co-partitioned topics together."""
+    settings = thread.app.tables.shared.settings
+    thread._assignor = thread.app.assignor
+    return aiokafka.AIOKafkaConsumer(
+        client_id=f"{settings.app_id}-reader",
+        group_id=settings.app_id,
+        group_instance_id=settings.instance_id,
+        bootstrap_servers=server_list(transport.url, transport.default_port),
+        partition_assignment_strategy=[thread.app.assignor],
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=settings.fetch_wait_ms,
+        max_partition_fetch_bytes=settings.fetch_bytes_max,
+        max_poll_interval_ms=24 * 3_600_000,  # watchdog.py watches; while a store is restored nothing is polled.
+        session_timeout_ms=int(settings.session_timeout_seconds * 1000),
+        heartbeat_interval_ms=int(settings.heartbeat_seconds * 1000),
+        rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
+        request_timeout_ms=int(max(30.0, settings.session_timeout_seconds, settings.rebalance_timeout_seconds + 5) * 1000),
+        metadata_max_age_ms=60_000,
+    )
+
+
+def never_hold_back(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """A partition whose records wait in the fetcher must not delay the fetches of all others on its node."""
+    consumer._fetcher._prefetch_backoff = 0.0
+
+
+def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartition, Chunk]:
+    """What the fetcher has of the partitions in `room`, each up to its number of records; a chunk may be empty where only markers were read.
+
+    Raises what the fetcher met. As aiokafka's fetched_records, but with a limit for each partition and light records.
+    """
+    waiting, subscriptions = fetcher._records, fetcher._subscriptions
+    chunks: dict[TopicPartition, Chunk] = {}
+    for target in list(waiting):
+        if not subscriptions.is_assigned(target):
+            del waiting[target]
+            continue
+        wanted = room.get(target)
+        if not wanted:
+            continue
+        result = waiting[target]
+        if type(result) is not FetchResult:
+            if not chunks:
+                _consumed(fetcher, target)
+                result.check_raise()
+            break
+        if result._partition_records is not None:
+            result._partition_records._consumer_record = _light_record
+        records = result.getall(wanted)
+        if not result.has_more():
+            _consumed(fetcher, target)
+        position = subscriptions.subscription.assignment.state_value(target).position
+        if position is not None:
+            chunks[target] = Chunk(records, position)
+    return chunks
+
+
+async def heartbeat(coordinator: Any, generation: int) -> bool:
+    """Ask the group's coordinator whether we are a member in this generation and no rebalance is on."""
+    if coordinator is None or coordinator.generation != generation:
+        return False
+    try:
+        answer = await coordinator._send_req(HeartbeatRequest(coordinator.group_id, generation, coordinator.member_id))
+    except KafkaError:
+        return False
+    return bool(answer.error_code == 0 and coordinator.generation == generation)
+
+
+def _consumed(fetcher: Any, target: TopicPartition) -> None:
+    del fetcher._records[target]
+    fetcher._notify(fetcher._wait_consume_future)
+
+
+def _light_record(target: TopicPartition, record: Any) -> Record:
+    return Record(record.key, record.value, tuple(record.headers), record.timestamp, target.partition, record.offset)

@@ -1,0 +1,383 @@
+"""One partition of one agent: fenced, restored, positioned, then one batch at a time until it is taken away.
+
+The rule: at most one batch of a partition is decided or finished at any time, so a batch sees all that its predecessors wrote. A finish is never cancelled: it is
+joined, or its producer is discarded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from streams.engine.batch import Batch, Bounds, Clock, Decision, Record, Says
+from streams.engine.cache import Cache
+from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow
+from streams.engine.isolation import Isolation
+from streams.engine.life import FOLLOWS, State, Token
+from streams.engine.offsets import Chunk, Taken, Waiting
+from streams.engine.overlay import Overlay
+from streams.engine.producer import FencedProducer
+from streams.engine.restore import Source, restore
+from streams.engine.shared import Progress, Shared
+from streams.engine.store import Owner, Position, Store
+from streams.engine.transaction import Transaction, Written
+
+log = logging.getLogger(__name__)
+
+FENCE_SECONDS_MAX = 30.0
+BACKOFF_SECONDS_MAX = 2.0
+STRANGE_ERRORS_MAX = 5
+CACHE_BYTES_MIN = 1 << 20
+
+
+class Partition:
+    """(topic, number) of an agent; `table` is None for an agent without state."""
+
+    def __init__(self, topic: str, number: int, table: str | None, shared: Shared) -> None:
+        self.topic = topic
+        self.number = number
+        self.table = table
+        self.state = State.RELEASED
+        self.token: Token | None = None
+        self.waiting = Waiting(0)
+        self.moved_at = time.monotonic()
+        self._shared = shared
+        self._bounds = Bounds(shared.settings.batch_records_max, shared.settings.batch_bytes_max, shared.settings.batch_seconds_max)
+        self._isolation = Isolation()
+        self._stable_end: int | None = None
+        self._restored = (0, 0)
+        self._store: Store | None = None
+        self._cache = Cache(max(CACHE_BYTES_MIN, shared.settings.cache_bytes // max(1, shared.ground.partitions)))
+        self._producer: FencedProducer | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
+        self._busy = False
+        self._records_in_hand = 0
+        self._chunk_at = 0.0
+        self._tick_due = False
+        self._strange_errors = 0
+        self._uncertain: tuple[int, Any, float] | None = None
+
+    # What the transport asks and tells.
+
+    def room(self) -> int:
+        """How many more records may wait: at most two batches lie undecoded."""
+        if self.state is not State.RUNNING or self.token is None:
+            return 0
+        limit = self._bounds.records
+        return 0 if self.waiting.count >= limit else 2 * limit - self.waiting.count
+
+    def offer(self, token: Token, chunk: Chunk) -> None:
+        """Records that were read; dropped unless `token` is the one of now."""
+        if token is self.token and self.state is State.RUNNING:
+            if not self.waiting.count:
+                self._chunk_at = time.perf_counter()
+            self.waiting.offer(chunk)
+            self._pump()
+
+    def saw_end(self, token: Token, stable_end: int | None) -> None:
+        """The input's last stable offset, for the lag."""
+        if token is self.token:
+            self._stable_end = stable_end
+
+    def tick(self) -> None:
+        """Time has passed: a stateful partition gets a batch without records, before any with."""
+        if self.table is not None and self.state is State.RUNNING:
+            self._tick_due = True
+            self._pump()
+
+    def settle(self) -> None:
+        """Nothing waits, and all that follows the position are markers: commit it, so that the lag that others see is none."""
+        waiting = self.waiting
+        if self.state is State.RUNNING and not self._busy and not waiting.count and waiting.read_to > waiting.position:
+            batch = self._batch(Taken((), waiting.read_to), None)
+            batch.finished = True
+            self._begin(batch)
+            self._end(batch, Says(), None)
+
+    def progress(self) -> Progress:
+        """Where it stands."""
+        lag = None
+        if self._stable_end is not None and self.state is State.RUNNING:
+            lag = max(0, self._stable_end - self.waiting.read_to) + self.waiting.count + self._records_in_hand
+        return Progress(self.waiting.position, self.state.name, lag, *self._restored)
+
+    def idle(self) -> bool:
+        """Whether it has nothing to do; else something ought to move."""
+        return self.state is State.RELEASED or (self.state is State.RUNNING and not self._busy and not self.progress().lag_records)
+
+    # Its life.
+
+    def come_alive(self, generation: int) -> None:
+        """It is ours from this generation of the group on."""
+        self.token = Token(generation)
+        self._isolation = Isolation()
+        self._start_life(0)
+
+    async def release(self, seconds_max: float) -> None:
+        """It is ours no longer: join the batch in hand, or make it fail, and close the store."""
+        self.token = None
+        if self._life is not None and not self._life.done():
+            self._life.cancel()
+            await asyncio.wait([self._life], timeout=5.0)
+        if self._finishing is not None and not self._finishing.done():
+            await asyncio.wait([self._finishing], timeout=seconds_max)
+            if not self._finishing.done():
+                self._discard(TooSlow(f"{self.topic}[{self.number}] was taken away"))
+                await asyncio.wait([self._finishing], timeout=5.0)
+        self._discard(TooSlow("released"))
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        self._cache.clear()
+        self._to(State.RELEASED)
+
+    def _start_life(self, attempt: int) -> None:
+        assert self.token is not None
+        self._discard(KafkaError("its partition begins anew"))
+        self.waiting = Waiting(self.waiting.position)
+        self._busy = False
+        self._stable_end = None
+        self._to(State.FENCING)
+        self._life = asyncio.create_task(self._live(self.token, attempt))
+
+    async def _live(self, token: Token, attempt: int) -> None:
+        while token is self.token:
+            try:
+                if attempt:
+                    await asyncio.sleep(min(BACKOFF_SECONDS_MAX, 0.05 * 2**attempt))
+                await self._fence(token)
+                await self._restore()
+                await self._position(token)
+                break
+            except Exception as error:  # Sorted by class; what has no class of its own ends the worker.
+                if isinstance(error, FENCED):
+                    self._give_up(error)
+                    return
+                if isinstance(error, HOPELESS) or not isinstance(error, TRANSIENT):
+                    self._shared.fail(error)
+                    return
+                attempt += 1
+                log.warning("%s[%d] is %s, once more: %r", self.topic, self.number, self.state.name, error)
+                self._discard(KafkaError("its partition begins anew"))
+                self._to(State.FENCING)
+        if token is self.token:
+            self._to(State.RUNNING)
+            self._shared.wake()
+
+    async def _fence(self, token: Token) -> None:
+        while not await self._shared.transport.is_member(token.generation):
+            await asyncio.sleep(0.1)
+        settings = self._shared.settings
+        self._producer = FencedProducer(settings, f"{settings.app_id}-{self.topic}-{self.number}")
+        await asyncio.wait_for(self._producer.fence(), FENCE_SECONDS_MAX)
+        self._shared.failpoint.reach("after_fence")
+
+    async def _restore(self) -> None:
+        self._to(State.RESTORING)
+        if self.table is not None:
+            shared, source = self._shared, self._source()
+            if self._store is None:
+                path = shared.settings.state_dir / f"{self.topic}-{self.number}"
+                self._store = Store(path, Owner(shared.settings.app_id, self.topic, self.number), shared.memory)
+            if await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning):
+                self._cache.clear()
+            shared.failpoint.reach("after_restore")
+
+    async def _position(self, token: Token) -> None:
+        self._to(State.POSITIONED)
+        position = await self._shared.transport.position(self.topic, self.number)
+        self._count_uncertain(position)
+        self.waiting = Waiting(position)
+        self._shared.failpoint.reach("after_position")
+
+    def _restoring(self, offset: int, end: int) -> None:
+        if (offset, end) != self._restored:
+            self.moved_at = time.monotonic()
+        self._restored = (offset, end)
+
+    def _source(self) -> Source:
+        ground, topic = self._shared.ground, self._changelog()
+        assert topic is not None
+        return Source(topic, self.number, ground.incarnations[topic], ground.tombstone_ms[topic])
+
+    def _changelog(self) -> str | None:
+        return None if self.table is None else self._shared.changelog(self.table)
+
+    def _to(self, state: State) -> None:
+        if state is not self.state:
+            assert state in FOLLOWS[self.state], (self.state, state)
+            self.state = state
+        self.moved_at = time.monotonic()
+        self._shared.metrics.state(self.topic, self.number, state)
+
+    def _discard(self, error: KafkaError) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self._shared.keep(producer.discard(error))
+
+    def _give_up(self, error: BaseException) -> None:
+        log.warning("%s[%d] was fenced by another producer, joining the group again: %r", self.topic, self.number, error)
+        self.token = None
+        self._discard(KafkaError("fenced"))
+        self._shared.transport.rejoin()
+
+    # Its batches.
+
+    def _pump(self) -> None:
+        if self._busy or self.state is not State.RUNNING:
+            return
+        waiting = self.waiting
+        if self._tick_due:
+            self._tick_due = False
+            behind = not waiting.count and waiting.read_to > waiting.position
+            taken = Taken((), waiting.read_to if behind else -1)
+        elif waiting.count:
+            limit = self._bounds.records
+            taken = waiting.take(self._bounds, self._isolation.limit(waiting.position, limit))
+            if waiting.count < limit:
+                self._shared.wake()
+        else:
+            return
+        batch = self._batch(taken, self._rows())
+        refused = self._isolation.refused(taken.records)
+        if refused is not None:
+            self._begin(batch)
+            self._poisoned(batch, taken.records[0], refused)
+            return
+        self._begin(batch)
+        batch.waiting_since = self._chunk_at if taken.records else batch.began
+        self._shared.deliver(batch)
+
+    def _batch(self, taken: Taken, rows: Overlay | None) -> Batch:
+        clock = Clock(time.time_ns() // 1000, self._shared.settings.replayed)
+        return Batch(self.topic, self.number, taken.records, taken.next_offset, rows, clock, self.token, self._end)
+
+    def _rows(self) -> Overlay | None:
+        return None if self._store is None else Overlay(self._store, self._cache, self.number, self._shared.ground.partitions)
+
+    def _begin(self, batch: Batch) -> None:
+        self._busy = True
+        self._records_in_hand = len(batch.records)
+        self.moved_at = time.monotonic()
+        batch.began = batch.waiting_since = time.perf_counter()
+
+    def _end(self, batch: Batch, decision: Decision | None, error: Exception | None) -> None:
+        if batch.token is not self.token or self.token is None:
+            return
+        if decision is None:
+            assert error is not None
+            self._undecided(batch, error)
+            return
+        assert self._producer is not None
+        self._finishing = asyncio.create_task(self._finish(batch, decision, self._producer))
+
+    async def _finish(self, batch: Batch, decision: Decision, producer: FencedProducer) -> None:
+        decided = time.perf_counter()
+        shared = self._shared
+        transaction = Transaction(producer, shared.failpoint, self._changelog() if batch.rows is not None else None, shared.output_partitions)
+        limit = shared.settings.transaction_timeout_ms / 1000
+        guard = asyncio.get_running_loop().call_later(limit, producer.discard, TooSlow(f"a transaction of {self.topic}[{self.number}] took more than {limit:g} s"))
+        try:
+            written = await transaction.run(batch, decision)
+        except Exception as error:  # Sorted by class in _unfinished; none is swallowed.
+            self._unfinished(batch, decision, transaction, error, producer)
+            return
+        finally:
+            guard.cancel()
+        self._apply(batch, written, transaction)
+        self._strange_errors = 0
+        seconds = time.perf_counter() - batch.began
+        self._bounds.learn(len(batch.records), decided - batch.began + transaction.work_seconds + transaction.seconds["store"])
+        transaction.seconds["decide"] = decided - batch.began
+        transaction.seconds["wait"] = batch.began - batch.waiting_since
+        shared.metrics.batch(self.topic, len(batch.records), transaction.seconds, seconds)
+        shared.committed(self.topic, self.number, decision.tally, seconds)
+        shared.between_batches()
+        if batch.token is self.token:
+            self._busy = False
+            self._pump()
+
+    def _apply(self, batch: Batch, written: Written, transaction: Transaction) -> None:
+        start = time.perf_counter()
+        if written.changes:
+            assert self._store is not None
+            offset = written.changelog_offset
+            if offset is None:
+                position = self._store.position
+                offset = position.offset if position else 0
+            self._store.write(written.changes, Position(self._source().incarnation, offset, int(time.time() * 1000)))
+            for key, row, value in written.changes:
+                self._cache.put(key, row, 0 if value is None else len(value))
+        transaction.seconds["store"] = time.perf_counter() - start
+        if batch.next_offset >= 0:
+            self.waiting.acknowledge(batch.next_offset)
+            self._isolation.went_well(batch.next_offset)
+        self._records_in_hand = 0
+        self.moved_at = time.monotonic()
+        self._shared.failpoint.reach("after_store")
+
+    # What goes wrong with them.
+
+    def _undecided(self, batch: Batch, error: Exception) -> None:
+        """The agent raised, or what it decided cannot be written: nothing was begun."""
+        if isinstance(error, HOPELESS) or not batch.records:
+            self._shared.fail(error)
+        elif len(batch.records) > 1:
+            log.warning("%s[%d] %d records from %d fail, isolating: %r", self.topic, self.number, len(batch.records), batch.records[0].offset, error)
+            self._isolation.narrow(batch.next_offset, len(batch.records))
+            self.waiting.give_back(Taken(batch.records, batch.next_offset))
+            self._busy = False
+            self._pump()
+        else:
+            self._poisoned(batch, batch.records[0], error)
+
+    def _poisoned(self, batch: Batch, record: Record, error: Exception) -> None:
+        decision = None if batch.isolated else self._shared.poisoned(self.topic, record, error)
+        if decision is None:
+            self._shared.fail(EngineError(f"the record at offset {record.offset} of {self.topic}[{self.number}] cannot be processed: {error!r}"))
+            return
+        last = self._batch(Taken(batch.records, batch.next_offset), None)
+        last.isolated = last.finished = True
+        last.began = batch.began
+        self._end(last, decision, None)
+
+    def _unfinished(self, batch: Batch, decision: Decision, transaction: Transaction, error: Exception, producer: FencedProducer) -> None:
+        if batch.token is not self.token or self.token is None:
+            return
+        if not transaction.begun and not isinstance(error, TRANSIENT):
+            self._undecided(batch, error)
+            return
+        if isinstance(error, HOPELESS):
+            self._shared.fail(error)
+            return
+        if isinstance(error, FENCED):
+            self._give_up(error)
+            return
+        log.warning("%s[%d] could not finish a batch of %d, once more: %r", self.topic, self.number, len(batch.records), error)
+        self._strange_errors += not isinstance(error, TRANSIENT)
+        if self._strange_errors > STRANGE_ERRORS_MAX:
+            self._shared.fail(error)
+            return
+        if transaction.committing and batch.next_offset >= 0:
+            self._uncertain = (batch.next_offset, decision.tally, time.perf_counter() - batch.began)
+        generation = self.token.generation
+        self.token = Token(generation)
+        if isinstance(error, REFUSED):
+            if batch.isolated or not batch.records:
+                self._shared.fail(error)
+                return
+            self._isolation.narrow(batch.next_offset, len(batch.records))
+            if len(batch.records) == 1:
+                self._isolation.refuse(batch.records[0].offset, error)
+        self._start_life(1)
+
+    def _count_uncertain(self, position: int) -> None:
+        """A commit whose answer never came: the position tells whether it went through; then its counts are owed."""
+        uncertain, self._uncertain = self._uncertain, None
+        if uncertain is not None and position >= uncertain[0]:
+            self._shared.committed(self.topic, self.number, uncertain[1], uncertain[2])

@@ -1,0 +1,122 @@
+"""One fenced producer for one partition: what its predecessor had open is aborted, and the predecessor can write no more.
+
+The rule: a producer that failed once is never used again. It is discarded, which wakes up whoever waits for it, and nobody waits for it to be gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.producer.transaction_manager import TransactionState
+
+from streams.engine.errors import RecordTooLarge
+from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSettings
+
+BATCH_BYTES = MEBIBYTE
+"""A full batch of this size passes Kafka's default max.message.bytes."""
+REQUEST_BYTES_MAX = 64 * MEBIBYTE
+RETRY_MS = 2
+"""A transaction that carries offsets only waits for this once; with the default of 100 ms it lasts 103."""
+CONCURRENT_SECONDS = 0.001
+"""The markers of the last transaction are still being written when the next begins: ask again after this, not after 20 ms."""
+
+NO_HEADERS: list[tuple[str, bytes]] = []
+
+
+class Packed(NamedTuple):
+    """Records of one topic partition, packed as Kafka's record batches, in order."""
+
+    topic: str
+    partition: int
+    builders: list[Any]
+
+
+class FencedProducer:
+    """Transactions of one partition, one at a time."""
+
+    def __init__(self, settings: EngineSettings, transactional_id: str) -> None:
+        aiokafka.producer.sender.BACKOFF_OVERRIDE = CONCURRENT_SECONDS
+        self._record_bytes_max = settings.record_bytes_max
+        self._group = settings.app_id
+        self._discarded = False
+        self._kafka = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap,
+            client_id=transactional_id,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=settings.transaction_timeout_ms,
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=REQUEST_BYTES_MAX,
+            request_timeout_ms=max(1000, settings.transaction_timeout_ms),
+            retry_backoff_ms=RETRY_MS,
+        )
+
+    async def fence(self) -> None:
+        """Become the one producer with this transactional id."""
+        await self._kafka.start()
+
+    async def partitions_of(self, topic: str) -> int:
+        """How many partitions a topic has; KafkaError if there is no such topic."""
+        return len(await self._kafka.partitions_for(topic))
+
+    async def begin(self) -> None:
+        await self._kafka.begin_transaction()
+
+    def pack(self, topic: str, partition: int, rows: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]]) -> Packed:
+        """Records as (key, value, headers). RecordTooLarge before anything is sent: an empty batch would accept what the broker refuses."""
+        builder = self._kafka.create_batch()
+        builders = [builder]
+        limit = self._record_bytes_max
+        for key, value, headers in rows:
+            size = len(key or b"") + len(value or b"") + RECORD_OVERHEAD_BYTES
+            listed = NO_HEADERS
+            if headers:
+                listed = list(headers)
+                size += sum(len(name) + len(content) + 10 for name, content in listed)
+            if size > limit:
+                raise RecordTooLarge(topic, size, limit)
+            if builder.append(timestamp=None, key=key, value=value, headers=listed) is None:
+                builder.close()
+                builder = self._kafka.create_batch()
+                builder.append(timestamp=None, key=key, value=value, headers=listed)
+                builders.append(builder)
+        builder.close()
+        return Packed(topic, partition, builders)
+
+    async def send(self, packed: Packed) -> list[asyncio.Future[Any]]:
+        """Hand batches over in order; each future is the broker's acknowledgement, with the offset of the batch's first record."""
+        return [await self._kafka.send_batch(builder, packed.topic, partition=packed.partition) for builder in packed.builders]
+
+    async def send_offset(self, topic: str, partition: int, next_offset: int) -> None:
+        """The input's position becomes part of the transaction."""
+        await self._kafka.send_offsets_to_transaction({TopicPartition(topic, partition): next_offset}, self._group)
+
+    async def commit(self) -> None:
+        await self._kafka.commit_transaction()
+
+    def discard(self, error: KafkaError) -> asyncio.Task[None] | None:
+        """Whoever waits for this producer gets `error`, now; its connections close in the background."""
+        if self._discarded:
+            return None
+        self._discarded = True
+        kafka = self._kafka
+        kafka._message_accumulator.fail_all(error)
+        transactions = kafka._txn_manager
+        if transactions._transaction_waiter is not None and transactions.state is not TransactionState.FATAL_ERROR:
+            transactions.fatal_error(error)
+            transactions._transaction_waiter.exception()  # Whoever waits has it; nobody else needs to be told that it was never read.
+        return asyncio.get_running_loop().create_task(self._close())
+
+    async def _close(self) -> None:
+        kafka = self._kafka
+        kafka._closed = True
+        sender = kafka._sender.sender_task
+        if sender is not None and not sender.done():
+            sender.cancel()
+            await asyncio.wait([sender], timeout=1.0)
+        await kafka.client.close()

@@ -1,0 +1,94 @@
+"""What the partitions of one engine share, and whom they call. Nothing here decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from streams.engine.batch import Batch, Decision, Record, Tally
+from streams.engine.changelog import Ground, changelog_topic
+from streams.engine.failpoints import FailPoint
+from streams.engine.garbage import Garbage
+from streams.engine.metrics import Metrics
+from streams.engine.settings import EngineSettings
+from streams.engine.store import Memory
+
+OnCommit = Callable[[str, int, Tally, float], None]
+OnPoison = Callable[[Record, Exception], Decision | None]
+
+
+class Progress(NamedTuple):
+    """Where a partition stands. `lag_records` is None until a fetch has told; restore offsets are the changelog's."""
+
+    position: int
+    state: str
+    lag_records: int | None
+    restore_offset: int
+    restore_end: int
+
+
+class Membership(Protocol):
+    """What a partition asks of the consumer group."""
+
+    async def is_member(self, generation: int) -> bool: ...
+    async def position(self, topic: str, partition: int) -> int: ...
+    def rejoin(self) -> None: ...
+    def wake(self) -> None: ...
+    def deliver(self, batch: Batch) -> Any: ...
+
+
+class Shared:
+    """One per engine; `transport` is set once Faust has made it."""
+
+    transport: Membership
+
+    def __init__(self, settings: EngineSettings, ground: Ground, failpoint: FailPoint, metrics: Metrics, fail: Callable[[BaseException], None]) -> None:
+        self.settings = settings
+        self.ground = ground
+        self.failpoint = failpoint
+        self.metrics = metrics
+        self.memory = Memory(settings)
+        self.fail = fail
+        self.output_partitions: dict[str, int] = {}
+        self.on_commit: list[OnCommit] = []
+        self.on_poison: OnPoison | None = None
+        self.garbage = Garbage()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def changelog(self, table: str) -> str:
+        """The changelog topic of a table."""
+        return changelog_topic(self.settings.app_id, table)
+
+    def wake(self) -> None:
+        """A partition has room again."""
+        self.transport.wake()
+
+    def deliver(self, batch: Batch) -> None:
+        """Bring a batch to its agent."""
+        self.keep(asyncio.ensure_future(self.transport.deliver(batch)))
+
+    def committed(self, topic: str, partition: int, tally: Tally, seconds: float) -> None:
+        """A batch is committed: its counts are real now."""
+        for callback in self.on_commit:
+            callback(topic, partition, tally, seconds)
+
+    def poisoned(self, topic: str, record: Record, error: Exception) -> Decision | None:
+        """A record fails alone: what to do with it, None for not knowing."""
+        self.metrics.poisoned(topic)
+        return None if self.on_poison is None else self.on_poison(record, error)
+
+    def between_batches(self) -> None:
+        """No batch holds the loop: time for what must not happen in one."""
+        self.garbage.between_batches()
+
+    def keep(self, task: asyncio.Task[Any] | None) -> None:
+        """Hold a task until it is done; what it raises ends the worker."""
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.fail(task.exception() or RuntimeError("unknown"))

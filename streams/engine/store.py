@@ -1,0 +1,154 @@
+"""The local store of one partition: RocksDB, its values and the changelog offset they stand for written together.
+
+The rule: the store is a copy. The changelog is the truth, so no write-ahead log is kept (what a crash loses of a memtable is replayed), and whatever is in doubt is
+thrown away and restored. What belongs to another app is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions
+
+from streams.engine.errors import EngineError
+from streams.engine.overlay import Change
+from streams.engine.settings import EngineSettings
+
+OWNER_KEY = b"\x00\x00owner"
+POSITION_KEY = b"\x00\x00position"
+"""Tags of rows may not begin with two zero bytes."""
+LOCK_SECONDS_MAX = 30.0
+WRITE_BUFFER_BYTES = 16 << 20
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose rows these are."""
+
+    app_id: str
+    topic: str
+    partition: int
+
+
+class Position(msgspec.Struct, frozen=True):
+    """How far the values go: everything of this incarnation of the changelog below `offset` is in them."""
+
+    incarnation: str
+    offset: int
+    written_ms: int
+
+
+_encode = msgspec.msgpack.encode
+
+
+class Memory:
+    """What the stores of one engine share: the cache of blocks and the room for memtables."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.blocks = Cache(settings.block_cache_bytes)
+        self.buffers = WriteBufferManager(settings.write_buffer_bytes, False)
+
+    def options(self) -> Options:
+        """Options of a new database over the shared memory."""
+        blocks = BlockBasedOptions()
+        blocks.set_block_cache(self.blocks)
+        blocks.set_bloom_filter(10, False)
+        blocks.set_cache_index_and_filter_blocks(True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_block_based_table_factory(blocks)
+        options.set_write_buffer_manager(self.buffers)
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_max_open_files(256)
+        options.set_keep_log_file_num(2)
+        options.set_max_background_jobs(2)
+        return options
+
+
+class Store:
+    """Encoded values by stored key; one process at a time."""
+
+    def __init__(self, path: Path, owner: Owner, memory: Memory) -> None:
+        """Opens, or creates; EngineError if it is another's, or another process keeps it for longer than 30 s."""
+        self._path = path
+        self._owner = owner
+        self._memory = memory
+        self._no_log = WriteOptions()
+        self._no_log.disable_wal = True
+        self._open()
+
+    @property
+    def position(self) -> Position | None:
+        """None for a store that holds nothing yet."""
+        value = self._db.get(POSITION_KEY)
+        return None if value is None else msgspec.msgpack.decode(value, type=Position)
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        """Values in the order of `keys`."""
+        found: list[bytes | None] = self._db.get(keys)
+        return found
+
+    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values with first <= key < end, sorted, as they are now."""
+        options = ReadOptions()
+        options.set_iterate_upper_bound(end)
+        return iter(self._db.items(from_key=first, read_opt=options))
+
+    def write(self, changes: Iterable[Change], position: Position) -> None:
+        """All changes and the position they stand for, or none of it."""
+        batch = WriteBatch(raw_mode=True)
+        for key, _, value in changes:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(POSITION_KEY, _encode(position))
+        self._db.write(batch, self._no_log)
+
+    def wipe(self) -> None:
+        """Throw everything away; the store is empty and open."""
+        self._db.close()
+        shutil.rmtree(self._path)
+        self._open()
+
+    def close(self) -> None:
+        """Write out what is in memory, and let go of the directory."""
+        self._db.flush()
+        self._db.close()
+
+    def _open(self) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        self._db = self._unlocked()
+        value = self._db.get(OWNER_KEY)
+        if value is None:
+            self._db.put(OWNER_KEY, _encode(self._owner), self._no_log)
+            return
+        owner = msgspec.msgpack.decode(value, type=Owner)
+        if owner != self._owner:
+            self._db.close()
+            raise EngineError(
+                f"{self._path} holds the rows of {owner.app_id}, {owner.topic}[{owner.partition}], not of {self._owner.app_id}, "
+                f"{self._owner.topic}[{self._owner.partition}]: give each app a state directory of its own"
+            )
+
+    def _unlocked(self) -> Rdict:
+        give_up = time.monotonic() + LOCK_SECONDS_MAX
+        wiped = False
+        while True:
+            try:
+                return Rdict(os.fspath(self._path), self._memory.options())
+            except Exception as error:  # rocksdict raises plain Exception; RocksDB's text is all there is to tell them apart.
+                text = str(error)
+                if "lock" in text.lower() and time.monotonic() < give_up:
+                    time.sleep(0.2)
+                elif "Corruption" in text and not wiped:
+                    shutil.rmtree(self._path)
+                    self._path.mkdir(parents=True)
+                    wiped = True
+                else:
+                    raise EngineError(f"the store in {self._path} does not open: {text}") from error

@@ -1,0 +1,119 @@
+"""A small app on the engine, run as a process of its own: numbers are sent on by key, then counted and summed for each key.
+
+`python -m tests.faults.toy` with its settings as JSON in TOY. A raw record's value is `key number`; every tenth number of a key leads to an output.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.engine import Batch, Engine, EngineSettings, Record, Says
+from streams.engine.drive import Batches
+
+
+class Sums(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    count: int
+    total: int
+    last: int
+
+
+class Send(NamedTuple):
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    partition: int | None = None
+
+
+class SumsKind:
+    tag = b"s"
+    encode = staticmethod(msgspec.msgpack.Encoder().encode)
+    decode = staticmethod(msgspec.msgpack.Decoder(Sums).decode)
+
+
+KIND = SumsKind()
+EVERY = 10
+
+
+def forward(records: Sequence[Record], target: str) -> Says:
+    """Send each number on under its key; each names where it came from, so that a test can see one that comes twice."""
+    return Says([Send(target, record.value.split()[0], record.value) for record in records if record.value], {("forwarded",): len(records)})
+
+
+def add(records: Sequence[Record], rows: Any, outputs: str) -> Says:
+    """Fold numbers into the sums of their keys."""
+    send, sums = [], {}
+    keys = list(dict.fromkeys(record.key or b"" for record in records))
+    for key, row in zip(keys, rows.get(KIND, keys), strict=True):
+        sums[key] = row or Sums(0, 0, 0)
+    for record in records:
+        key, number = (record.value or b"").split()
+        if number == b"poison":
+            raise ValueError("a number was expected")
+        before = sums[key]
+        after = sums[key] = Sums(before.count + 1, before.total + int(number), int(number))
+        if number == b"666":
+            send.append(Send(outputs, key, b"x" * (1 << 23)))
+        if after.count % EVERY == 0:
+            send.append(Send(outputs, key, b"%s %d %d" % (key, after.count, after.total)))
+    for key, row in sums.items():
+        rows.put(KIND, key, row)
+    return Says(send, {("added",): len(records)})
+
+
+def build(options: dict[str, Any]) -> Engine:
+    """The engine of the toy; `options`: run (a prefix for topics), and whatever EngineSettings takes."""
+    run = options.pop("run")
+    slow_seconds = options.pop("slow_seconds", 0.0)
+    dead = options.pop("dead", False)
+    counts_path = options.pop("counts", None)
+    settings = EngineSettings(app_id=f"{run}-toy", state_dir=Path(options.pop("state_dir")), **options)
+    engine = Engine(settings)
+
+    @engine.agent(f"{run}-raw")
+    async def raw(batches: Batches) -> None:
+        async for batch in batches:
+            await batch.finish(forward(batch.records, f"{run}-keyed"))
+
+    @engine.agent(f"{run}-keyed", table="sums")
+    async def keyed(batches: Batches) -> None:
+        async for batch in batches:
+            pause(slow_seconds, batch)
+            await batch.finish(add(batch.records, batch.rows, f"{run}-out"))
+
+    if dead:
+
+        @engine.on_poison
+        def poisoned(record: Record, error: Exception) -> Says:
+            return Says([Send(f"{run}-dead", record.key, record.value)], {("dead",): 1})
+
+    if counts_path:
+        counts: dict[str, int] = {}
+
+        @engine.on_commit
+        def committed(topic: str, partition: int, tally: Any, seconds: float) -> None:
+            for (name,), count in tally.items():
+                counts[name] = counts.get(name, 0) + count
+            Path(counts_path).write_text(json.dumps(counts))
+
+    return engine
+
+
+def pause(seconds: float, batch: Batch) -> None:
+    """Take some time over a batch, as real work would."""
+    if seconds and batch.records:
+        import time
+
+        time.sleep(seconds)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    build(json.loads(os.environ["TOY"])).run()
