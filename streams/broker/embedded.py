@@ -21,7 +21,7 @@ from typing import Self
 from streams.broker import admin, jars
 from streams.broker.errors import BrokerUnavailable
 
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 15.0
 LOCK_SECONDS_MAX = 20.0
 MESSAGE_BYTES_MAX = 5 * 1024 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.broker import admin
 from streams.broker.choose import choose
@@ -41,7 +41,7 @@ def consume(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "reader", "auto.offset.reset": "earliest", "enable.auto.commit": False}
     )
-    consumer.subscribe([topic])
+    consumer.assign([TopicPartition(topic, 0, 0)])
     try:
         return [message.value() for message in consumer.consume(count, timeout=30)]
     finally:
