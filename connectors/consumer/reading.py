@@ -40,8 +40,10 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", ti
     """
     consumer = _consumer(bootstrap, isolation)
     try:
-        assigned = _assign(consumer, topic, OFFSET_BEGINNING, timeout_seconds)
-        ends = {one.partition: _end(consumer, one, timeout_seconds) for one in assigned}
+        partitions = _partitions(consumer, topic, OFFSET_BEGINNING, timeout_seconds)
+        # The ends are asked for before anything is fetched, so that an end that is met lies beyond them.
+        ends = {one.partition: _end(consumer, one, timeout_seconds) for one in partitions}
+        consumer.assign(partitions)
         unread = {partition for partition, end in ends.items() if end > 0}
         heard = time.monotonic()
         while unread:
@@ -74,7 +76,7 @@ def follow_topic(
     """Records as they come, from now on or from the beginning, until `is_over`; None at least once a second while there is nothing new."""
     consumer = _consumer(bootstrap, isolation)
     try:
-        _assign(consumer, topic, OFFSET_BEGINNING if from_beginning else OFFSET_END, timeout_seconds)
+        consumer.assign(_partitions(consumer, topic, OFFSET_BEGINNING if from_beginning else OFFSET_END, timeout_seconds))
         while not is_over():
             fetched = [message for message in consumer.consume(500, 0.25) if not _is_end(message)]
             yield from map(_record, fetched)
@@ -96,20 +98,19 @@ def _consumer(bootstrap: str, isolation: str) -> Consumer:
             "fetch.wait.max.ms": 50,
             "fetch.message.max.bytes": 4 * 1024 * 1024,
             "queued.max.messages.kbytes": 32 * 1024,
+            "log_level": 2,  # What goes wrong is raised, not printed beside what the caller prints.
         }
     )
 
 
-def _assign(consumer: Consumer, topic: str, offset: int, timeout_seconds: float) -> list[TopicPartition]:
+def _partitions(consumer: Consumer, topic: str, offset: int, timeout_seconds: float) -> list[TopicPartition]:
     try:
         found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
     except KafkaException as error:
         raise ReadFailed(f"No broker answers: {error}") from error
     if found.error is not None:
         raise ReadFailed(f"Topic {topic}: {found.error.str()}")
-    assigned = [TopicPartition(topic, partition, offset) for partition in sorted(found.partitions)]
-    consumer.assign(assigned)
-    return assigned
+    return [TopicPartition(topic, partition, offset) for partition in sorted(found.partitions)]
 
 
 def _end(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:

@@ -35,6 +35,7 @@ _SETTINGS: dict[str, str | int | bool] = {
     "queue.buffering.max.kbytes": 128 * 1024,
     "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
     "delivery.report.only.error": True,
+    "log_level": 2,  # What goes wrong is raised, not printed beside what the caller prints.
 }
 
 
