@@ -118,7 +118,14 @@ PERSON_SUBJECT = b"p"
 
 def uid(secret: bytes, source: str, message_id: str) -> bytes:
     """The key of an interaction within a fragment (16 bytes): equal ids of one source are one interaction."""
-    return blake2b(source.encode() + b"\0" + message_id.encode(), digest_size=16, key=secret).digest()
+    digest = _keyed(secret).copy()
+    digest.update(f"{source}\0{message_id}".encode())
+    return digest.digest()
+
+
+@lru_cache(maxsize=16)
+def _keyed(secret: bytes) -> blake2b:
+    return blake2b(digest_size=16, key=secret)
 
 
 def end_of(prefix: bytes) -> bytes:

@@ -58,8 +58,7 @@ def read(value: bytes) -> Envelope | Refusal:
         return _invalid(str(wrong))
     except msgspec.DecodeError as wrong:
         return Refusal("not_json", str(wrong))
-    # A run of over 64 digits has four places in a row whose distance is 16; few other values do.
-    if _DIGITS.search(value[15::16]) and _has_huge_integer((envelope.properties, envelope.traits, envelope.context)):
+    if _HUGE in value.translate(_AS_ONE_DIGIT) and _has_huge_integer((envelope.properties, envelope.traits, envelope.context)):
         return Refusal("bad_number", f"a whole number of more than {NUMBER_DIGITS_MAX} digits")
     return envelope
 
@@ -79,7 +78,8 @@ def _number(literal: str) -> float:
 
 
 _DECODE = msgspec.json.Decoder(Envelope, float_hook=_number).decode
-_DIGITS = re.compile(rb"[0-9]{4}")
+_AS_ONE_DIGIT = bytes.maketrans(b"123456789", b"000000000")
+_HUGE = b"0" * (NUMBER_DIGITS_MAX + 1)
 
 
 def _has_huge_integer(nodes: Iterable[object]) -> bool:

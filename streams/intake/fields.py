@@ -33,18 +33,26 @@ DEVICE: Mapping[str, str] = {"id": "device_id", "advertisingId": "device_id"}
 
 _VALUES = attrgetter(*FIELDS)
 _TYPES = tuple(FIELDS.values())
+_IN_CONTEXT = (("traits", TRAITS), ("device", DEVICE))
 
 
 def identifiers(said: Envelope) -> list[tuple[str, str]]:
     """All that an interaction says of whom it is about: (type or alias, value as sent), in the order of the tables; not yet normalised."""
-    found = [(kind, str(value)) for kind, value in zip(_TYPES, _VALUES(said), strict=True) if value is not None]
+    found = [
+        (kind, value if isinstance(value, str) else str(value))
+        for kind, value in zip(_TYPES, _VALUES(said), strict=True)
+        if value is not None
+    ]
     if said.identifiers:
         for kind, values in said.identifiers.items():
             found += [(kind, value) for value in _each(values)]
     if said.traits and said.type != "group":
-        found += _named(said.traits, TRAITS)
+        _take(said.traits, TRAITS, found)
     if said.context:
-        found += _hidden(said.context)
+        for name, table in _IN_CONTEXT:
+            part = said.context.get(name)
+            if part and isinstance(part, dict):
+                _take(part, table, found)
     return found
 
 
@@ -66,18 +74,14 @@ def in_context(said: Envelope, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _hidden(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, table in (("traits", TRAITS), ("device", DEVICE)):
-        part = context.get(name)
-        if isinstance(part, dict):
-            yield from _named(part, table)
-
-
-def _named(part: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _take(part: Mapping[str, Any], table: Mapping[str, str], found: list[tuple[str, str]]) -> None:
     for name, kind in table.items():
-        value = part.get(name)
-        if value is not None:
-            yield from ((kind, each) for each in _each(value))
+        if name in part:
+            value = part[name]
+            if isinstance(value, str):
+                found.append((kind, value))
+            else:
+                found += [(kind, each) for each in _each(value)]
 
 
 def _each(value: object) -> Iterator[str]:

@@ -55,7 +55,7 @@ class Draft(Struct, gc=False):
 class Batch:
     """What the records of a batch share: the clock, the policy's reading of identifiers, and the counts."""
 
-    __slots__ = ("clock", "normalise", "secret", "tally", "types")
+    __slots__ = ("clock", "labels", "normalise", "secret", "types")
 
     def __init__(self, clock: Clock, policy: Policy) -> None:
         reader: Normaliser = normaliser(policy)
@@ -63,7 +63,8 @@ class Batch:
         self.normalise = reader.normalise
         self.secret = policy.secret
         self.types = frozenset(kind.name for kind in policy.types)
-        self.tally: Counter[tuple[str, ...]] = Counter()
+        self.labels: list[tuple[str, ...]] = []
+        """What is to be counted, one entry a count: added up once, at the batch's end."""
 
 
 def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: int) -> Decision:
@@ -82,11 +83,11 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
                 continue
             outcome = told
         if isinstance(outcome, Refusal):
-            batch.tally["kairos_interactions_dead", outcome.reason] += 1
+            batch.labels.append(("kairos_interactions_dead", outcome.reason))
             outcome = dead_letter(record, outcome, times.appended(record.timestamp_ms, clock.now))
         send.append(outcome)
-        batch.tally[_READ] += 1
-    return Decision(send, batch.tally)
+        batch.labels.append(_READ)
+    return Decision(send, Counter(batch.labels))
 
 
 _READ = ("kairos_interactions_read",)
@@ -154,19 +155,19 @@ def identified(draft: Draft, batch: Batch) -> Refusal | None:
     if len(found) > IDENTIFIERS_MAX:
         return Refusal("too_many_identifiers", f"{len(found)} identifiers")
     normalise = batch.normalise
-    kept: dict[tuple[str, str], None] = {}
+    kept: list[tuple[str, str]] = []
     nodes: set[NodeKey] = set()
     for kind, value in found:
         read = normalise(kind, value)
         if isinstance(read, Identifier):
             nodes.add(read.key)
         elif isinstance(read, Blocked):
-            batch.tally["kairos_identifiers_blocked", read.type if read.type in batch.types else OTHER] += 1
+            batch.labels.append(("kairos_identifiers_blocked", read.type if read.type in batch.types else OTHER))
             continue
-        kept[read.type, read.value] = None
+        kept.append(read[:2])
     if not nodes:
         return Refusal("no_identifier", f"{len(found)} given, none of them of a known type and fit to tell one person from another")
-    draft.identifiers = tuple(kept)
+    draft.identifiers = tuple(dict.fromkeys(kept))
     draft.nodes = tuple(sorted(nodes))
     return None
 
@@ -215,7 +216,7 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
     anchor = draft.nodes[0]
     uid = rows.uid(batch.secret, system, draft.message_id)
     message = messages.Event(anchor, draft.nodes, uid, draft.occurred_at, rows.encode_touch(touch))
-    batch.tally[label] += 1
+    batch.labels.append(label)
     return Outgoing(topics.IDENTITY, anchor, messages.encode(message), () if trace is None else ((wire.TRACE_PARENT, trace),))
 
 
