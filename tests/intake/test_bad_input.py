@@ -1,0 +1,82 @@
+"""Bad input: a dead letter with a fitting reason each, and no harm to its neighbours."""
+
+from hashlib import sha256
+from random import Random
+
+import pytest
+
+from schemas import topics
+from schemas.dead_letter import ORIGINAL_BYTES_MAX, REASONS
+from streams.intake import steps
+from tests.intake.given import LIVE, PARTITIONS, POLICY, Record, decide, event_of, letter_of
+from tests.intake.kinds import KINDS, Kind, bytes_of, good
+
+SAMPLES = 12
+"""Of each kind: together over a thousand payloads."""
+
+
+def test_there_are_a_thousand_payloads_of_thirty_kinds() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS) >= 30
+    assert len(KINDS) * SAMPLES >= 1_000
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_bad_record_is_a_dead_letter_with_the_fitting_reason(kind: Kind) -> None:
+    random = Random(kind.name)
+    bad = [kind.make(random) for _ in range(SAMPLES)]
+
+    decision = decide(*(Record(value, headers, offset=offset) for offset, (value, headers) in enumerate(bad)))
+
+    assert [letter_of(outgoing).reason for outgoing in decision.send] == [kind.reason] * SAMPLES
+    for offset, (outgoing, (value, _)) in enumerate(zip(decision.send, bad, strict=True)):
+        letter, original = letter_of(outgoing), value or b""
+        assert letter.original == original[:ORIGINAL_BYTES_MAX]
+        assert letter.original_size == len(original)
+        assert letter.original_sha256 == sha256(original).hexdigest()
+        assert (letter.topic, letter.partition, letter.offset) == (topics.INTERACTIONS, 2, offset)
+        assert letter.original_key == b"a key"
+        assert letter.detail
+    assert decision.tally["kairos_interactions_dead", kind.reason] == SAMPLES
+    assert decision.tally[("kairos_interactions_read",)] == SAMPLES
+
+
+def test_bad_records_take_no_good_one_with_them() -> None:
+    random = Random(1)
+    records = []
+    for offset in range(2 * len(KINDS)):
+        value, headers = KINDS[offset // 2].make(random) if offset % 2 else (bytes_of(good(random)), ())
+        records.append(Record(value, headers, offset=offset))
+
+    decision = decide(*records)
+
+    assert len(decision.send) == len(records)
+    for offset, outgoing in enumerate(decision.send):
+        if offset % 2:
+            assert letter_of(outgoing).offset == offset
+        else:
+            assert event_of(outgoing).touch
+    assert decision.send[::2] == decide(*records[::2]).send
+
+
+def test_decision_is_the_same_whatever_the_depth_of_the_stack() -> None:
+    record = Record(b'{"userId":"1","event":"x","timestamp":1772355600,"properties":' + b"[" * 63 + b"]" * 63 + b"}")
+    nested = Record(b'{"userId":"1","event":"x","timestamp":1772355600,"properties":{"a":' + b"[" * 62 + b"]" * 62 + b"}}")
+
+    def below(depth: int) -> list[str]:
+        if depth:
+            return below(depth - 1)
+        return [outgoing.topic for outgoing in steps.decide([record, nested], LIVE, POLICY, PARTITIONS).send]
+
+    assert below(0) == below(700) == [topics.DEAD_LETTERS, topics.IDENTITY]
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    value = good(Random(2)) | {"text": "[" * 500 + '{"' * 500 + "\\", "properties": {"a\\": '"[[[' * 100, "b": [[{}]] * 100}}
+
+    assert event_of(decide(Record(bytes_of(value))).send[0]).touch
+
+
+def test_every_reason_of_intake_has_a_kind() -> None:
+    elsewhere = {"too_late", "poison"}
+
+    assert {kind.reason for kind in KINDS} == set(REASONS) - elsewhere
