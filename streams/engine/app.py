@@ -54,6 +54,7 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
 def build(settings: EngineSettings, agents: Mapping[str, Agent], shared: Shared) -> App:
     """The app, not started. To be called in the loop that will run it."""
     transport.register()
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
     app = App(
         settings.app_id,
         broker=[URL(f"{transport.SCHEME}://{address}") for address in settings.bootstrap.split(",")],

@@ -1,0 +1,191 @@
+"""Runs the toy as processes against a real broker, and says what its answer ought to be. Imports nothing of the engine: the answer is worked out here."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_SECONDS = 60.0
+
+
+class ToyRun:
+    """One input, any number of workers one after the other or together, one answer."""
+
+    def __init__(self, bootstrap: str, directory: Path, partitions: int = 4) -> None:
+        self.bootstrap = bootstrap
+        self.directory = directory
+        self.partitions = partitions
+        self.name = f"toy{uuid.uuid4().hex[:8]}"
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.sums: dict[bytes, tuple[int, int]] = {}
+        self.outputs: Counter[bytes] = Counter()
+        self.sent = 0
+        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._create(["raw", "keyed", "out", "dead"])
+        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "partitioner": "murmur2_random"})
+
+    @property
+    def state_dir(self) -> Path:
+        return self.directory / "state"
+
+    def feed(self, count: int, keys: int = 300, seed: int = 1) -> None:
+        """Numbers for so many keys; all of a key come through one partition, so their order is fixed."""
+        chance = random.Random(seed)
+        for _ in range(count):
+            self.number(b"k%d" % chance.randrange(keys), chance.randrange(100))
+        self.flush()
+
+    def number(self, key: bytes, number: int) -> None:
+        """One number, and what it must lead to."""
+        self.raw(key, b"%s %d" % (key, number))
+        before = self.sums.get(key, (0, 0))
+        now = self.sums[key] = (before[0] + 1, before[1] + number)
+        if now[0] % 10 == 0:
+            self.outputs[b"%s %d %d" % (key, *now)] += 1
+
+    def raw(self, key: bytes, value: bytes) -> None:
+        """Any record."""
+        while True:
+            try:
+                self._producer.produce(f"{self.name}-raw", key=key, value=value)
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+        self.sent += 1
+
+    def flush(self) -> None:
+        """All that was fed is on the broker."""
+        assert self._producer.flush(30) == 0
+
+    def worker(self, failpoint: str = "", **options: Any) -> subprocess.Popen[bytes]:
+        """Start one."""
+        number = len(self.workers)
+        toy = {
+            "run": self.name,
+            "bootstrap": self.bootstrap,
+            "state_dir": str(self.state_dir),
+            "batch_records_max": 200,
+            "session_timeout_seconds": 6.0,
+            "heartbeat_seconds": 1.0,
+            "instance_id": "one",
+            **options,
+        }
+        with (self.directory / f"worker{number}.log").open("wb") as log:
+            environment = {**os.environ, "TOY": json.dumps(toy), "KAIROS_FAILPOINT": failpoint}
+            process = subprocess.Popen([sys.executable, "-m", "tests.faults.toy"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        self.workers.append(process)
+        return process
+
+    def run_until_killed(self, failpoint: str, **options: Any) -> None:
+        """A worker that must die at its fail point."""
+        process = self.worker(failpoint, **options)
+        code = process.wait(DEADLINE_SECONDS)
+        assert code == -signal.SIGKILL, f"{failpoint}: ended with {code}\n{self.log(process)}"
+
+    def run_until_done(self, **options: Any) -> None:
+        """A worker that finishes everything, and stops when told to."""
+        process = self.worker(**options)
+        self.await_done([process])
+        self.stop(process)
+
+    def await_done(self, processes: Iterable[subprocess.Popen[bytes]], seconds: float = DEADLINE_SECONDS) -> None:
+        """Every input is committed to its end."""
+        give_up = time.monotonic() + seconds
+        while self.lag() > 0:
+            for process in processes:
+                assert process.poll() is None, f"ended with {process.returncode}\n{self.log(process)}"
+            assert time.monotonic() < give_up, f"{self.lag()} left after {seconds:g} s\n" + "\n".join(map(self.log, processes))
+            time.sleep(0.2)
+
+    def stop(self, process: subprocess.Popen[bytes]) -> float:
+        """SIGTERM; returns how long it took."""
+        start = time.monotonic()
+        process.terminate()
+        code = process.wait(20)
+        assert code == 0, f"stopped with {code}\n{self.log(process)}"
+        return time.monotonic() - start
+
+    def close(self) -> None:
+        """Whatever still runs does not any longer; topics go."""
+        for process in self.workers:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+        names = [name for name in self._admin.list_topics(timeout=10).topics if name.startswith(self.name)]
+        for done in self._admin.delete_topics(names).values():
+            done.result()
+
+    def lag(self) -> int:
+        """Offsets between what is committed and the last stable ones, over both inputs."""
+        inputs = [TopicPartition(f"{self.name}-{topic}", number) for topic in ("raw", "keyed") for number in range(self.partitions)]
+        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{self.name}-toy", inputs)])
+        committed = {(each.topic, each.partition): max(0, each.offset) for each in asked[f"{self.name}-toy"].result().topic_partitions}
+        reader = self._reader()
+        try:
+            return sum(reader.get_watermark_offsets(target, timeout=10)[1] - committed[target.topic, target.partition] for target in inputs)
+        finally:
+            reader.close()
+
+    def answer(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
+        """What a reader of committed records sees: the sums in the changelog, the outputs and how often each came."""
+        sums: dict[bytes, tuple[int, int]] = {}
+        for key, value in self.read(f"{self.name}-toy-sums-changelog"):
+            assert value is not None
+            count, total, _ = msgspec.msgpack.decode(value)
+            sums[key[1:]] = (count, total)
+        return sums, Counter(value for _, value in self.read(f"{self.name}-out") if value is not None)
+
+    def expected(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
+        """What the answer must be."""
+        return self.sums, self.outputs
+
+    def read(self, topic: str) -> list[tuple[bytes, bytes | None]]:
+        """Every committed record of a topic, partition by partition."""
+        reader, found = self._reader(), []
+        targets = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
+        try:
+            reader.assign(targets)
+            running = set(range(self.partitions))
+            while running:
+                for message in reader.consume(1000, timeout=10):
+                    error = message.error()
+                    if error is None:
+                        found.append((message.key(), message.value()))
+                    elif error.name() == "_PARTITION_EOF":
+                        running.discard(message.partition())
+                    else:
+                        raise AssertionError(error)
+        finally:
+            reader.close()
+        return found
+
+    def log(self, process: subprocess.Popen[bytes]) -> str:
+        """The end of what a worker said."""
+        text = (self.directory / f"worker{self.workers.index(process)}.log").read_text(errors="replace")
+        return text[-3000:]
+
+    def _reader(self) -> Consumer:
+        options = {"group.id": f"{self.name}-look", "enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
+        return Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **options})
+
+    def _create(self, topics: list[str]) -> None:
+        config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 << 20)}
+        wanted = [NewTopic(f"{self.name}-{topic}", self.partitions, 1, config=config) for topic in topics]
+        for done in self._admin.create_topics(wanted).values():
+            done.result()
