@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from connectors.consumer import read_topic
 from connectors.producer import Played, play
 from connectors.runtime.readers import readers
-from connectors.runtime.sources import Ready, Reader, Refused
+from connectors.runtime.sources import Reader, Ready, Refused
 from schemas import topics
 from streams.broker import admin
 from streams.broker.choose import choose
@@ -38,6 +38,8 @@ SETTLED_LOOKS = 2
 STALL_SECONDS_MAX = 60.0
 """A run in which neither an offset nor an output has moved for this long is given up."""
 OUTPUT_SECONDS_MAX = 15.0
+PLAYER_SECONDS_MAX = 5.0
+PLAYER_THREAD = "player"
 WATCHED = (topics.INTERACTIONS, topics.IDENTITY)
 OUTPUTS = tuple(topic.name for topic in topics.TOPICS if topic.name not in WATCHED)
 
@@ -107,7 +109,8 @@ def _create_topics(bootstrap: str, partitions: int) -> None:
     held = {topic for (topic, _), end in admin.end_offsets(bootstrap, topics.BY_NAME).items() if end}
     if held:
         raise Failure(
-            f"The topics at {bootstrap} hold records already ({', '.join(sorted(held)[:2])}{', ...' if len(held) > 2 else ''}), and a run counts all there are. "
+            f"The topics at {bootstrap} hold records already ({', '.join(sorted(held)[:2])}{', ...' if len(held) > 2 else ''}), "
+            "and a run counts all there are. "
             f"Delete them with `kairos topics delete --broker {bootstrap}`, name another cluster, or leave --broker away for a Kafka of its own."
         )
 
@@ -201,9 +204,8 @@ class _Player:
         self.played: Played | None = None
         self._counted = counted
         self._failure: Exception | None = None
-        self._stop = threading.Event()
         self._work = work
-        self._thread = threading.Thread(target=self._run, name="player", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=PLAYER_THREAD, daemon=True)
 
     @property
     def total(self) -> int | None:
@@ -214,9 +216,9 @@ class _Player:
         self._thread.start()
 
     def stop(self) -> None:
-        """It ends at its next report; it holds nothing that has to be given back, so nobody waits longer than that."""
-        self._stop.set()
-        self._thread.join(1.0)
+        """It ends at its next item, or when Kafka has acknowledged what is under way."""
+        self._counted.stopped = True
+        self._thread.join(PLAYER_SECONDS_MAX)
 
     def check(self) -> None:
         """Raise what the player failed with."""
@@ -235,16 +237,15 @@ class _Player:
 
     def _report(self, played: Played) -> None:
         self.sent = played.read + played.duplicates
-        if self._stop.is_set():
-            raise _Stopped
 
 
 class _Counted:
-    """A reader that knows, once its source was read to the end, how many items there are."""
+    """A reader that knows, once its source was read to the end, how many items there are, and that can be stopped between two of them."""
 
     def __init__(self, reader: Reader[Any]) -> None:
         self.name = reader.name
         self.total: int | None = None
+        self.stopped = False
         self._reader = reader
 
     def read(self, path: Path) -> Iterator[Any]:
@@ -259,6 +260,8 @@ class _Counted:
     def _counting(self, items: Iterator[Any]) -> Iterator[Any]:
         count = 0
         for item in items:
+            if self.stopped:
+                raise _Stopped
             count += 1
             yield item
         self.total = count

@@ -92,7 +92,7 @@ def _rates(picture: Picture) -> Text:
     text = _label("rate").append(f"{picture.rate:,.0f}/s", "bold")
     for topic, lag in picture.lag.items():
         text.append(f"   lag {topic.split('.')[1]} ", "dim").append(f"{lag:,}", "yellow" if lag else "green")
-    return text
+    return _line(text)
 
 
 def _counts(picture: Picture) -> Text:

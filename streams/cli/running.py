@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
 import signal
 import sys
+import threading
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -37,6 +39,7 @@ def perform(
 ) -> None:
     """Run, print, and exit with 1 where the counts do not reconcile; 130 after Ctrl-C, when all is stopped."""
     plan = job.Plan(source, reader, broker, until, workers, shuffle_seed, duplicates)
+    atexit.register(_end_hard_where_the_player_hangs)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that all is stopped
     clear_old_runs(settings.data_dir, RUNS_KEPT - 1)
     try:
@@ -64,6 +67,14 @@ def clear_old_runs(data_directory: Path, kept: int) -> None:
     for directory in runs[kept:]:
         if (last is None or Path(last.directory) != directory.absolute()) and not _in_use(directory):
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _end_hard_where_the_player_hangs() -> None:
+    """A player whose Kafka died waits two minutes for acknowledgements; ending Python under its feet would crash instead of ending."""
+    if any(thread.name == job.PLAYER_THREAD for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _in_use(directory: Path) -> bool:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 
 from streams.cli.facts import Message
 from streams.customer import digest
-from streams.rows import FOLD, NODE_KEY_BYTES, TIMELINE
+from streams.customer.state import decode_row
+from streams.identity.identifiers import customer_id
+from streams.rows import FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE
 
 _FRAGMENT_END = len(TIMELINE.tag) + NODE_KEY_BYTES
 
@@ -24,8 +26,14 @@ def totals(changelog: Iterable[Message]) -> tuple[int, str]:
 
 
 def digest_of(newest: dict[tuple[int, bytes], bytes]) -> str:
-    """The digest of the fold rows among these rows, 64 hexadecimal digits."""
-    return digest.of_rows((key[len(FOLD.tag) :], value) for (_, key), value in newest.items() if key.startswith(FOLD.tag))
+    """The digest of the fold rows among these rows, in hexadecimal digits."""
+    folded = ((key[len(FOLD.tag) :], value) for (_, key), value in newest.items() if key.startswith(FOLD.tag))
+    return digest.combined(digest.of_customer(_name(subject), decode_row(value).state) for subject, value in folded)
+
+
+def _name(subject: bytes) -> str:
+    """The public id of a person; of another subject its key, which is the same wherever it is."""
+    return customer_id(subject[1:]) if subject.startswith(PERSON_SUBJECT) else subject.hex()
 
 
 def rows(

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli import lines
-from streams.cli.facts import Facts
 from streams.cli.job import Outcome
 
 ITEMS = {"online-retail": "invoices"}

@@ -88,7 +88,7 @@ def _raw(record: Record) -> None:
     import json
 
     value = record.value
-    if value is None or not value[:1] in (b"{", b"["):  # deleted, or an internal message, which is no JSON
+    if value is None or value[:1] not in (b"{", b"["):  # deleted, or an internal message, which is no JSON
         key = record.key.hex() if record.key is not None else None
         value = json.dumps({"key": key, "base64": base64.b64encode(value).decode() if value is not None else None}).encode()
     click.echo(value)

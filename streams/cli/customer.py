@@ -1,0 +1,124 @@
+"""Finding one customer: the newest profile by an identifier or an id, and the touches of all its fragments.
+
+The rule this module owns: who is who was decided by the workers. Here nothing is resolved, only looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from streams import app, instants
+from streams.cli import state
+from streams.cli.facts import Message
+from streams.identity.identifiers import Identifier, Normalised, Other, normaliser
+from streams.rows import NODE_KEY_BYTES, TIMELINE, Touch, decode_touch
+from streams.settings import Settings
+
+Profile = dict[str, Any]
+ID_CHARACTERS = 27
+
+
+class Found(NamedTuple):
+    """A customer's newest profile, and the ids that led to it: the first is the one that was found."""
+
+    profile: Profile
+    path: list[str]
+
+
+class NotFound(NamedTuple):
+    """Nobody, or more than one; the text says what to try."""
+
+    why: str
+
+
+def newest_profiles(messages: Iterable[Message]) -> dict[str, bytes]:
+    """The newest profile of every customer by id, as bytes: most are never looked at."""
+    newest: dict[str, bytes] = {}
+    for message in messages:
+        if message.key is None:
+            continue
+        if message.value is None:
+            newest.pop(message.key.decode(), None)
+        else:
+            newest[message.key.decode()] = message.value
+    return newest
+
+
+def find(profiles: Mapping[str, bytes], identifier: str, settings: Settings) -> Found | NotFound:
+    """The customer whom `type:value`, an id or the beginning of one names; redirects are followed."""
+    kind, colon, value = identifier.partition(":")
+    ids = (
+        _by_identifier(profiles, kind, value, settings) if colon else [known for known in profiles if known.startswith(identifier.lower())]
+    )
+    targets = {_target(profiles, found)[-1]: _target(profiles, found) for found in ids}
+    if not targets:
+        looked = f"{len(profiles):,} profiles were looked at"
+        return NotFound(
+            f"Nobody is known by {identifier} ({looked}). Write it as TYPE:VALUE, say crm_id:17850 or email:ann@example.org, or give a customer id."
+        )
+    if len(targets) > 1:
+        several = f"{', '.join(sorted(targets)[:5])}{', ...' if len(targets) > 5 else ''}"
+        return NotFound(f"{identifier} names {len(targets)} customers: {several}. Give one of these ids.")
+    path = next(iter(targets.values()))
+    return Found(orjson.loads(profiles[path[-1]]), path)
+
+
+def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings) -> list[Touch]:
+    """All touches of a customer's fragments in the order of its timeline; one that lies in two fragments counts once."""
+    fragments = _keys(profile, settings)
+    start, end = len(TIMELINE.tag), len(TIMELINE.tag) + NODE_KEY_BYTES
+    found = state.rows(changelog, lambda key: key.startswith(TIMELINE.tag) and key[start:end] in fragments)
+    by_uid: dict[bytes, Touch] = {}
+    for (_, key), row in found.items():
+        touch = decode_touch(row)
+        known = by_uid.get(key[end:])
+        if known is None or touch.order < known.order:
+            by_uid[key[end:]] = touch
+    return sorted(by_uid.values(), key=lambda touch: touch.order)
+
+
+def value(touch: Touch) -> dict[str, Any]:
+    """A touch for a machine: its envelope, and the producer's own JSON under `sent`."""
+    return {
+        "messageId": touch.id,
+        "source": touch.source,
+        "occurredAt": instants.text(touch.occurred_at),
+        "receivedAt": instants.text(touch.received_at),
+        "event": touch.event,
+        "channel": touch.channel,
+        "touchpoint": touch.touchpoint,
+        "identifiers": [f"{kind}:{name}" for kind, name in touch.identifiers],
+        "replayed": touch.replayed,
+        "sent": orjson.loads(touch.payload),
+    }
+
+
+def _by_identifier(profiles: Mapping[str, bytes], kind: str, written: str, settings: Settings) -> list[str]:
+    """The ids of the profiles that list the identifier, compared in its one form; only profiles that hold its text are read."""
+    normal = _normalise(settings, kind, written)
+    name, value = (normal.type, normal.value) if isinstance(normal, Identifier | Other) else (kind, written)
+    text = orjson.dumps(value)
+    return [known for known, profile in profiles.items() if text in profile and value in orjson.loads(profile)["identifiers"].get(name, ())]
+
+
+def _target(profiles: Mapping[str, bytes], customer: str) -> list[str]:
+    """The way from an id over redirects to the one that holds now."""
+    path = [customer]
+    while path[-1] in profiles:
+        following = orjson.loads(profiles[path[-1]]).get("mergedInto")
+        if following is None or following in path or following not in profiles:
+            break
+        path.append(following)
+    return path
+
+
+def _keys(profile: Profile, settings: Settings) -> set[bytes]:
+    identifiers = (_normalise(settings, kind, name) for kind, names in profile["identifiers"].items() for name in names)
+    return {identifier.key for identifier in identifiers if isinstance(identifier, Identifier)}
+
+
+def _normalise(settings: Settings, kind: str, written: str) -> Normalised:
+    return normaliser(app.policy_of(settings)).normalise(kind, written)

@@ -1,0 +1,97 @@
+"""A customer for a person to read: profile, identifiers, timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streams import instants, rows
+from streams.cli import lines
+from streams.cli.customer import Found, Profile
+from streams.rows import Touch
+
+IDENTIFIERS_SHOWN = 6
+
+
+def show(console: Console, found: Found, touches: Sequence[Touch], shown: Sequence[Touch]) -> None:
+    """Print a customer; `shown` are the newest of `touches`."""
+    profile = found.profile
+    head = Text.assemble(
+        (profile["customerId"], "bold cyan"), (f"  version {profile['version']}, as of {lines.when(profile['asOf'])}", "dim")
+    )
+    if len(found.path) > 1:
+        head.append(f"  (was {' → '.join(lines.short(customer) for customer in found.path[:-1])})", "dim")
+    console.print(head, soft_wrap=True)
+    console.print(_facts(profile))
+    console.print()
+    count = f"{len(touches):,} interactions" + (f", the newest {len(shown)}" if len(shown) < len(touches) else "")
+    console.print(Text.assemble(("timeline  ", "bold"), (count, "dim")))
+    for touch in shown:
+        console.print(_touch(touch), soft_wrap=True)
+
+
+def _facts(profile: Profile) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in _rows(profile):
+        if text:
+            table.add_row(label, text)
+    return table
+
+
+def _rows(profile: Profile) -> list[tuple[str, Text | str]]:
+    facts: list[tuple[str, Text | str]] = []
+    for kind, names in profile["identifiers"].items():
+        more = f" and {len(names) - IDENTIFIERS_SHOWN} more" if len(names) > IDENTIFIERS_SHOWN else ""
+        facts.append((lines.clean(kind), lines.clean(", ".join(names[:IDENTIFIERS_SHOWN])) + more))
+    facts += [(lines.clean(name), f"{lines.clean(str(trait['value']))}") for name, trait in profile["traits"].items()]
+    for journey, position in profile["journeys"].items():
+        stage = Text(lines.clean(position["stage"]), lines.STAGE_STYLES.get(position["stage"], "bold"))
+        facts.append(
+            (f"{lines.clean(journey)}", stage.append(f" since {lines.when(position['since'])}, {lines.because(position['cause'])}", "dim"))
+        )
+    facts.append(("segments", lines.clean(", ".join(profile["segments"]))))
+    facts += [(f"moment {lines.clean(name)}", _count(count)) for name, count in profile["moments"].items()]
+    facts += [(f"channel {lines.clean(name)}", _count(count)) for name, count in profile["channels"].items()]
+    for currency, totals in profile["totals"].items():
+        parts = [f"{totals['orders']} orders {lines.amount(totals['revenue'])}"]
+        for name, amount in (("cancellations", "cancelled"), ("refunds", "refunded")):
+            if totals[name]:
+                parts.append(f"{totals[name]} {name} {lines.amount(totals[amount])}")
+        facts.append((lines.clean(currency), ", ".join(parts)))
+    for consent in profile["consent"]:
+        facts.append((f"consent {lines.clean(consent['purpose'])}", f"{lines.clean(consent['channel'])} {consent['state']}"))
+    facts += [(f"case {lines.clean(case['id'])}", f"open since {lines.when(case['openedAt'])}") for case in profile["openCases"]]
+    if profile["emotion"] or profile["irritation"]:
+        facts.append(("emotion", f"{profile['emotion']:.2f}, irritation {profile['irritation']:.2f}"))
+    return facts
+
+
+def _count(count: dict[str, Any]) -> str:
+    return f"{count['count']} x, last {lines.when(count['last'])}"
+
+
+def _touch(touch: Touch) -> Text:
+    text = Text.assemble(
+        (lines.when(instants.text(touch.occurred_at)), lines.STYLE_TIME),
+        (f"  {lines.clean(touch.event or touch.type)}", lines.STYLE_NAME),
+        (f"  {lines.clean(touch.channel)}", lines.STYLE_QUIET),
+    )
+    amount = _amount(touch)
+    if amount:
+        text.append(f"  {amount}")
+    return text.append(f"  {lines.clean(touch.id)}", lines.STYLE_QUIET)
+
+
+def _amount(touch: Touch) -> str:
+    """What it was about in money, where it says so; shown as it was sent."""
+    if touch.amount is not None:
+        return f"{touch.amount} {touch.currency or ''}".strip()
+    properties = rows.payload(touch.payload).properties or {}
+    revenue = properties.get("revenue")
+    return lines.clean(f"{revenue} {properties.get('currency') or ''}".strip()) if revenue is not None else ""

@@ -1,0 +1,58 @@
+"""`kairos simulate`: invented interactions of an omnichannel brand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from streams.cli import options
+
+_EXAMPLES = """\b
+Examples:
+  kairos simulate --people 1000 --seed 7 --out build/brand
+  kairos simulate --people 100000 --seed 1 --out build/large --late 0.02 --duplicates 0.05 --malformed 0.001
+  kairos run --source build/brand/interactions.jsonl --reader jsonl"""
+
+
+def _share(name: str, default: float, what: str) -> object:
+    return click.option(name, type=float, default=default, show_default=True, callback=options.share, metavar="SHARE", help=what)
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--people", type=click.IntRange(1), required=True, help="How many people there are.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same bytes.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write to; made if missing.")
+@click.option("--days", type=click.IntRange(1), default=60, show_default=True, help="How long it goes on.")
+@click.option(
+    "--interactions-per-person", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, metavar="N", help="On average."
+)
+@_share("--late", 0.02, "Share of interactions that come up to three days late.")
+@_share("--duplicates", 0.01, "Share that come twice.")
+@_share("--out-of-order", 0.05, "Share that come a little out of order.")
+@_share("--malformed", 0.002, "Share of lines that are broken, in many ways.")
+@_share("--households", 0.3, "Share of people who share a home and its devices.")
+@_share("--accounts", 0.05, "Share of people who act for a company.")
+@click.option("--compressed", is_flag=True, help="Write interactions.jsonl.gz.")
+@options.as_json
+@options.outside
+def command(people: int, seed: int, out: Path, as_json: bool, **how: float) -> None:
+    """Write interactions of people with several identifiers, and beside them who is who.
+
+    A brand of web, app, store, phone, e-mail, tickets, surveys and things: anonymous visits before a login, households on one device, companies.
+    interactions.jsonl is for `kairos run --reader jsonl`, truth.jsonl says who is who, simulated.json holds the counts.
+    """
+    import json
+
+    from connectors.simulator import simulate
+
+    made = simulate(people, seed, out, **how)  # type: ignore[arg-type]  # click has checked them
+    if as_json:
+        click.echo(json.dumps(made._asdict(), default=str))
+        return
+    broken = sum(made.malformed.values())
+    click.echo(f"{made.interactions:,} interactions of {made.people:,} people in {made.households:,} households, and")
+    click.echo(
+        f"{made.duplicates:,} duplicates, {made.late:,} late, {made.out_of_order:,} out of order, {broken:,} malformed: {made.interactions_path}"
+    )
+    click.echo(f"Who is who: {made.truth_path}")

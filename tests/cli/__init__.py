@@ -1,0 +1,1 @@
+"""The command line, told by what it prints and how it ends."""

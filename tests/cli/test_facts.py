@@ -1,0 +1,95 @@
+"""Facts are counted from the topics, each in its own way, so that a loss shows."""
+
+from __future__ import annotations
+
+from schemas import topics
+from streams.cli.facts import collect
+from tests.cli import values
+
+SENT = [values.interaction(0, "a"), values.interaction(1, "b"), values.interaction(2, "a"), values.interaction(3, "c"), values.time(4)]
+
+
+def _nowhere(_stem: str, _value: bytes) -> None:
+    pass
+
+
+def test_reads_reconcile_with_applied_duplicate_and_dead() -> None:
+    facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3)]}), _nowhere)
+    facts.applied = 2
+
+    assert (facts.read, facts.duplicates, facts.dead) == (4, 1, 1)
+    assert facts.reconciles()
+
+
+def test_a_lost_interaction_does_not_reconcile() -> None:
+    facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3)]}), _nowhere)
+    facts.applied = 1
+
+    assert not facts.reconciles()
+
+
+def test_a_refused_record_is_no_duplicate_of_an_applied_one() -> None:
+    facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(2)]}), _nowhere)
+
+    assert (facts.duplicates, facts.dead) == (0, 1)
+
+
+def test_an_interaction_without_an_id_is_nobodys_duplicate() -> None:
+    facts, _ = collect(values.reading({topics.INTERACTIONS: [values.interaction(0, None), values.interaction(1, None)]}), _nowhere)
+
+    assert (facts.read, facts.duplicates) == (2, 0)
+
+
+def test_only_the_newest_profile_counts_and_a_redirect_is_no_customer() -> None:
+    older, newer = values.profile(values.ANN, segments=[]), values.profile(values.ANN)
+    held = [
+        older,
+        newer,
+        values.profile(values.BOB),
+        values.profile(values.ZOE, mergedInto=values.BOB, journeys={}, totals={}, segments=[]),
+    ]
+
+    facts, example = collect(values.reading({topics.PROFILES: held}), _nowhere)
+
+    assert (facts.people, facts.merged, facts.orders) == (2, 1, 2)
+    assert facts.revenue == {"GBP": "21"}
+    assert facts.stages == {"retail": {"loyal": 2}}
+    assert facts.segments == {"high_value": 2}
+    assert example == "crm_id:17850"
+
+
+def test_of_one_id_the_greatest_revision_holds_in_any_order() -> None:
+    emitted, retracted = values.stage(id="s1", revision=1), values.stage(id="s1", revision=2, retracts="s1")
+    again = values.stage(id="s1", revision=3)
+
+    for held in ([emitted, retracted], [retracted, emitted]):
+        facts, _ = collect(values.reading({topics.STAGES: held}), _nowhere)
+        assert (facts.stage_changes, facts.retractions) == ({}, 1)
+    facts, _ = collect(values.reading({topics.STAGES: [emitted, again, retracted]}), _nowhere)
+    assert (facts.stage_changes, facts.retractions) == ({"retail": {"loyal": 1}}, 0)
+
+
+def test_moments_count_by_name_and_verdict() -> None:
+    held = [values.moment(id="a"), values.moment(id="b", status="expired"), values.moment(id="c", moment="third_cancellation")]
+
+    facts, _ = collect(values.reading({topics.MOMENTS: held}), _nowhere)
+
+    assert facts.moments == {"big_order": {"expired": 1, "fired": 1}, "third_cancellation": {"fired": 1}}
+
+
+def test_every_published_value_is_handed_over_once() -> None:
+    kept: list[str] = []
+    held = {
+        topics.PROFILES: [values.profile(segments=[]), values.profile()],
+        topics.STAGES: [values.stage()],
+        topics.SEGMENTS: [values.segment()],
+        topics.MOMENTS: [values.moment()],
+        topics.DEAD_LETTERS: [values.dead(0)],
+        topics.IDENTITY_CHANGES: [{"kind": "merge"}, {"kind": "split"}],
+        topics.IDENTITY_CONFLICTS: [{"rule": "limit"}],
+    }
+
+    facts, _ = collect(values.reading(held), lambda stem, _value: kept.append(stem))
+
+    assert sorted(kept) == ["dead", "identity", "identity", "identity", "moments", "profiles", "segments", "stages"]
+    assert (facts.merges, facts.splits, facts.conflicts) == (1, 1, 1)

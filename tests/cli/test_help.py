@@ -1,0 +1,95 @@
+"""Every command explains itself, with an example, and a wrong call says what is wrong and exits with 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli import COMMANDS, main
+
+HELP_SECONDS_MAX = 0.3
+
+
+def _invoke(*words: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, list(words), env=environment, prog_name="kairos")
+
+
+def _commands(group: click.Group, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from _commands(command, *path, name)
+
+
+ALL = dict(_commands(main))
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help(words: tuple[str, ...]) -> None:
+    result = _invoke(*words, "--help")
+
+    assert result.exit_code == 0
+    assert f"Usage: kairos {' '.join(words)}" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example(name: str) -> None:
+    assert f"  kairos {name} " in _invoke(name, "--help").output or f"  kairos {name}\n" in _invoke(name, "--help").output
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_option_says_what_it_does(words: tuple[str, ...]) -> None:
+    for parameter in ALL[words].params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "streams.cli", "--help"], check=True, capture_output=True)
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < HELP_SECONDS_MAX
+
+
+def test_help_loads_no_kafka_client() -> None:
+    code = "import sys; from streams.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+
+    assert not {"confluent_kafka", "kafka", "faust", "pydantic", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("tail", "nonsense"), "there is no topic 'nonsense'"),
+        (("run", "--source", __file__, "--reader", "nonsense"), "there is no reader 'nonsense'"),
+        (("run", "--source", "/nowhere", "--reader", "jsonl"), "does not exist"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--until", "tomorrow"), "is no instant"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--duplicates", "5"), "write 5% as 0.05"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--broker", "mock"), "serves the tests"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--partitions", "99"), "KAIROS_PARTITIONS=99"),
+        (("simulate", "--people", "0", "--out", "x"), "0 is not in the range"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(words: tuple[str, ...], said: str) -> None:
+    result = _invoke(*words)
+
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())
+
+
+def test_a_wrong_setting_is_named_with_what_it_means() -> None:
+    result = _invoke("topics", "describe", KAIROS_SESSION_TIMEOUT_SECONDS="soon")
+
+    assert result.exit_code == 2
+    assert "KAIROS_SESSION_TIMEOUT_SECONDS=soon" in result.output
+    assert "heartbeat" in result.output

@@ -1,0 +1,77 @@
+"""A record is one line that a person can read, whatever it holds."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from schemas import topics
+from streams.cli import lines
+from tests.cli import values
+
+
+def _line(topic: str, value: object) -> str:
+    return lines.line(topic, b"key", orjson.dumps(value)).plain
+
+
+def test_a_stage_change_says_who_from_where_to_where_and_why() -> None:
+    assert _line(topics.STAGES, values.stage()) == "2011-03-01 09:00  cannannann  retail repeat → loyal  by m1"
+
+
+def test_a_stage_change_by_time_says_so() -> None:
+    cause = {"kind": "deadline", "messageId": "m1", "deadline": "2011-05-30T09:00:00Z"}
+    assert _line(topics.STAGES, values.stage(to="at_risk", cause=cause)).endswith("repeat → at_risk  by time, since m1")
+
+
+def test_a_first_stage_has_no_stage_before() -> None:
+    assert "· → first_order" in _line(topics.STAGES, values.stage(**{"from": None, "to": "first_order"}))
+
+
+def test_a_moment_carries_its_explanation() -> None:
+    assert (
+        _line(topics.MOMENTS, values.moment()) == "2011-03-01 09:00  cannannann  big_order fired  Ordered for 900.00, 3.1 times the usual."
+    )
+
+
+@pytest.mark.parametrize(
+    ("topic", "value"), [(topics.STAGES, values.stage), (topics.SEGMENTS, values.segment), (topics.MOMENTS, values.moment)]
+)
+def test_a_retraction_is_marked(topic: str, value: object) -> None:
+    assert callable(value)
+    assert "retracted" in _line(topic, value(retracts="s1"))
+
+
+def test_a_profile_says_who_where_and_how_much() -> None:
+    assert _line(topics.PROFILES, values.profile()) == "cannannann  v3  crm_id:17850  retail: loyal  high_value  1 orders 10.50 GBP"
+
+
+def test_a_redirect_says_where_to() -> None:
+    assert _line(topics.PROFILES, values.profile(mergedInto=values.BOB)) == "cannannann  v3  is now cbobbobbob"
+
+
+def test_a_dead_letter_says_its_reason_and_place() -> None:
+    assert _line(topics.DEAD_LETTERS, values.dead(7)) == "not_json  journey.interactions.v1 0 @ 7  0 bytes  why"
+
+
+def test_a_value_that_is_none_of_the_topics_is_shown_as_it_stands() -> None:
+    assert _line(topics.STAGES, {"id": 1}) == '{"id":1}'
+    assert _line(topics.MOMENTS, [1, 2]) == "[1,2]"
+
+
+def test_a_value_that_is_no_json_is_told_by_its_size() -> None:
+    assert lines.line(topics.IDENTITY, b"\x00\x01", b"\x92\xff").plain == "0001 2 bytes, not JSON"
+
+
+def test_a_deleted_record_says_so() -> None:
+    assert lines.line(topics.PROFILES, b"cann", None).plain == "cann deleted"
+
+
+def test_no_control_character_reaches_the_terminal() -> None:
+    told = values.moment(moment="\x1b[2Jbig", explanation={"text": "a\rb\nc\x9b1m"})
+    line = _line(topics.MOMENTS, told)
+    assert line.isprintable() or not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in line)
+
+
+@pytest.mark.parametrize(("written", "shown"), [("0", "0.00"), ("1234.5", "1,234.50"), ("-0.075", "-0.07"), ("77183.6", "77,183.60")])
+def test_an_amount_is_shown_to_the_cent(written: str, shown: str) -> None:
+    assert lines.amount(written) == shown
