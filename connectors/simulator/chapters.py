@@ -62,12 +62,15 @@ def _first_contact(life: Life) -> None:
     person = life.person
     who = _browser(life, person.cookies[0])
     _browse(life, who, 1 + life.pick(3))
-    if life.random() < 0.3:
+    if life.random() < 0.45:
         life.tell("Email Opened", "email", "newsletter", life.who(email=person.emails[0]), {"campaign": _CAMPAIGNS[0]})
         life.wait(MINUTE_MS, 2 * HOUR_MS)
-    if person.phone is not None and life.random() < 0.15:
+    if person.phone is not None and life.random() < 0.3:
         life.tell("Call Started", "voice", "sales_line", life.who(phone=person.phone), direction="inbound")
         life.wait(MINUTE_MS, 20 * MINUTE_MS)
+    if person.loyalty_id is not None and life.random() < 0.5:
+        life.tell("Store Visited", "store", "shop_in_shop", life.who(loyalty_id=person.loyalty_id))
+        life.wait(MINUTE_MS, DAY_MS)
     if person.user_id is not None:
         _register(life, who)
     else:
@@ -76,7 +79,13 @@ def _first_contact(life: Life) -> None:
 
 def _register(life: Life, who: Who) -> None:
     person = life.person
-    seen = who | life.who(user_id=person.user_id, email=person.emails[0])
+    gives = life.random()
+    seen = who | life.who(
+        user_id=person.user_id,
+        email=person.emails[0],
+        phone=person.phone if gives < 0.5 else None,
+        loyalty_id=person.loyalty_id if gives > 0.3 else None,
+    )
     traits = {"email": person.emails[0], "firstName": person.first_name, "country": person.country}
     life.tell("Identify", "web", "account", seen, type="identify", traits=traits)
     if person.account is not None:

@@ -54,7 +54,7 @@ def households(people: int, seed: int, share: float) -> Iterator[Household]:
     """Households of so many people in all; `share` of the people live with others."""
     number, housed = 0, 0
     while housed < people:
-        chance = random.Random(f"{seed}/household/{number}")
+        chance = _chance(seed, 2 * number)
         # Shared ones hold three on average, so fewer of them than `share` are drawn.
         size = 2 + int(chance.random() * 3) if chance.random() < share / (3 - 2 * share) else 1
         size = min(size, people - housed)
@@ -66,7 +66,7 @@ def households(people: int, seed: int, share: float) -> Iterator[Household]:
 
 def person(number: int, seed: int, household: Household, accounts: float) -> tuple[Person, random.Random]:
     """A person and the chance that drives the person's life."""
-    chance = random.Random(f"{seed}/person/{number}")
+    chance = _chance(seed, 2 * number + 1)
     happens = chance.random
     kind = VISITOR if happens() < _VISITORS else CUSTOMER
     is_customer = kind == CUSTOMER
@@ -92,6 +92,11 @@ def person(number: int, seed: int, household: Household, accounts: float) -> tup
         is_unlucky=happens() < 0.15,
         temper=happens(),
     ), chance
+
+
+def _chance(seed: int, stream: int) -> random.Random:
+    """Every household's and every person's own: streams of one seed, and seeds, are independent, whole numbers of any size and sign."""
+    return random.Random((abs(seed) << 65) | ((seed < 0) << 64) | stream)
 
 
 def _token(chance: random.Random, prefix: str) -> str:
