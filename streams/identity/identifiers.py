@@ -63,6 +63,7 @@ _TAG_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _EXAMPLE = re.compile(r"test@.*|.*[@.](example\.(com|net|org)|example|test|invalid|localhost)")
 
 
+@lru_cache(_CACHED_VALUES)
 def customer_id(canonical: NodeKey) -> str:
     """The public id of the person whose canonical identifier has this key: "c" and 26 letters and digits."""
     return "c" + b32encode(canonical).decode().rstrip("=").lower()

@@ -1,0 +1,40 @@
+"""Every agent, on one screen: decide, finish.
+
+The key changes once between them: `intake` reads interactions under any key and sends each to its anchor; `customer` reads what concerns one
+identifier. A new agent only where a key changes or a failure must be isolated.
+"""
+
+from collections.abc import AsyncIterator
+
+from schemas import topics
+from streams.boundary import Decision
+from streams.customer import decision
+from streams.engine import Batch, Engine, Record
+from streams.identity.policy import Policy
+from streams.intake import refusal, steps
+from streams.language import Rulebook
+
+TABLE = "customers"
+"""The one table; its changelog is named <app id>-customers-changelog."""
+
+
+def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int) -> None:
+    """Give the engine its two agents; `partitions` is the number that every co-partitioned topic has."""
+
+    @engine.agent(topics.INTERACTIONS)
+    async def intake(batches: AsyncIterator[Batch]) -> None:
+        """Make of each record an anchored interaction or a dead letter."""
+        async for batch in batches:
+            await batch.finish(steps.decide(batch.records, batch.clock, policy, partitions))
+
+    @engine.agent(topics.IDENTITY, table=TABLE)
+    async def customer(batches: AsyncIterator[Batch]) -> None:
+        """Fold each batch of one partition into the customers it touches, and say what changed."""
+        async for batch in batches:
+            await batch.finish(decision.decide(batch.records, batch.rows, batch.clock, policy, rulebook, partitions))
+
+    @engine.on_poison
+    def poison(record: Record, error: Exception) -> Decision:
+        """A record that fails alone, every time, is refused; only the error's kind is told, for its text may hold what the record held."""
+        found = refusal.Refusal("poison", type(error).__name__)
+        return Decision([refusal.dead_letter(record, found, record.timestamp_ms * 1000)], {("kairos_interactions_dead", "poison"): 1})

@@ -1,0 +1,123 @@
+"""A customer's row moved forward, folded again, or made of others' after a merge or a split.
+
+The rule this module owns: however a customer came to its interactions, its row is the fold of them all, and what was said before is amended, not
+repeated. Versions go up only; a customer that is folded as of a time never goes back before it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from streams.boundary import Rows
+from streams.customer import emissions, timeline
+from streams.customer.emissions import Kept, Said
+from streams.customer.fold import Folded, fold
+from streams.customer.state import FoldRow, decode_row, empty, follows
+from streams.identity.protocol import Change
+from streams.instants import Instant
+from streams.language import Rulebook
+from streams.rows import FOLD, PERSON_SUBJECT, Person, Touch
+
+
+class Customer(NamedTuple):
+    """A customer that this batch touched: its row before (None: it is new under this id), after, what to publish, and the interactions that came."""
+
+    person: Person
+    before: FoldRow | None
+    after: FoldRow
+    said: list[Said]
+    fresh: list[Touch]
+    refolded: bool
+
+
+class Redirect(NamedTuple):
+    """A customer that is no more: all of it belongs to `into` now."""
+
+    gone: bytes
+    into: bytes
+    version: int
+
+
+class Regrouped(NamedTuple):
+    """What a change of people led to: those who are now, those who are no more, and the greatest version given."""
+
+    customers: list[Customer]
+    gone: list[Redirect]
+    floor: int
+
+
+def subject(canonical: bytes) -> bytes:
+    """The subject key of a person."""
+    return PERSON_SUBJECT + canonical
+
+
+def rows_of(rows: Rows, canonicals: Sequence[bytes]) -> dict[bytes, FoldRow]:
+    """The rows of those customers who have one, in one read."""
+    found = rows.get(FOLD, [subject(canonical) for canonical in canonicals])
+    return {canonical: decode_row(row) for canonical, row in zip(canonicals, found, strict=True) if row is not None}
+
+
+def forward(
+    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, fresh: list[Touch], time: Instant, again: bool
+) -> Customer:
+    """Fold what came (sorted) onto a customer's row, or the whole timeline again where it does not follow what is folded, or where told to."""
+    newest = fresh[-1].occurred_at if fresh else 0
+    as_of = max(time, newest, before.as_of if before is not None else 0)
+    state = empty(rulebook) if before is None else before.state
+    stale = before is not None and before.rulebook != rulebook.version
+    again = again or stale or (bool(fresh) and before is not None and not follows(state, fresh[0]))
+    if again:
+        folded = fold(empty(rulebook), timeline.read(rows, person.fragments), as_of, rulebook)
+    else:
+        folded = fold(state, fresh, as_of, rulebook)
+    kept = before.kept if before is not None else b""
+    said: list[Said] = []
+    if folded.emissions or again:
+        amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again)
+        said, kept = amended.records, emissions.encode(amended.kept)
+    version = (before.version if before is not None else 0) + 1
+    return Customer(person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
+
+
+def regroup(
+    rows: Rows, rulebook: Rulebook, change: Change, had: dict[bytes, FoldRow], fresh: dict[bytes, list[Touch]], time: Instant
+) -> Regrouped:
+    """Fold again all whom a merge or a split made others than they were, and amend what they said together.
+
+    `had`: rows by canonical key; `fresh`: interactions that came, by fragment.
+    """
+    same = set(change.before) & set(change.after)
+    old = [person for person in change.before if person not in same and person.canonical in had]
+    new = [person for person in change.after if person not in same]
+    before = [had[person.canonical] for person in old]
+    floor = max([change.floor, *(row.version for row in before)]) + 1
+    as_of_least = max([time, *(row.as_of for row in before)])
+    folds: list[tuple[Folded, Instant]] = []
+    for person in new:
+        touches = timeline.read(rows, person.fragments)
+        as_of = max([as_of_least, *(touch.occurred_at for touch in touches[-1:])])
+        folds.append((fold(empty(rulebook), touches, as_of, rulebook), as_of))
+    pooled = emissions.amend_pool([_kept(row) for row in before], [folded.emissions for folded, _ in folds])
+    said: list[list[Said]] = [[] for _ in new]
+    for place, record in pooled.records:
+        said[place].append(record)
+    customers = []
+    for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
+        came = [touch for fragment in person.fragments for touch in fresh.get(fragment, ())]
+        row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
+        customers.append(Customer(person, had.get(person.canonical), row, said[place], came, True))
+    living = {person.canonical for person in change.after}
+    home = {member: person.canonical for person in change.after for member in person.members}
+    gone = [
+        Redirect(person.canonical, home.get(person.canonical) or home[person.fragments[0]], floor)
+        for person in old
+        if person.canonical not in living
+    ]
+    return Regrouped(customers, gone, floor)
+
+
+def _kept(row: FoldRow) -> Kept:
+    return emissions.decode(row.kept)
+
+
+def _row(rulebook: Rulebook, version: int, as_of: Instant, folded: Folded, kept: bytes) -> FoldRow:
+    return FoldRow(rulebook.version, version, as_of, folded.next_deadline, folded.state, kept)

@@ -1,0 +1,160 @@
+"""What a batch of one partition leads to, in four passes: identity, timeline, fold, publish.
+
+The rule this module owns: a batch inserts all, then folds each customer once. It knows the order of the passes and nothing of what they do.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from schemas import topics
+from streams.boundary import Clock, Decision, Outgoing, Record, Rows
+from streams.customer import customers, partition_time, publish, timeline
+from streams.customer.customers import Customer, Redirect
+from streams.customer.partition_time import PartitionTime
+from streams.customer.state import FoldRow, encode_row
+from streams.identity import messages, people, protocol
+from streams.identity.policy import Policy
+from streams.identity.protocol import Advanced, Change
+from streams.language import Rulebook
+from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, Touch, decode_touch
+
+DUE_MAX = 500
+"""So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
+GO_ON = 0xFFFFFFFF
+"""The source of a time message by which a partition tells itself to go on."""
+
+
+class _Arrived(NamedTuple):
+    """What came to the timelines: new interactions by fragment, sorted, and the fragments in which one took another's place."""
+
+    fresh: dict[bytes, list[Touch]]
+    uids: dict[bytes, list[bytes]]
+    replaced: set[bytes]
+
+
+def decide(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, rulebook: Rulebook, partitions: int) -> Decision:
+    """Who it was, what is new, what follows, what to say: rows are put, the rest is the decision."""
+    advanced = protocol.advance(records, rows, clock, policy)
+    tally = Counter(advanced.tally)
+    time, more = _time(rows, clock, advanced, partitions, bool(records))
+    arrived = _insert(rows, advanced.changes, tally)
+    had = customers.rows_of(rows, _concerned(advanced.changes))
+    changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
+    if time.moved or more:
+        drained, more = _drain(rows, rulebook, {customer.person.canonical for customer in changed}, time)
+        changed += drained
+        tally["kairos_deadlines_drained",] += len(drained)
+    _write(rows, changed, gone)
+    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally)]
+    if more and records:  # After a tick the next one goes on.
+        send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, 0)), (), records[0].partition))
+    return Decision(send, tally)
+
+
+def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool) -> tuple[PartitionTime, bool]:
+    """The partition's time, and whether this batch was told to go on with what is due."""
+    said = [(told.source, told.time) for told in advanced.times if told.source != GO_ON]
+    told_on = len(said) < len(advanced.times)
+    if said:
+        return partition_time.replayed(rows, said, partitions), told_on
+    if not busy:
+        return partition_time.ticked(rows, clock), told_on
+    return partition_time.current(rows), told_on
+
+
+def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...]]) -> _Arrived:
+    """Put what joined into the timelines; what they held already is counted and left."""
+    arrived = _Arrived({}, {}, set())
+    joined = [applied for change in changes for applied in change.applied]
+    rows.get(TIMELINE, [applied.fragment + applied.uid for applied in joined])  # One read for all: each is at hand below.
+    for applied in joined:
+        how = timeline.insert(rows, applied.fragment, applied.uid, applied.touch)
+        if how == "fresh":
+            arrived.fresh.setdefault(applied.fragment, []).append(decode_touch(applied.touch))
+            arrived.uids.setdefault(applied.fragment, []).append(applied.uid)
+            tally["kairos_interactions_applied",] += 1
+        else:
+            tally["kairos_interactions_duplicate",] += 1
+            if how == "replaced":
+                arrived.replaced.add(applied.fragment)
+    return arrived
+
+
+def _concerned(changes: Sequence[Change]) -> list[bytes]:
+    return list({person.canonical: None for change in changes for person in (*change.before, *change.after)})
+
+
+def _fold(
+    rows: Rows, rulebook: Rulebook, changes: Sequence[Change], had: dict[bytes, FoldRow], arrived: _Arrived, time: PartitionTime
+) -> tuple[list[Customer], list[Redirect]]:
+    """Fold every customer that something came to, and all whom a change of people made others."""
+    changed: list[Customer] = []
+    gone: list[Redirect] = []
+    for change in changes:
+        regrouping = bool(change.before) and change.before is not change.after and set(change.before) != set(change.after)
+        regrouping = regrouping or (not change.before and (change.moved or len(change.after) > 1))
+        unchanged = set(change.before)
+        if regrouping:
+            regrouped = customers.regroup(rows, rulebook, change, had, arrived.fresh, time.instant)
+            protocol.settle(rows, change.root, regrouped.floor)
+            changed += regrouped.customers
+            gone += regrouped.gone
+        for person in change.after:
+            if regrouping and person not in unchanged:
+                continue
+            customer = _forward(rows, rulebook, person, had.get(person.canonical), arrived, time, change)
+            if customer is not None:
+                changed.append(customer)
+    return changed, gone
+
+
+def _forward(
+    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, arrived: _Arrived, time: PartitionTime, change: Change
+) -> Customer | None:
+    """Fold a customer who is the same as before; None where nothing came to it."""
+    fragments = person.fragments
+    again = bool(arrived.replaced) and not arrived.replaced.isdisjoint(fragments)
+    fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
+    if not fresh and not again:
+        if change.moved and before is not None and before.next_deadline is not None:
+            rows.put(DUE, partition_time.due_key(before.next_deadline, customers.subject(person.canonical)), b"")
+        return None
+    if len(fragments) > 1 and not again:
+        again = _is_elsewhere(rows, fragments, arrived.uids)
+    fresh.sort(key=lambda touch: touch.order)
+    return customers.forward(rows, rulebook, person, before, fresh, time.instant, again)
+
+
+def _is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: dict[NodeKey, list[bytes]]) -> bool:
+    """Whether another fragment of the person holds an id that came: then the two count once, and which of them is for the timeline to say."""
+    keys = [other + uid for fragment in fragments for uid in uids.get(fragment, ()) for other in fragments if other != fragment]
+    return any(held is not None for held in rows.get(TIMELINE, keys))
+
+
+def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:
+    """Let deadlines fall due, earliest first, a slice at a time; entries that their customers no longer stand by are deleted."""
+    due = partition_time.due(rows, time.instant, DUE_MAX)
+    subjects = {partition_time.subject_of(entry)[1:]: entry for entry in due.entries}
+    for entry in due.entries:
+        rows.put(DUE, entry, None)
+    waiting = [canonical for canonical in subjects if canonical not in done]
+    had = customers.rows_of(rows, waiting)
+    overdue = [c for c in waiting if c in had and (had[c].next_deadline or time.instant + 1) <= time.instant]
+    found = people.find(rows, overdue)
+    return [customers.forward(rows, rulebook, found[c], had[c], [], time.instant, False) for c in overdue], due.more
+
+
+def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) -> None:
+    """Put the rows of customers and of their next deadlines."""
+    for redirect in gone:
+        rows.put(FOLD, customers.subject(redirect.gone), None)
+    for customer in changed:
+        subject = customers.subject(customer.person.canonical)
+        before, after = customer.before, customer.after
+        rows.put(FOLD, subject, encode_row(after))
+        deadline = after.next_deadline
+        if before is not None and before.next_deadline is not None and before.next_deadline != deadline:
+            rows.put(DUE, partition_time.due_key(before.next_deadline, subject), None)
+        if deadline is not None:
+            rows.put(DUE, partition_time.due_key(deadline, subject), b"")

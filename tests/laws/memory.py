@@ -1,0 +1,174 @@
+"""A whole Kairos in memory: its own intake and customer decisions over simulated topics and partitions, in any order that a seed decides.
+
+A step takes some records of one partition, decides them over a copy-on-write view of that partition's rows, and either commits all
+(records out, rows, position) or, where it crashes, nothing.
+"""
+
+import random
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import murmurhash2
+
+from schemas import topics
+from streams.boundary import Decision, Kind, Outgoing
+from streams.customer import decision
+from streams.identity.policy import Policy
+from streams.intake import steps
+from streams.journeys.identity_policy import identity_policy
+from streams.language import Rulebook
+
+POLICY = identity_policy(b"a secret of the tests", "GB")
+RECEIVED = 1_767_225_600_000
+"""2026-01-01T00:00:00Z in milliseconds: when every record was received, unless a test says otherwise."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's own producers send a key."""
+    return (murmurhash2.murmurhash2(key, 0x9747B28C) & 0x7FFFFFFF) % partitions
+
+
+class Record(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp_ms: int
+    partition: int
+    offset: int
+
+
+class Clock(NamedTuple):
+    now: int
+    replayed: bool
+
+
+class Store:
+    """The rows of one partition, by key, and their keys in order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.keys: list[bytes] = []
+
+    def put(self, key: bytes, row: bytes | None) -> None:
+        if row is None:
+            if self.rows.pop(key, None) is not None:
+                del self.keys[bisect_left(self.keys, key)]
+            return
+        if key not in self.rows:
+            insort(self.keys, key)
+        self.rows[key] = row
+
+
+class View:
+    """The rows of one partition as a batch sees them; every row goes through its bytes, so that none is shared."""
+
+    def __init__(self, stored: Store, partition: int, partitions: int) -> None:
+        self._stored = stored
+        self._partition = partition
+        self._partitions = partitions
+        self.written: dict[bytes, bytes | None] = {}
+
+    def holds(self, key: bytes) -> bool:
+        return partition_of(key, self._partitions) == self._partition
+
+    def get(self, kind: Kind[Any], keys: Sequence[bytes]) -> list[Any]:
+        found = [self._bytes(kind.tag + key) for key in keys]
+        return [None if row is None else kind.decode(row) for row in found]
+
+    def scan(self, kind: Kind[Any], first: bytes, end: bytes) -> Iterator[tuple[bytes, Any]]:
+        low, high = kind.tag + first, kind.tag + end
+        stored = self._stored.keys[bisect_left(self._stored.keys, low) : bisect_left(self._stored.keys, high)]
+        for key in sorted({*stored, *(key for key in self.written if low <= key < high)}):
+            row = self._bytes(key)
+            if row is not None:
+                yield key[len(kind.tag) :], kind.decode(row)
+
+    def put(self, kind: Kind[Any], key: bytes, row: Any) -> None:
+        self.written[kind.tag + key] = None if row is None else bytes(kind.encode(row))
+
+    def _bytes(self, key: bytes) -> bytes | None:
+        return self.written[key] if key in self.written else self._stored.rows.get(key)
+
+
+class Memory:
+    """Topics and partitions; `produce`, `run`, then look at `log` (records by topic), `rows` (by partition) and `tally`."""
+
+    def __init__(
+        self, rulebook: Rulebook, partitions: int, seed: int = 0, *, policy: Policy = POLICY, crash: float = 0.0, batch: int = 20
+    ) -> None:
+        self._random = random.Random(seed)
+        self._rulebook = rulebook
+        self._policy = policy
+        self._crash = crash
+        self._batch = batch
+        self.partitions = partitions
+        self.inputs: dict[tuple[str, int], list[Record]] = {
+            (topic, partition): [] for topic in (topics.INTERACTIONS, topics.IDENTITY) for partition in range(partitions)
+        }
+        self.positions: dict[tuple[str, int], int] = dict.fromkeys(self.inputs, 0)
+        self.rows = [Store() for _ in range(partitions)]
+        self.log: dict[str, list[Outgoing]] = defaultdict(list)
+        self.tally: dict[tuple[str, ...], int] = defaultdict(int)
+        self.crashes = 0
+
+    def produce(self, value: bytes | dict[str, Any], *, key: bytes = b"", headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        """Put an interaction onto a partition."""
+        written = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        self._append(topics.INTERACTIONS, partition_of(key or written, self.partitions), key, written, headers)
+
+    def tell_time(self, instant: str) -> None:
+        """Say on every partition that nothing earlier is still to come."""
+        for partition in range(self.partitions):
+            self._append(topics.INTERACTIONS, partition, b"", msgspec.json.encode({"time": instant}), [("kairos-time", b"1")])
+
+    def run(self, steps_max: int = 1_000_000) -> None:
+        """Step until nothing is left to read."""
+        for _ in range(steps_max):
+            if not self.step():
+                return
+        raise AssertionError("it does not come to rest")
+
+    def step(self) -> bool:
+        """One batch of one partition, as chance will; False where nothing is left."""
+        waiting = [place for place, position in self.positions.items() if position < len(self.inputs[place])]
+        if not waiting:
+            return False
+        topic, partition = place = self._random.choice(waiting)
+        position = self.positions[place]
+        records = self.inputs[place][position : position + self._random.randint(1, self._batch)]
+        view = View(self.rows[partition], partition, self.partitions)
+        clock = Clock(RECEIVED * 1000, True)
+        decide: Callable[[], Decision] = (
+            (lambda: steps.decide(records, clock, self._policy, self.partitions))
+            if topic == topics.INTERACTIONS
+            else (lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions))
+        )
+        decided = decide()
+        if self._random.random() < self._crash:
+            self.crashes += 1
+            return True
+        self._commit(partition, view, decided)
+        self.positions[place] += len(records)
+        return True
+
+    def _commit(self, partition: int, view: View, decided: Decision) -> None:
+        for key, row in view.written.items():
+            self.rows[partition].put(key, row)
+        for outgoing in decided.send:
+            if outgoing.topic == topics.IDENTITY:
+                target = outgoing.partition
+                if target is None:
+                    assert outgoing.key is not None
+                    target = partition_of(outgoing.key, self.partitions)
+                self._append(topics.IDENTITY, target, outgoing.key, outgoing.value, outgoing.headers)
+            else:
+                self.log[outgoing.topic].append(outgoing)
+        for name, number in decided.tally.items():
+            self.tally[name] += number
+
+    def _append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
+        records = self.inputs[topic, partition]
+        records.append(Record(key, value, headers, RECEIVED, partition, len(records)))
