@@ -68,9 +68,9 @@ def account(said: Envelope) -> str | None:
     return None if named is None else str(named).strip() or None
 
 
-def in_context(said: Envelope, name: str) -> str | None:
+def in_context(context: Mapping[str, Any], name: str) -> str | None:
     """A text in `context`; None where there is none."""
-    value = said.context.get(name) if said.context else None
+    value = context.get(name)
     return value if isinstance(value, str) else None
 
 

@@ -185,7 +185,7 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
     system = (source and source.system) or SOURCE_UNSAID
     channel, label = _channel(said.channel or TYPE_CHANNELS.get(said.type, ""))
     context = said.context
-    touch = Touch(
+    touch = Touch(  # By position: to name the fields would cost as much again as all that is said here.
         draft.message_id,
         system,
         draft.occurred_at,
@@ -196,22 +196,22 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
         said.touchpoint or "",
         draft.identifiers,
         draft.value,
-        party=(source and source.party) or "first",
-        owner=(source and source.owner) or "",
-        id_derived=said.message_id is None,
-        replayed=batch.clock.replayed,
-        account=fields.account(said),
-        case_id=_text(said.case_id),
-        conversation_id=_text(said.conversation_id),
-        topic=said.topic,
-        language=said.language or (context and fields.in_context(said, "locale")) or None,
-        timezone=said.timezone or (context and fields.in_context(said, "timezone")) or None,
-        direction=said.direction,
-        department=said.department,
-        duration_seconds=said.duration_seconds,
-        amount=draft.amount,
-        currency=None if said.value is None else said.value.currency.upper(),
-        trace_parent=None if trace is None else trace.decode(),
+        (source and source.party) or "first",
+        (source and source.owner) or "",
+        said.message_id is None,
+        batch.clock.replayed,
+        fields.account(said),
+        _text(said.case_id),
+        _text(said.conversation_id),
+        said.topic,
+        said.language or (context and fields.in_context(context, "locale")) or None,
+        said.timezone or (context and fields.in_context(context, "timezone")) or None,
+        said.direction,
+        said.department,
+        said.duration_seconds,
+        draft.amount,
+        None if said.value is None else said.value.currency.upper(),
+        None if trace is None else trace.decode(),
     )
     anchor = draft.nodes[0]
     uid = rows.uid(batch.secret, system, draft.message_id)
