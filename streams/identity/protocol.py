@@ -72,12 +72,14 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
             assert record.key is not None
             addressed.append((record.key, message))
     work.read_ahead({key for key, _ in addressed})
+    handled = Counter(type(message) for _, message in addressed)
     for key, message in addressed:
         HANDLERS[type(message)](work, key, message)
         for inner, follow_up in work.pending():
             HANDLERS[type(follow_up)](work, inner, follow_up)
-    for kind, count in Counter(type(message).__name__ for _, message in addressed).items():
-        work.tally["kairos_identity_messages", kind.lower()] = count
+            handled[type(follow_up)] += 1
+    for kind, count in handled.items():
+        work.tally["kairos_identity_messages", kind.__name__.lower()] = count
     changed, conflicts = _settle(work)
     work.write()
     return Advanced(work.send, changed, conflicts, times, dict(work.tally))

@@ -5,7 +5,8 @@ all that counts is the *live* part that an identifier belongs to, which is what 
 
 - An identifier that expires links only what it was first seen with inside its lifetime, counted from its first link: who meets a re-used
   one later is linked to nobody by it.
-- Windows of limits count back from the newest touch in the live part; an identifier last seen before counts no more.
+- Windows of limits count back from the newest touch of those that strong links connect (for a weak identifier: of its live part); an identifier
+  last seen before counts no more. So weak links have no say in which known people there are.
 - A live part above the policy's `component_members_max` is frozen: only its oldest links hold (by first sighting), as many as join that many
   identifiers. So later ones neither join nor move anybody; each that they would bring is a person of its own. It is reported.
 """
@@ -65,7 +66,7 @@ def resolve(component: Component, policy: Policy) -> Resolved:
         return Resolved(tuple(people), tuple(_generic(component, types)))
     refused = _generic(component, types)
     people = []
-    for members, links in _parts(component, _live(component, types, refused)):
+    for members, links in _parts(component.members, _live(component, types, refused)):
         if len(members) > policy.component_members_max:
             links = _oldest(links, policy.component_members_max)
             least = min(members)
@@ -114,9 +115,9 @@ def _unexpired(link: _Link, sighted: dict[NodeKey, Instant], types: Sequence[Ide
     return True
 
 
-def _parts(component: Component, links: list[_Link]) -> list[tuple[list[NodeKey], list[_Link]]]:
-    """The live parts: what links connect, with those links."""
-    parent = {member: member for member in component.members}
+def _parts(members: Iterable[NodeKey], links: list[_Link]) -> list[tuple[list[NodeKey], list[_Link]]]:
+    """What links connect, with those links."""
+    parent = {member: member for member in members}
 
     def find(key: NodeKey) -> NodeKey:
         while parent[key] != key:
@@ -129,7 +130,7 @@ def _parts(component: Component, links: list[_Link]) -> list[tuple[list[NodeKey]
         if left != right:
             parent[max(left, right)] = min(left, right)
     parts: dict[NodeKey, tuple[list[NodeKey], list[_Link]]] = defaultdict(lambda: ([], []))
-    for member in component.members:
+    for member in parent:
         parts[find(member)][0].append(member)
     for link in links:
         parts[find(link.left)][1].append(link)
@@ -159,12 +160,12 @@ def _kruskal(
     """Join the members of one live part link by link, skipping every link that the policy refuses; adds those to `refused`."""
     if len(members) == 1:
         return [members]
-    counted = _counted(members, links, component, types)
-    apart = _apart(component)
     weak_codes = {code for code, kind in enumerate(types) if kind.strength == "weak"}
-    clusters = {member: _Cluster(member, member[0] not in weak_codes, member in counted, apart.get(member, ())) for member in members}
     strong = [link for link in links if link.left[0] not in weak_codes and link.right[0] not in weak_codes]
     weak = [link for link in links if link.left[0] in weak_codes or link.right[0] in weak_codes]
+    counted = _counted(members, strong, weak, component, types)
+    apart = _apart(component)
+    clusters = {member: _Cluster(member, member[0] not in weak_codes, member in counted, apart.get(member, ())) for member in members}
     strong.sort(key=lambda link: (types[link.left[0]].priority + types[link.right[0]].priority, link.first, link.left, link.right))
     for link in strong:
         _join(link, clusters, types, refused, weak=False)
@@ -224,21 +225,28 @@ def _uncontested(
     return kept
 
 
-def _counted(members: list[NodeKey], links: list[_Link], component: Component, types: Sequence[IdentifierType]) -> set[NodeKey]:
-    """The members that count against their type's limit: seen within its window before the newest touch of the live part."""
+def _counted(
+    members: list[NodeKey], strong: list[_Link], weak: list[_Link], component: Component, types: Sequence[IdentifierType]
+) -> set[NodeKey]:
+    """The members that count against their type's limit: seen within its window before the newest touch of their part."""
+    limited = {code for code, kind in enumerate(types) if kind.limit is not None}
+    windowed = {code for code in limited if types[code].window_days is not None}
+    counted = {member for member in members if member[0] in limited - windowed}
+    if not any(member[0] in windowed for member in members):
+        return counted
     fragments = component.fragments
-    newest = max((fragments[member] for member in members if member in fragments), default=0)
     seen: dict[NodeKey, Instant] = {member: fragments[member] for member in members if member in fragments}
-    for link in links:
+    for link in (*strong, *weak):
         for end in (link.left, link.right):
             if link.last > seen.get(end, link.last - 1):
                 seen[end] = link.last
-    counted = set()
-    for member in members:
-        kind = types[member[0]]
-        window = kind.window
-        if kind.limit is not None and (window is None or seen.get(member, newest) >= newest - window):
-            counted.add(member)
+    for part, _ in (*_parts(members, strong), (members, weak)):
+        newest = max((fragments[member] for member in part if member in fragments), default=0)
+        for member in part:
+            window = types[member[0]].window
+            is_weak = types[member[0]].strength == "weak"
+            if window is not None and is_weak == (part is members) and seen.get(member, newest) >= newest - window:
+                counted.add(member)
     return counted
 
 

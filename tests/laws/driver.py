@@ -1,7 +1,8 @@
 """A small Kafka in memory that runs the identity protocol over several partitions, as unkindly as the guarantees allow.
 
 What it keeps: a batch is all or nothing, and one sender's messages to one partition stay in order. All else it leaves to chance: which partition
-runs next, how long its batch is, how the messages of different senders interleave, how often one is doubled, which batches crash.
+runs next, how long its batch is, how the messages of different senders interleave, which senders are slow, how often a message is doubled, which
+batches crash and after how many writes.
 A make-believe customer pass inserts what was applied and keeps a fold row for every customer, so that rows have to follow people.
 """
 
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
+
 from schemas import topics
 from streams.boundary import Kind, Outgoing
 from streams.identity import messages, protocol
@@ -42,7 +44,9 @@ class Record(NamedTuple):
 class DictRows:
     """Rows of one partition out of a dictionary; live values are shared between batches, so that a change in place is found out."""
 
-    def __init__(self, store: dict[bytes, bytes], live: dict[bytes, Any], partition: int, partitions: int, short_circuit: bool = True) -> None:
+    def __init__(
+        self, store: dict[bytes, bytes], live: dict[bytes, Any], partition: int, partitions: int, short_circuit: bool = True
+    ) -> None:
         self.store, self.live, self.partition, self.partitions, self.short_circuit = store, live, partition, partitions, short_circuit
         self.written: dict[bytes, tuple[Kind[Any], Any]] = {}
         self.writes_left = 1 << 60
@@ -105,10 +109,13 @@ class World:
         duplicates: float = 0.0,
         batch_records_max: int = 20,
         short_circuit: bool = True,
+        slow_channels: float = 0.3,
     ) -> None:
         self.chance = Random(seed)
         self.partitions, self.policy = partitions, policy
         self.crashes, self.duplicates, self.batch_records_max, self.short_circuit = crashes, duplicates, batch_records_max, short_circuit
+        channels = [(sender, receiver) for sender in range(partitions) for receiver in range(partitions)]
+        self.slow = {channel for channel in channels if self.chance.random() < slow_channels}
         self.store: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
         self.live: list[dict[bytes, Any]] = [{} for _ in range(partitions)]
         self.log: list[deque[tuple[bytes, bytes]]] = [deque() for _ in range(partitions)]
@@ -139,10 +146,13 @@ class World:
     def step(self) -> bool:
         """Let one thing happen: messages arrive, or a partition takes a batch; False when nothing is left to happen."""
         chance = self.chance
-        channels = [channel for channel in self.under_way if self.under_way[channel]]
+        slow_too = chance.random() < 0.03
+        channels = [channel for channel, waiting in self.under_way.items() if waiting and (slow_too or channel not in self.slow)]
         busy = [partition for partition in range(self.partitions) if self.log[partition]]
         if not channels and not busy and not self.again:
-            return False
+            channels = [channel for channel, waiting in self.under_way.items() if waiting]
+            if not channels:
+                return False
         if self.again and (chance.random() < 0.1 or not (channels or busy)):
             partition, key, value = self.again.pop(chance.randrange(len(self.again)))
             self.log[partition].append((key, value))
@@ -200,6 +210,8 @@ class World:
             known = rows.get(TIMELINE, [key])[0]
             if known is None or (applied.occurred_at, applied.touch) < (decode_touch(known).occurred_at, known):
                 rows.put(TIMELINE, key, applied.touch)
+        held = {fragment for person in change.after for fragment in person.fragments}
+        assert {applied.fragment for applied in change.applied} <= held, "a touch that came before its anchor"
         folds = {}
         for person in change.before:
             row = rows.get(FOLD, [PERSON_SUBJECT + person.canonical])[0]

@@ -35,7 +35,7 @@ def people(policy, events, commands=()):
                 unique[other].add(anchor)
     generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]}
     said = {}
-    for left, right, apart, order in sorted(commands, key=lambda command: command[3]):
+    for left, right, apart, _ in sorted(commands, key=lambda command: command[3]):
         nodes |= {left, right}
         said[frozenset((left, right))] = apart
     apart = {pair for pair, holds in said.items() if holds}
@@ -84,11 +84,13 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
                 break
             kept.add(edge)
         edges = kept
-    now = max((newest[key] for key in part if key in newest), default=0)
+    strong_edges = {edge for edge in edges if all(row(end)["strength"] != "weak" for end in edge)}
+    around = {key: close for close in _connected(part, strong_edges) for key in close}
 
     def counts(key):
         if not row(key).get("limit"):
             return False
+        now = max((newest[near] for near in (part if weak(key) else around[key]) if near in newest), default=0)
         seen = [last[edge] for edge in edges if key in edge] + ([newest[key]] if key in newest else [])
         return not row(key).get("window") or max(seen, default=now) >= now - row(key)["window"]
 
