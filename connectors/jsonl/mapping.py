@@ -13,6 +13,8 @@ _SEED = ("user_id", "crm_id", "email", "loyalty_id", "phone", "device_id", "anon
 """The identifier that names an interaction's place among the partitions: the first of these that it carries."""
 _NUMBER_UNITS = ((100_000_000_000_000, 1), (100_000_000_000, 1_000))
 """A timestamp in numbers is read by its size: microseconds, milliseconds, else seconds."""
+_NUMERIC_LENGTHS = (10, 13, 16)
+"""A text of so many digits is such a number."""
 
 
 class _Glance(Struct, rename="camel"):
@@ -20,10 +22,12 @@ class _Glance(Struct, rename="camel"):
     anonymous_id: str | int | None = None
     identifiers: dict[str, list[str | int] | str | int | None] | None = None
     timestamp: str | int | float | None = None
+    original_timestamp: str | int | float | None = None
 
 
-class _When(Struct):
+class _When(Struct, rename="camel"):
     timestamp: str | int | float | None = None
+    original_timestamp: str | int | float | None = None
 
 
 _WHEN = msgspec.json.Decoder(_When)
@@ -39,13 +43,13 @@ def interaction(line: bytes) -> Ready | Refused:
         return Refused("unreadable", line)
     except (msgspec.DecodeError, RecursionError):
         return Ready(line, None, None) if _is_json(line) else Refused("unreadable", line)
-    return Ready(line, _identifier(glance), _instant(glance.timestamp))
+    return Ready(line, _identifier(glance), _instant(glance))
 
 
 def occurred_at(line: bytes) -> int | None:
     """When a line says that it occurred (microseconds UTC); None where it says no instant."""
     try:
-        return _instant(_WHEN.decode(line).timestamp)
+        return _instant(_WHEN.decode(line))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -77,14 +81,17 @@ def _identifier(glance: _Glance) -> str | None:
     return f"{name}:{value[0] if isinstance(value, list) else value}"
 
 
-def _instant(timestamp: str | int | float | None) -> int | None:
+def _instant(said: _Glance | _When) -> int | None:
     """Microseconds UTC; None where the timestamp is missing or no instant."""
+    timestamp = said.original_timestamp if said.timestamp is None else said.timestamp
     if timestamp is None:
         return None
     try:
         if isinstance(timestamp, str):
-            moment = datetime.fromisoformat(timestamp)
-            return since_epoch(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+            if len(timestamp) not in _NUMERIC_LENGTHS or not timestamp.isdecimal():
+                moment = datetime.fromisoformat(timestamp)
+                return since_epoch(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+            timestamp = int(timestamp)
         unit = next((unit for least, unit in _NUMBER_UNITS if abs(timestamp) >= least), 1_000_000)
         return int(timestamp * unit)
     except (ValueError, OverflowError):

@@ -58,19 +58,20 @@ def _visit(life: Life) -> None:
 
 
 def _first_contact(life: Life) -> None:
-    """A customer's beginning: silos that know one identifier each, before anything links them."""
+    """A customer's beginning: silos that know one identifier each, days apart, before anything links them."""
     person = life.person
+    _browse(life, _browser(life, person.cookies[0]), 1 + life.pick(2))
+    silos = (
+        (0.65, "Email Opened", "email", "newsletter", "email", person.emails[0]),
+        (0.45, "Call Started", "voice", "sales_line", "phone", person.phone),
+        (0.6, "Store Visited", "store", "flagship", "loyalty_id", person.loyalty_id),
+    )
+    for share, event, channel, touchpoint, kind, value in silos:
+        if value is not None and life.random() < share:
+            life.wait(DAY_MS, 7 * DAY_MS)
+            life.tell(event, channel, touchpoint, life.who(**{kind: value}))
+    life.wait(DAY_MS, 7 * DAY_MS)
     who = _browser(life, person.cookies[0])
-    _browse(life, who, 1 + life.pick(3))
-    if life.random() < 0.45:
-        life.tell("Email Opened", "email", "newsletter", life.who(email=person.emails[0]), {"campaign": _CAMPAIGNS[0]})
-        life.wait(MINUTE_MS, 2 * HOUR_MS)
-    if person.phone is not None and life.random() < 0.3:
-        life.tell("Call Started", "voice", "sales_line", life.who(phone=person.phone), direction="inbound")
-        life.wait(MINUTE_MS, 20 * MINUTE_MS)
-    if person.loyalty_id is not None and life.random() < 0.5:
-        life.tell("Store Visited", "store", "shop_in_shop", life.who(loyalty_id=person.loyalty_id))
-        life.wait(MINUTE_MS, DAY_MS)
     if person.user_id is not None:
         _register(life, who)
     else:
@@ -118,7 +119,7 @@ def _shop(life: Life) -> None:
     """A visit to the shop: browsing before the login, then perhaps a cart, and perhaps an order."""
     who = _browser(life)
     _browse(life, who, 1 + life.pick(3))
-    if life.random() < 0.75:
+    if life.random() < 0.55:
         who = who | life.who(user_id=life.person.user_id, email=None if life.person.user_id else life.person.emails[0])
     drawn = life.random()
     if drawn < 0.6:
@@ -237,10 +238,11 @@ def _store(life: Life) -> None:
 
 
 def _appliance(life: Life) -> None:
-    """A connected appliance reports; the first report also says who registered it."""
+    """A connected appliance reports; now and then its owner looks at it while logged in."""
     person = life.person
-    first = person.appliance not in life.identifiers.get("device_id", {})
-    who = life.who(device_id=person.appliance) | (life.who(user_id=person.user_id) if first and person.user_id is not None else {})
+    who = life.who(device_id=person.appliance)
+    if person.user_id is not None and life.random() < 0.4:
+        who = who | life.who(user_id=person.user_id)
     status = "fault" if life.random() < (0.5 if person.is_unlucky else 0.1) else "ok"
     life.tell("Device Reported", "iot", "appliance", who, {"status": status, "temperature": 20 + life.pick(30)})
 

@@ -1,6 +1,7 @@
 """What a person has done so far, as interactions. The rule this module owns: the truth lists every identifier that an interaction carried."""
 
 import random
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from connectors.simulator.people import Person
@@ -12,6 +13,9 @@ DAY_MS = 24 * HOUR_MS
 
 _WIRE_NAMES = {"user_id": "userId", "anonymous_id": "anonymousId", "case_id": "caseId", "session_id": "sessionId"}
 """Identifiers that have a field of their own; the others travel in `identifiers`."""
+
+_KINDS = {name: kind for kind, name in _WIRE_NAMES.items()}
+_SPELLINGS: dict[str, Callable[[str], str]] = {"email": str.lower, "phone": lambda number: number.replace(" ", "")}
 
 Who = dict[str, object]
 """The part of an interaction that says who it was."""
@@ -43,12 +47,12 @@ class Life:
         self.end_ms = calendar.days * DAY_MS - 1
         self.budget = budget
         self.told: list[tuple[int, dict[str, object]]] = []
-        self.identifiers: dict[str, dict[str, None]] = {}
         self.orders = 0
         self.cases = 0
         self.sessions = 0
         self._text = calendar.text
         self._prefix = prefix
+        self._carried: dict[int, Who] = {}
 
     def who(self, **identifiers: str | None) -> Who:
         """Name the person by these identifiers; those that the person does not have are left out."""
@@ -57,7 +61,6 @@ class Life:
         for kind, value in identifiers.items():
             if value is None:
                 continue
-            self.identifiers.setdefault(kind, {})[value] = None
             if kind in _WIRE_NAMES:
                 who[_WIRE_NAMES[kind]] = value
             else:
@@ -72,6 +75,7 @@ class Life:
         """Something happens now. What would happen after the end of the simulated time does not."""
         if self.now_ms > self.end_ms:
             return
+        self._carried[id(who)] = who
         told: dict[str, object] = {
             "messageId": f"{self._prefix}{len(self.told)}",
             "type": "track",
@@ -86,6 +90,15 @@ class Life:
             told["properties"] = properties
         self.told.append((self.now_ms, told))
 
+    def identifiers(self) -> dict[str, list[str]]:
+        """Every identifier that an interaction carried, as it reads when all its spellings are one; by type, in the order of their first use."""
+        found: dict[str, dict[str, None]] = {}
+        for who in self._carried.values():
+            for name, said in who.items():
+                for kind, value in self._named(name, said):
+                    found.setdefault(kind, {})[value] = None
+        return {kind: list(values) for kind, values in sorted(found.items())}
+
     def wait(self, least_ms: int, most_ms: int) -> None:
         """Time passes, evenly between the two."""
         self.now_ms += least_ms + int(self.random() * (most_ms - least_ms))
@@ -93,6 +106,13 @@ class Life:
     def pick(self, count: int) -> int:
         """One of 0 .. count - 1."""
         return int(self.random() * count)
+
+    def _named(self, name: str, said: object) -> Iterator[tuple[str, str]]:
+        if isinstance(said, dict):
+            for kind, values in said.items():
+                yield from ((kind, _SPELLINGS.get(kind, str)(value)) for value in values)
+        else:
+            yield _KINDS[name], str(said)
 
     def _as_typed(self, kind: str, value: str) -> str:
         """People write one address in several ways."""

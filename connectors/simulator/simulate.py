@@ -27,7 +27,7 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 BUCKET_LINES = 40_000
 LATE_HOURS_MAX = 72
 OUT_OF_ORDER_MINUTES_MAX = 10
-_ARRIVALS = 0.7
+_ARRIVALS = 0.6
 """People come into view during this part of the time, so that most lives are not cut off at its end."""
 _VISITOR_SHARE_OF_BUDGET = 0.4
 _CUSTOMER_SHARE_OF_BUDGET = 1.28
@@ -46,13 +46,13 @@ class Shares(NamedTuple):
 
 
 class Simulated(NamedTuple):
-    """What was written where. `lines` = interactions + duplicates + malformed; `merges_possible` counts people of two or more identifiers."""
+    """What was written where. `lines` = interactions + duplicates + malformed; `linkable` counts the people of two or more identifiers."""
 
     interactions_path: Path
     truth_path: Path
     people: int
     households: int
-    merges_possible: int
+    linkable: int
     interactions: int
     duplicates: int
     late: int
@@ -139,7 +139,7 @@ class _World:
             truth_path=truth_path,
             people=self._people,
             households=counts["households"],
-            merges_possible=counts["merges_possible"],
+            linkable=counts["linkable"],
             interactions=counts["interactions"],
             duplicates=counts["duplicates"],
             late=counts["late"],
@@ -158,7 +158,9 @@ class _World:
         life = Life(person, chance, self._calendar, f"s{self._seed}p{number}-", begins_ms, budget)
         chapters.live(life)
         self._send(life, chance)
-        return self._encode(_truth(life)) + b"\n"
+        identifiers = life.identifiers()
+        self._counts["linkable"] += sum(map(len, identifiers.values())) > 1
+        return self._encode(_truth(life, identifiers)) + b"\n"
 
     def _send(self, life: Life, chance: random.Random) -> None:
         shares, happens, put, counts = self._shares, chance.random, self._buckets.put, self._counts
@@ -183,10 +185,9 @@ class _World:
                 put(arrival_ms, bad)
                 self._malformed[kind] += 1
         counts["interactions"] += len(life.told)
-        counts["merges_possible"] += sum(map(len, life.identifiers.values())) > 1
 
 
-def _truth(life: Life) -> dict[str, object]:
+def _truth(life: Life, identifiers: dict[str, list[str]]) -> dict[str, object]:
     """Who this was: every identifier that was used, and every message that was sent."""
     person: Person = life.person
     return {
@@ -194,7 +195,7 @@ def _truth(life: Life) -> dict[str, object]:
         "kind": person.kind,
         "household": f"h{person.household.number}" if person.household.size > 1 else None,
         "account": person.account,
-        "identifiers": {kind: list(values) for kind, values in sorted(life.identifiers.items())},
+        "identifiers": identifiers,
         "messages": [told["messageId"] for _, told in life.told],
     }
 

@@ -68,7 +68,16 @@ def test_the_first_identifier_names_the_place(tmp_path: Path, line: bytes, ident
 
 
 @pytest.mark.parametrize(
-    "written", [b"1767225600", b"1767225600000", b"1767225600000000", b"1767225600.0", b'"2026-01-01T01:00:00+01:00"', b'"2026-01-01"']
+    "written",
+    [
+        b"1767225600",
+        b"1767225600000",
+        b"1767225600000000",
+        b"1767225600.0",
+        b'"2026-01-01T01:00:00+01:00"',
+        b'"2026-01-01"',
+        b'"1767225600000"',
+    ],
 )
 def test_an_instant_is_read_in_any_unit(tmp_path: Path, written: bytes) -> None:
     (one,) = _map(tmp_path, b'{"timestamp":' + written + b"}")
@@ -76,6 +85,13 @@ def test_an_instant_is_read_in_any_unit(tmp_path: Path, written: bytes) -> None:
     assert isinstance(one, Ready)
     assert one.occurred_at == 1_767_225_600_000_000
     assert list(READER.times(tmp_path / "lines.jsonl")) == [one.occurred_at]
+
+
+def test_the_original_timestamp_stands_in_for_a_missing_one(tmp_path: Path) -> None:
+    (one,) = _map(tmp_path, b'{"userId":"1","timestamp":null,"originalTimestamp":1767225600}')
+
+    assert isinstance(one, Ready)
+    assert one.occurred_at == 1_767_225_600_000_000
 
 
 def test_a_line_beyond_a_records_limit_is_refused_and_cut(tmp_path: Path) -> None:

@@ -77,9 +77,7 @@ def test_a_shuffle_sends_all_in_an_order_that_the_seed_decides(times: list[int |
     steps = list(plan.shuffled(items, seed, 0.2, 99))
 
     assert steps == list(plan.shuffled(items, seed, 0.2, 99))
-    assert (
-        sorted(step.one for step in steps if isinstance(step, Send) and not step.again) == sorted(one for (one,) in items)
-    )
+    assert sorted(step.one for step in steps if isinstance(step, Send) and not step.again) == sorted(one for (one,) in items)
     assert steps[-1] == Say(99)
     assert sum(isinstance(step, Say) for step in steps) == 1
 
