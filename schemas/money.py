@@ -44,12 +44,12 @@ def parse(value: object) -> Decimal | None:
     return amount if max(whole, 0) + max(-exponent, 0) <= DIGITS_MAX else None
 
 
-def add(left: Decimal, right: Decimal) -> Decimal:
+def add(left: Decimal | int, right: Decimal | int) -> Decimal:
     """Add exactly: associative and commutative for all amounts that `parse` returns, up to 10**90 of them."""
     return _EXACT.add(left, right)
 
 
-def multiply(left: Decimal, right: Decimal) -> Decimal:
+def multiply(left: Decimal | int, right: Decimal | int) -> Decimal:
     """Multiply exactly two amounts that `parse` returned."""
     return _EXACT.multiply(left, right)
 

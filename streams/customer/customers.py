@@ -15,12 +15,14 @@ from streams.customer.state import FoldRow, decode_row, empty, follows
 from streams.identity.protocol import Change
 from streams.instants import Instant
 from streams.language import Rulebook
-from streams.rows import FOLD, PERSON_SUBJECT, Person, Touch
+from streams.rows import FOLD, PERSON_SUBJECT, NodeKey, Person, Touch
 
 
 class Customer(NamedTuple):
-    """A customer that this batch touched: its row before (None: it is new under this id), after, what to publish, and the interactions that came."""
+    """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, and the
+    interactions that came."""
 
+    root: NodeKey
     person: Person
     before: FoldRow | None
     after: FoldRow
@@ -75,7 +77,7 @@ def forward(
         amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again)
         said, kept = amended.records, emissions.encode(amended.kept)
     version = (before.version if before is not None else 0) + 1
-    return Customer(person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
+    return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
 
 
 def regroup(
@@ -104,7 +106,7 @@ def regroup(
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
         came = [touch for fragment in person.fragments for touch in fresh.get(fragment, ())]
         row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
-        customers.append(Customer(person, had.get(person.canonical), row, said[place], came, True))
+        customers.append(Customer(change.root, person, had.get(person.canonical), row, said[place], came, True))
     living = {person.canonical for person in change.after}
     home = {member: person.canonical for person in change.after for member in person.members}
     gone = [

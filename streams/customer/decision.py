@@ -42,7 +42,8 @@ def decide(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, 
     had = customers.rows_of(rows, _concerned(advanced.changes))
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
     if time.moved or more:
-        drained, more = _drain(rows, rulebook, {customer.person.canonical for customer in changed}, time)
+        done = {customer.person.canonical for customer in changed} | {redirect.gone for redirect in gone}
+        drained, more = _drain(rows, rulebook, done, time)
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
     _write(rows, changed, gone)
@@ -118,12 +119,12 @@ def _forward(
     fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
     if not fresh and not again:
         if change.moved and before is not None and before.next_deadline is not None:
-            rows.put(DUE, partition_time.due_key(before.next_deadline, customers.subject(person.canonical)), b"")
+            rows.put(DUE, partition_time.due_key(before.next_deadline, customers.subject(person.canonical)), change.root)
         return None
     if len(fragments) > 1 and not again:
         again = _is_elsewhere(rows, fragments, arrived.uids)
     fresh.sort(key=lambda touch: touch.order)
-    return customers.forward(rows, rulebook, person, before, fresh, time.instant, again)
+    return customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
 
 
 def _is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: dict[NodeKey, list[bytes]]) -> bool:
@@ -135,14 +136,14 @@ def _is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: dict[NodeKey, 
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:
     """Let deadlines fall due, earliest first, a slice at a time; entries that their customers no longer stand by are deleted."""
     due = partition_time.due(rows, time.instant, DUE_MAX)
-    subjects = {partition_time.subject_of(entry)[1:]: entry for entry in due.entries}
-    for entry in due.entries:
+    roots = {partition_time.subject_of(entry)[1:]: root for entry, root in due.entries}
+    for entry, _ in due.entries:
         rows.put(DUE, entry, None)
-    waiting = [canonical for canonical in subjects if canonical not in done]
+    waiting = [canonical for canonical in roots if canonical not in done]
     had = customers.rows_of(rows, waiting)
-    overdue = [c for c in waiting if c in had and (had[c].next_deadline or time.instant + 1) <= time.instant]
+    overdue = {c: roots[c] for c in waiting if c in had and (had[c].next_deadline or time.instant + 1) <= time.instant}
     found = people.find(rows, overdue)
-    return [customers.forward(rows, rulebook, found[c], had[c], [], time.instant, False) for c in overdue], due.more
+    return [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in overdue.items()], due.more
 
 
 def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) -> None:
@@ -157,4 +158,4 @@ def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) ->
         if before is not None and before.next_deadline is not None and before.next_deadline != deadline:
             rows.put(DUE, partition_time.due_key(before.next_deadline, subject), None)
         if deadline is not None:
-            rows.put(DUE, partition_time.due_key(deadline, subject), b"")
+            rows.put(DUE, partition_time.due_key(deadline, subject), customer.root)

@@ -4,7 +4,6 @@ The rule this module owns: an id hashes the rule's name, the kind of output, fro
 merely supports it. So what is said again carries the same id, and of one id the greatest revision holds, be it an emission or a retraction.
 """
 
-from base64 import b32encode
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -50,10 +49,15 @@ class Emission(Struct, array_like=True, frozen=True):
     channel: str | None = None
 
 
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [one + other for one in _BASE32 for other in _BASE32]
+
+
 def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence[str], at_deadline: bool) -> str:
-    """The id of an output: 24 characters."""
+    """The id of an output: 24 characters, base32."""
     said = msgspec.json.encode([kind, rule, origin, to, cause, at_deadline])
-    return b32encode(blake2b(said, digest_size=15).digest()).decode().lower()
+    number = int.from_bytes(blake2b(said, digest_size=15).digest(), "big")
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(110, -1, -10)])
 
 
 def content(emission: Emission) -> bytes:
@@ -93,7 +97,7 @@ class Amended(NamedTuple):
 
 
 class Pooled(NamedTuple):
-    """What to publish, each with the place of the person it is about (of `old` people: one of the kepts; else one of the new), and what each new person keeps."""
+    """What to publish, each with the place of the new person it is about, and what each new person keeps."""
 
     records: list[tuple[int, Said]]
     kept: list[Kept]

@@ -55,9 +55,10 @@ def _move(state: State, facts: Facts, journey: JourneyRule, said: list[Emission]
 
 
 def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list[Emission]) -> None:
-    declared, was_in, is_in = segment.declared, segment.declared.name in state.segments, segment.holds(facts)
+    declared, was_in = segment.declared, segment.declared.name in state.segments
+    is_in, change = segment.level(facts)
     if was_in != is_in:
-        by = str(facts.memory[segment.setter]) if facts.touch is None and segment.setter >= 0 else _by(state, facts)
+        by = str(facts.memory[segment.setter]) if facts.fired == segment.due else _by(state, facts)
         to = ENTERED if is_in else LEFT
         deadline = facts.deadline if facts.touch is None else None
         text, values = segment.reason(facts, None)
@@ -84,9 +85,7 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
             state.segments[declared.name] = facts.now
         else:
             del state.segments[declared.name]
-    if segment.due >= 0:
-        change = segment.changes(facts)
-        facts.due[segment.due], facts.memory[segment.setter] = (None, "") if change is None else change
+    facts.due[segment.due], facts.memory[segment.setter] = (None, "") if change is None else change
 
 
 def _by(state: State, facts: Facts) -> str:

@@ -23,9 +23,9 @@ class PartitionTime(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Keys of the entries that have come due, earliest first; `more` says that the slice was full."""
+    """The entries that have come due (key, root), earliest first; `more` says that the slice was full."""
 
-    entries: list[bytes]
+    entries: list[tuple[bytes, bytes]]
     more: bool
 
 
@@ -58,11 +58,11 @@ def current(rows: Rows) -> PartitionTime:
 
 def due(rows: Rows, instant: Instant, most: int) -> Due:
     """The entries whose deadline is not after the instant, at most `most`; the caller folds their subjects and deletes them."""
-    entries: list[bytes] = []
-    for key, _ in rows.scan(kinds.DUE, b"", _write(instant + 1)):
+    entries: list[tuple[bytes, bytes]] = []
+    for entry in rows.scan(kinds.DUE, b"", _write(instant + 1)):
         if len(entries) == most:
             return Due(entries, True)
-        entries.append(key)
+        entries.append(entry)
     return Due(entries, False)
 
 

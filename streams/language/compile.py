@@ -4,14 +4,15 @@ The rule this module owns: a remembered value is made of None, bool, int, float,
 returns another. So a state can be copied by its top, written as msgpack, and what stood before an interaction can still be read.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
 from schemas import money
 from streams.rows import Touch, payload
 
-Ratio = tuple[Decimal, "Decimal | int"]
+Exact = Decimal | int
+Ratio = tuple[Exact, Exact]
 """A number as numerator and denominator (above zero): means are compared without division."""
 Holds = Callable[["Facts"], bool]
 Measure = Callable[["Facts"], "Ratio | None"]
@@ -21,7 +22,12 @@ Might = Callable[[str], bool]
 """Whether an interaction with this event's name may be meant."""
 Change = tuple[int, str]
 """An instant at which time alone may change a level, and the id of the interaction that set it."""
-Changes = Callable[["Facts"], "Change | None"]
+Level = Callable[["Facts"], "tuple[bool, Change | None]"]
+"""Whether a level holds, and when time alone may next change that: at the true instant or before it, never after it; None: never."""
+Leaving = tuple[int, str, Exact]
+"""When something leaves a window, the id of the interaction, and by how much the number falls with it."""
+Leavings = Callable[["Facts"], list[Leaving]]
+"""All that windows hold, ascending by when it leaves."""
 
 
 class Placed(Protocol):
@@ -47,6 +53,7 @@ class Facts:
     __slots__ = (
         "_currency",
         "_properties",
+        "_revenue",
         "before",
         "deadline",
         "due",
@@ -72,6 +79,7 @@ class Facts:
         self.deadline = 0
         self._properties: dict[str, Any] | None = None
         self._currency: str | None = None
+        self._revenue: Decimal | bool | None = False
 
     def meet(self, touch: Touch) -> None:
         """Turn to an interaction."""
@@ -82,6 +90,7 @@ class Facts:
         self.entered = {}
         self._properties = None
         self._currency = None
+        self._revenue = False
 
     def strike(self, deadline: int, fired: int) -> None:
         """Turn to a deadline: its instant and its slot."""
@@ -110,10 +119,10 @@ class Facts:
 
     def revenue(self) -> Decimal | None:
         """What the interaction is worth: its property `revenue`, else its value's amount."""
-        if self.touch is None:
-            return None
-        said = money.parse(self.properties().get("revenue"))
-        return said if said is not None else money.parse(self.touch.amount)
+        if isinstance(self._revenue, bool):
+            said = None if self.touch is None else money.parse(self.properties().get("revenue"))
+            self._revenue = money.parse(self.touch.amount) if said is None and self.touch is not None else said
+        return self._revenue
 
     def earlier(self, slot: int) -> Any:
         """What a slot held before this interaction."""
@@ -169,34 +178,3 @@ class Builder:
     def met_by(self, name: str) -> bool:
         """Whether an event's name may change anything that the present rule remembers."""
         return any(self.slots[slot].might(name) for slot in self.used)
-
-
-Ageing = Callable[[Facts], Iterator[Change]]
-"""When what a window holds will leave it, ascending."""
-
-AGEING_LOOKAHEAD = 8
-"""How many leavings are looked through for the one that turns a comparison; beyond it the next one is awaited, whether it turns it or not."""
-
-
-def turning(holds: Holds, ageings: list[Ageing]) -> Changes:
-    """The next instant at which what ages out of windows may turn a comparison; at most the true one, never after it."""
-
-    def next_turn(facts: Facts) -> Change | None:
-        leaving = sorted(change for ageing in ageings for change in _first(ageing(facts), AGEING_LOOKAHEAD + 1))
-        if not leaving:
-            return None
-        now, present = facts.now, holds(facts)
-        try:
-            for instant, cause in leaving[:AGEING_LOOKAHEAD]:
-                facts.now = instant
-                if holds(facts) != present:
-                    return instant, cause
-        finally:
-            facts.now = now
-        return leaving[AGEING_LOOKAHEAD] if len(leaving) > AGEING_LOOKAHEAD else None
-
-    return next_turn
-
-
-def _first(changes: Iterator[Change], most: int) -> list[Change]:
-    return [change for change, _ in zip(changes, range(most), strict=False)]

@@ -164,6 +164,9 @@ class Field(Number):
 
         return measure
 
+    def plain(self, builder: Builder) -> Callable[[Facts], Decimal | None]:
+        return self.amount()
+
 
 class TextIs(Condition):
     """A field that is one of some texts."""

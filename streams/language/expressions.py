@@ -6,12 +6,12 @@ An operator of its own kind is a class in `operators/`, which keeps its meaning,
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from streams.language.compile import Builder, Changes, Facts, Firing, Holds
+from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level
 
 Tree = list[Any]
 """An expression as plain data: its kind, then what it consists of."""
@@ -96,9 +96,10 @@ class Condition(Expression):
         """Whether an interaction with this event's name may make it hold, or not."""
         return EITHER
 
-    def changes(self, builder: Builder) -> Changes:
-        """When time alone may next change it (a level); never, where it says nothing else."""
-        return never
+    def level(self, builder: Builder) -> Level:
+        """A closure that tells whether it holds and when time alone may next change that; never, where it says nothing else."""
+        holds = self.compile(builder)
+        return lambda facts: (holds(facts), None)
 
     def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
         """The times it occurs at once, each with its cause and evidence; None: once, by the interaction or the deadline itself."""
@@ -106,11 +107,6 @@ class Condition(Expression):
             if isinstance(part, Condition) and (found := part.firings(builder)) is not None:
                 return found
         return None
-
-
-def never(facts: Facts) -> None:
-    """No instant at which time alone changes anything."""
-    return None
 
 
 def _flat(condition: Condition, kind: type["And | Or"]) -> tuple[Condition, ...]:
@@ -135,18 +131,14 @@ class And(Condition):
         return " and ".join(condition.words() for condition in self.conditions)
 
     def compile(self, builder: Builder) -> Holds:
-        compiled = [condition.compile(builder) for condition in self.conditions]
-        if len(compiled) == 2:
-            first, second = compiled
-            return lambda facts: first(facts) and second(facts)
-        return lambda facts: all(holds(facts) for holds in compiled)
+        return reduce(_both, [condition.compile(builder) for condition in self.conditions])
 
     def might(self, name: str) -> Might:
         each = [condition.might(name) for condition in self.conditions]
         return all(may for may, _ in each), any(may_not for _, may_not in each)
 
-    def changes(self, builder: Builder) -> Changes:
-        return _joined([(condition.compile(builder), condition.changes(builder)) for condition in self.conditions], all_must=True)
+    def level(self, builder: Builder) -> Level:
+        return _joined([condition.level(builder) for condition in self.conditions], all_must=True)
 
 
 class Or(Condition):
@@ -174,8 +166,8 @@ class Or(Condition):
         each = [condition.might(name) for condition in self.conditions]
         return any(may for may, _ in each), all(may_not for _, may_not in each)
 
-    def changes(self, builder: Builder) -> Changes:
-        return _joined([(condition.compile(builder), condition.changes(builder)) for condition in self.conditions], all_must=False)
+    def level(self, builder: Builder) -> Level:
+        return _joined([condition.level(builder) for condition in self.conditions], all_must=False)
 
 
 class Not(Condition):
@@ -205,23 +197,31 @@ class Not(Condition):
         may, may_not = self.condition.might(name)
         return may_not, may
 
-    def changes(self, builder: Builder) -> Changes:
-        return self.condition.changes(builder)
+    def level(self, builder: Builder) -> Level:
+        level = self.condition.level(builder)
+
+        def opposite(facts: Facts) -> tuple[bool, Change | None]:
+            holds, change = level(facts)
+            return not holds, change
+
+        return opposite
 
     def firings(self, builder: Builder) -> None:
         return None
 
 
-def _joined(parts: list[tuple[Holds, Changes]], all_must: bool) -> Changes:
-    """When a conjunction (`all_must`) or a disjunction may turn: by any part that holds it, or once all that hinder it have turned."""
+def _both(first: Holds, second: Holds) -> Holds:
+    return lambda facts: first(facts) and second(facts)
 
-    def next_change(facts: Facts) -> tuple[int, str] | None:
-        found: list[tuple[int, str] | None] = []
-        hindering = [changes for holds, changes in parts if holds(facts) != all_must]
-        if hindering:
-            found = [changes(facts) for changes in hindering]
-            return None if None in found else max(change for change in found if change is not None)
-        found = [changes(facts) for _, changes in parts]
-        return min((change for change in found if change is not None), default=None)
 
-    return next_change
+def _joined(levels: list[Level], all_must: bool) -> Level:
+    """A conjunction (`all_must`) or a disjunction turns by any part that holds it up, or once all that hinder it have turned."""
+
+    def joined(facts: Facts) -> tuple[bool, Change | None]:
+        each = [level(facts) for level in levels]
+        hindering = [change for holds, change in each if holds != all_must]
+        if not hindering:
+            return all_must, min((change for _, change in each if change is not None), default=None)
+        return not all_must, None if None in hindering else max(change for change in hindering if change is not None)
+
+    return joined

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
-from streams.language.compile import Ageing, Builder, Changes, Facts, Holds, Measure, Ratio, turning
-from streams.language.expressions import Condition, Expression, Tree, never
+from streams.language.compile import Builder, Change, Exact, Facts, Holds, Leavings, Level, Measure, Ratio
+from streams.language.expressions import Condition, Expression, Tree
 
 
 class Number(Expression):
@@ -23,12 +23,12 @@ class Number(Expression):
         """The one currency that it is in; None: that of the interaction at hand."""
         return next((own for part in self.parts() if isinstance(part, Number) and (own := part.own_currency()) is not None), None)
 
-    def ageings(self, builder: Builder) -> list[Ageing]:
-        """When what its windows hold will leave them."""
-        return [ageing for part in self.parts() if isinstance(part, Number) for ageing in part.ageings(builder)]
+    def plain(self, builder: Builder) -> Callable[[Facts], Exact | None] | None:
+        """The same without a denominator, where it never has one."""
+        return None
 
-    def may_grow(self, builder: Builder) -> Holds | None:
-        """Whether something that leaves a window may make it greater; None: it may be anything."""
+    def leavings(self, builder: Builder) -> Leavings | None:
+        """What leaves its windows, and by how much it falls with that; None where that cannot be told."""
         return None
 
     def __ge__(self, other: "Number | int | Decimal") -> Condition:
@@ -90,8 +90,12 @@ class Constant(Number):
         ratio = (self.exact, 1)
         return lambda facts: ratio
 
-    def may_grow(self, builder: Builder) -> Holds:
-        return lambda facts: False
+    def plain(self, builder: Builder) -> Callable[[Facts], Exact | None]:
+        exact: Exact = int(self.exact) if self.exact == int(self.exact) else self.exact
+        return lambda facts: exact
+
+    def leavings(self, builder: Builder) -> Leavings:
+        return lambda facts: []
 
 
 class Compare(Condition):
@@ -119,28 +123,50 @@ class Compare(Condition):
         return f"{self.left.words()} {self.sign} {self.right.words()}"
 
     def compile(self, builder: Builder) -> Holds:
-        left, right, compare = self.left.compile(builder), self.right.compile(builder), self.OPERATORS[self.sign]
+        compare, one, other = self.OPERATORS[self.sign], self.left.plain(builder), self.right.plain(builder)
+        if one is None or other is None:
+            return _compared(compare, self.left.compile(builder), self.right.compile(builder))
 
         def holds(facts: Facts) -> bool:
-            one, other = left(facts), right(facts)
-            if one is None or other is None:
-                return False
-            if one[1] == 1 and other[1] == 1:
-                return compare(one[0], other[0])
-            return compare(money.multiply(one[0], Decimal(other[1])), money.multiply(other[0], Decimal(one[1])))
+            left, right = one(facts), other(facts)
+            return left is not None and right is not None and compare(left, right)
 
         return holds
 
-    def changes(self, builder: Builder) -> Changes:
-        ageings = self.left.ageings(builder) + self.right.ageings(builder)
-        if not ageings:
-            return never
-        holds = self.compile(builder)
-        turn = turning(holds, ageings)
-        grows, fixed = self.left.may_grow(builder), isinstance(self.right, Constant)
-        if grows is None or not fixed or self.sign not in (">=", ">"):
-            return turn
-        return lambda facts: turn(facts) if holds(facts) or grows(facts) else None
+    def level(self, builder: Builder) -> Level:
+        left, right = self.left.plain(builder), self.right.plain(builder)
+        leaving, fixed = self.left.leavings(builder), self.right.leavings(builder)
+        if left is None or right is None or leaving is None or fixed is None or not isinstance(self.right, Constant):
+            return super().level(builder)
+        compare, grows_only = self.OPERATORS[self.sign], self.sign in (">=", ">")
+
+        def level(facts: Facts) -> tuple[bool, Change | None]:
+            number, limit = left(facts), right(facts)
+            if number is None or limit is None:
+                return False, None
+            present = compare(number, limit)
+            found = leaving(facts)
+            if grows_only and not present and not any(fall < 0 for _, _, fall in found):
+                return present, None
+            for place, (instant, by, fall) in enumerate(found):
+                number = money.add(number, _minus(fall))
+                if place + 1 < len(found) and found[place + 1][0] == instant:
+                    continue
+                if compare(number, limit) != present:
+                    return present, (instant, by)
+            return present, None
+
+        return level
+
+
+def _compared(compare: Callable[[Any, Any], bool], left: Measure, right: Measure) -> Holds:
+    def holds(facts: Facts) -> bool:
+        one, other = left(facts), right(facts)
+        if one is None or other is None:
+            return False
+        return compare(_times(one[0], other[1]), _times(other[0], one[1]))
+
+    return holds
 
 
 class Arithmetic(Number):
@@ -169,33 +195,56 @@ class Arithmetic(Number):
 
         return measure
 
-    def may_grow(self, builder: Builder) -> Holds | None:
-        left, right = self.left.may_grow(builder), self.right.may_grow(builder)
-        if self.sign != "+" or left is None or right is None:
+    def plain(self, builder: Builder) -> Callable[[Facts], Exact | None] | None:
+        left, right = self.left.plain(builder), self.right.plain(builder)
+        if left is None or right is None or self.sign == "/":
             return None
-        return lambda facts: left(facts) or right(facts)
+        join = _PLAIN[self.sign]
+
+        def plain(facts: Facts) -> Exact | None:
+            one, other = left(facts), right(facts)
+            return None if one is None or other is None else join(one, other)
+
+        return plain
+
+    def leavings(self, builder: Builder) -> Leavings | None:
+        left, right = self.left.leavings(builder), self.right.leavings(builder)
+        if left is None or right is None or self.sign not in ("+", "-"):
+            return None
+        if self.sign == "+":
+            return lambda facts: sorted(left(facts) + right(facts))
+        return lambda facts: sorted(left(facts) + [(instant, by, _minus(fall)) for instant, by, fall in right(facts)])
 
 
-def _times(one: Decimal, other: "Decimal | int") -> Decimal:
-    return one if other == 1 else money.multiply(one, Decimal(other))
+def _times(one: Exact, other: Exact) -> Exact:
+    return one if other == 1 else other if one == 1 else money.multiply(one, other)
+
+
+def _minus(one: Exact) -> Exact:
+    return -one if isinstance(one, int) else one.copy_negate()  # A minus sign before a decimal would round it.
 
 
 def _plus(one: Ratio, other: Ratio) -> Ratio:
     if one[1] == other[1]:
         return money.add(one[0], other[0]), one[1]
-    return money.add(_times(one[0], other[1]), _times(other[0], one[1])), _times(Decimal(one[1]), other[1])
+    return money.add(_times(one[0], other[1]), _times(other[0], one[1])), _times(one[1], other[1])
 
 
 def _over(one: Ratio, other: Ratio) -> Ratio | None:
     above, below = _times(one[0], other[1]), _times(other[0], one[1])
     if not below:
         return None
-    return (above, below) if below > 0 else (money.multiply(above, Decimal(-1)), money.multiply(below, Decimal(-1)))
+    return (above, below) if below > 0 else (_minus(above), _minus(below))
 
 
 _ARITHMETIC: dict[str, Callable[[Ratio, Ratio], Ratio | None]] = {
     "+": _plus,
-    "-": lambda one, other: _plus(one, (money.multiply(other[0], Decimal(-1)), other[1])),
-    "*": lambda one, other: (money.multiply(one[0], other[0]), 1 if one[1] == other[1] == 1 else _times(Decimal(one[1]), other[1])),
+    "-": lambda one, other: _plus(one, (_minus(other[0]), other[1])),
+    "*": lambda one, other: (_times(one[0], other[0]), _times(one[1], other[1])),
     "/": _over,
+}
+_PLAIN: dict[str, Callable[[Exact, Exact], Exact]] = {
+    "+": lambda one, other: money.add(one, other),
+    "-": lambda one, other: money.add(one, _minus(other)),
+    "*": _times,
 }

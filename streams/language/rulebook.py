@@ -3,21 +3,21 @@
 The rule this module owns: an interaction meets only the rules that need its event. Names that no rule mentions share one plan.
 """
 
+from base64 import b32encode
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
-from base64 import b32encode
 from types import ModuleType
 from typing import NamedTuple
 
 import msgspec
 
 from streams.language import check
-from streams.language.compile import Builder, Facts, Firing, Holds, Slot, Step
+from streams.language.compile import Builder, Facts, Firing, Holds, Level, Step
 from streams.language.declare import Declaration, Journey, Moment, Segment
 from streams.language.events import Event
-from streams.language.expressions import Condition, Expression, Tree, never, walk
-from streams.language.numbers import Number, lift
+from streams.language.expressions import Condition, Expression, Tree, walk
+from streams.language.numbers import lift
 from streams.language.operators.crossings import Balance
 from streams.language.sentences import Sentence, sentence
 
@@ -52,8 +52,7 @@ class SegmentRule(NamedTuple):
 
     declared: Segment
     version: str
-    holds: Holds
-    changes: Callable[[Facts], "tuple[int, str] | None"]
+    level: Level
     due: int
     setter: int
     reason: Sentence
@@ -181,7 +180,7 @@ def _moment(declared: Moment, builder: Builder) -> _Rule:
 
     def significance(facts: Facts) -> float | None:
         found = measure(facts)
-        return None if found is None else round(float(found[0] / found[1]), 6)
+        return None if found is None else round(float(Decimal(found[0]) / Decimal(found[1])), 6)
 
     rule = MomentRule(declared, _version(declared), holds, firings, significance, sentence(declared.because, declared.names, builder))
     when = declared.when
@@ -195,14 +194,12 @@ def _enters(when: Expression) -> bool:
 
 def _segment(declared: Segment, builder: Builder) -> _Rule:
     builder.begin()
-    holds, changes = declared.when.compile(builder), declared.when.changes(builder)
+    level = declared.when.level(builder)
     moved_by = [builder.slots[slot].might for slot in builder.used]
     watched = frozenset(builder.watched)
-    due = setter = -1
-    if changes is not never:
-        setter = builder.remember(f"segment {declared.name}", "", lambda name: False, lambda held, facts: held)
-        due = builder.await_(f"segment {declared.name}", lambda facts: str(facts.memory[setter]))
-    rule = SegmentRule(declared, _version(declared), holds, changes, due, setter, sentence(declared.reason, declared.names, builder))
+    setter = builder.remember(f"segment {declared.name}", "", lambda name: False, lambda held, facts: held)
+    due = builder.await_(f"segment {declared.name}", lambda facts: str(facts.memory[setter]))
+    rule = SegmentRule(declared, _version(declared), level, due, setter, sentence(declared.reason, declared.names, builder))
     return _Rule(rule, lambda name: any(might(name) for might in moved_by), frozenset(builder.awaited), watched)
 
 

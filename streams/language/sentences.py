@@ -81,11 +81,11 @@ def _number(number: Number, measure: Measure) -> Callable[[Facts, float | None, 
         found = measure(facts)
         if found is None:
             return "?"
-        exact = found[0] if found[1] == 1 else _ROUND.divide(found[0], Decimal(found[1]))
+        exact = Decimal(found[0]) if found[1] == 1 else _ROUND.divide(found[0], found[1])
         if form:
             return format(exact, form)
         if not number.is_money:
-            return money.text(exact.quantize(_CENTS, context=_ROUND)) if exact % 1 else money.text(exact)
+            return money.text(exact.quantize(_CENTS, context=_ROUND)) if exact != exact.to_integral_value() else money.text(exact)
         currency = facts.currency() if own is None else own
         return f"{exact.quantize(_CENTS, context=_ROUND)} {currency}".rstrip()
 

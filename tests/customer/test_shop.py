@@ -115,7 +115,10 @@ def test_every_stage_change_agrees(folded: dict[str, tuple[State, list[Emission]
 
 def test_every_moment_agrees(folded: dict[str, tuple[State, list[Emission]]], expected: oracle.Answer) -> None:
     mine = [
-        (customer, one.rule, one.occurred_at, one.evidence) for customer, (_, said) in folded.items() for one in said if one.kind == "moment"
+        (customer, one.rule, one.occurred_at, one.evidence)
+        for customer, (_, said) in folded.items()
+        for one in said
+        if one.kind == "moment"
     ]
 
     assert sorted(mine) == sorted((one.customer, one.name, _micro(one.time), one.evidence) for one in expected.moments)

@@ -27,7 +27,9 @@ def _plus(total: str, amount: Decimal) -> str:
 _ADD = {
     "order": lambda t, amount: Totals(t.orders + 1, _plus(t.revenue, amount), t.cancellations, t.cancelled, t.refunds, t.refunded),
     "cancellation": lambda t, amount: Totals(
-        t.orders, t.revenue, t.cancellations + 1, _plus(t.cancelled, abs(amount)), t.refunds, t.refunded
+        t.orders, t.revenue, t.cancellations + 1, _plus(t.cancelled, amount.copy_abs()), t.refunds, t.refunded
     ),
-    "refund": lambda t, amount: Totals(t.orders, t.revenue, t.cancellations, t.cancelled, t.refunds + 1, _plus(t.refunded, abs(amount))),
+    "refund": lambda t, amount: Totals(
+        t.orders, t.revenue, t.cancellations, t.cancelled, t.refunds + 1, _plus(t.refunded, amount.copy_abs())
+    ),
 }

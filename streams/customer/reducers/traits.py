@@ -34,12 +34,12 @@ POLICY = {
 }
 """The fields with a survivorship of their own."""
 
-_MARKS = (b'"traits"',)
+_MARK = b'"traits"'
 
 
 def reduce(state: State, touch: Touch) -> None:
     """Let each trait of the interaction survive or not; null takes a value back."""
-    if not any(mark in touch.payload for mark in _MARKS):
+    if _MARK not in touch.payload:
         return
     sent = payload(touch.payload)
     context = (sent.context or {}).get("traits")

@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from streams.language.compile import Builder, Change, Changes, Facts, Firing, Holds
-from streams.language.expressions import Condition, Expression, Might, Tree, never
+from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level
+from streams.language.expressions import Condition, Expression, Might, Tree
 
 Worth = Mapping[Condition, int]
 
@@ -91,15 +91,14 @@ class Exceeds(Condition):
         left, right = self._sides(builder)
         return lambda facts: left(facts) > right(facts)
 
-    def changes(self, builder: Builder) -> Changes:
+    def level(self, builder: Builder) -> Level:
         left, right = self._sides(builder)
         rate = 1 / self.balance.half_life - (1 / self.other.half_life if isinstance(self.other, Balance) else 0.0)
         if not rate:
-            return never
+            return super().level(builder)
         slots = [self.balance.slot(builder), *([self.other.slot(builder)] if isinstance(self.other, Balance) else [])]
 
-        def next_crossing(facts: Facts) -> Change | None:
-            one, other = left(facts), right(facts)
+        def next_crossing(facts: Facts, one: float, other: float) -> Change | None:
             if one <= 0 or other <= 0:
                 return None
             ahead = math.log2(one / other) / rate
@@ -115,7 +114,11 @@ class Exceeds(Condition):
                 facts.now = now
             return (crossing + NEAR, by) if ahead else None
 
-        return next_crossing
+        def level(facts: Facts) -> tuple[bool, Change | None]:
+            one, other = left(facts), right(facts)
+            return one > other, next_crossing(facts, one, other)
+
+        return level
 
 
 FAR = 10 * 365 * 86_400_000_000
@@ -129,18 +132,18 @@ class Rises(Condition):
 
     occurs = True
 
-    def __init__(self, level: Condition) -> None:
+    def __init__(self, risen: Condition) -> None:
         super().__init__()
-        self.level = level
+        self.risen = risen
 
     def tree(self) -> Tree:
-        return ["rises", self.level.tree()]
+        return ["rises", self.risen.tree()]
 
     def parts(self) -> Sequence[Expression]:
-        return (self.level,)
+        return (self.risen,)
 
     def words(self) -> str:
-        return f"{self.level.words()}, and did not before"
+        return f"{self.risen.words()}, and did not before"
 
     def might(self, name: str) -> Might:
         return True, True
@@ -150,14 +153,14 @@ class Rises(Condition):
 
     def compile(self, builder: Builder) -> Holds:
         outer, builder.used = builder.used, set()
-        level, changes = self.level.compile(builder), self.level.changes(builder)
+        measure = self.risen.level(builder)
         moved_by = [builder.slots[slot].might for slot in builder.used]
         builder.used |= outer
 
         def step(held: Any, facts: Facts) -> object:
-            change = changes(facts)
+            holds, change = measure(facts)
             facts.due[deadline] = None if change is None else change[0]
-            return [level(facts), "" if change is None else change[1]]
+            return [holds, "" if change is None else change[1]]
 
         deadline = builder.await_(self.key, lambda facts: str(facts.earlier(slot)[1]))
         slot = builder.remember(self.key, [False, ""], lambda name: any(might(name) for might in moved_by), step, at_deadline=deadline)

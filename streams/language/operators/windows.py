@@ -4,17 +4,15 @@ Windows are left-open: within d, seen from an instant, is what occurred after th
 interaction is out before it. With `.before` the present interaction is not in it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from schemas import money
-from streams.language.compile import Ageing, Builder, Change, Facts, Firing, Holds, Measure, Ratio
+from streams.language.compile import Builder, Exact, Facts, Firing, Holds, Leaving, Leavings, Measure, Ratio
 from streams.language.events import Event, Field
 from streams.language.expressions import Condition, Expression, Might, Tree
 from streams.language.numbers import Number
-
-ONE = Decimal(1)
 
 
 def _span(within: int | None) -> list[Any]:
@@ -59,17 +57,21 @@ class Count(Number):
         return builder.remember(f"count {within} {pattern.key}", [], lambda name: pattern.might(name)[0], step)
 
     def compile(self, builder: Builder) -> Measure:
+        plain = self.plain(builder)
+        return lambda facts: (plain(facts), 1)
+
+    def plain(self, builder: Builder) -> Callable[[Facts], int]:
         slot, within, earlier = self.slot(builder), self.within, self.event.earlier
         if within is None:
             if earlier:
-                return lambda facts: (Decimal(facts.earlier(slot)), 1)
-            return lambda facts: (Decimal(facts.memory[slot]), 1)
+                return lambda facts: int(facts.earlier(slot))
+            return lambda facts: int(facts.memory[slot])
 
-        def measure(facts: Facts) -> Ratio:
+        def number(facts: Facts) -> int:
             held = facts.earlier(slot) if earlier else facts.memory[slot]
-            return Decimal(len(held) - _aged(held, facts.now - within)), 1
+            return len(held) - _aged(held, facts.now - within)
 
-        return measure
+        return number
 
     def held(self, builder: Builder) -> Callable[[Facts], list[str]]:
         """A closure that gives the ids of those in the window."""
@@ -82,11 +84,11 @@ class Count(Number):
 
         return ids
 
-    def ageings(self, builder: Builder) -> list[Ageing]:
-        return [] if self.within is None else [_ageing(self.slot(builder), self.within, lambda held: held)]
-
-    def may_grow(self, builder: Builder) -> Holds:
-        return lambda facts: False
+    def leavings(self, builder: Builder) -> Leavings:
+        slot, within = self.slot(builder), self.within
+        if within is None:
+            return lambda facts: []
+        return lambda facts: [(at + within, by, 1) for at, by in facts.memory[slot] if at + within > facts.now]
 
 
 class Sum(Number):
@@ -132,39 +134,50 @@ class Sum(Number):
         return builder.remember(f"sum {within} {field.name} {pattern.key}", {}, lambda name: pattern.might(name)[0], step)
 
     def compile(self, builder: Builder) -> Measure:
-        slot, within, earlier, fixed, mean = self.slot(builder), self.within, self.field.event.earlier, self._currency(), self.mean
+        read, mean = self._reading(builder), self.mean
 
         def measure(facts: Facts) -> Ratio | None:
-            held = facts.earlier(slot) if earlier else facts.memory[slot]
-            total, number, *rest = held.get(facts.currency() if fixed is None else fixed, _NONE)
-            exact = Decimal(total)
-            if within is not None and rest:
-                gone = _aged(rest[0], facts.now - within)
-                if gone:
-                    exact, number = _less(exact, rest[0][:gone]), number - gone
-            if not mean:
-                return exact, 1
-            return (exact, number) if number else None
+            total, number = read(facts)
+            return (total, 1) if not mean else (total, number) if number else None
 
         return measure
+
+    def plain(self, builder: Builder) -> Callable[[Facts], Exact | None] | None:
+        if self.mean:
+            return None
+        read = self._reading(builder)
+        return lambda facts: read(facts)[0]
+
+    def _reading(self, builder: Builder) -> Callable[[Facts], tuple[Decimal, int]]:
+        """A closure that gives the sum and how many it is of."""
+        slot, within, earlier, fixed = self.slot(builder), self.within, self.field.event.earlier, self._currency()
+
+        def read(facts: Facts) -> tuple[Decimal, int]:
+            held = facts.earlier(slot) if earlier else facts.memory[slot]
+            total, number, *rest = held.get(facts.currency() if fixed is None else fixed, _NONE)
+            if within is None or not rest:
+                return Decimal(total), number
+            gone = _aged(rest[0], facts.now - within)
+            return (_less(Decimal(total), rest[0][:gone]), number - gone) if gone else (Decimal(total), number)
+
+        return read
 
     def _currency(self) -> str | None:
         """The currency it is read in; None: that of the interaction at hand."""
         return self.field.only_currency if self.is_money else ""
 
-    def ageings(self, builder: Builder) -> list[Ageing]:
-        if self.within is None:
-            return []
-        fixed = self._currency() or ""
-        return [_ageing(self.slot(builder), self.within, lambda held: held.get(fixed, _EMPTY)[2])]
-
-    def may_grow(self, builder: Builder) -> Holds | None:
+    def leavings(self, builder: Builder) -> Leavings | None:
         if self.mean:
             return None
-        if self.within is None:
-            return lambda facts: False
-        slot, fixed = self.slot(builder), self._currency() or ""
-        return lambda facts: any(entry[1][0] == "-" for entry in facts.memory[slot].get(fixed, _EMPTY)[2])
+        slot, within, fixed = self.slot(builder), self.within, self._currency() or ""
+        if within is None:
+            return lambda facts: []
+
+        def leavings(facts: Facts) -> list[Leaving]:
+            held = facts.memory[slot].get(fixed, _EMPTY)[2]
+            return [(at + within, by, Decimal(amount)) for at, amount, by in held if at + within > facts.now]
+
+        return leavings
 
 
 _NONE: list[Any] = ["0", 0]
@@ -199,16 +212,9 @@ class RisesTo(Condition):
         return self.counted.event.might(name)[0], True
 
     def compile(self, builder: Builder) -> Holds:
-        meets, number = self.counted.event.compile(builder), Decimal(self.number)
-        now, before = self.counted.compile(builder), Count(self.counted.event.before, self.counted.within).compile(builder)
-
-        def holds(facts: Facts) -> bool:
-            if not meets(facts):
-                return False
-            one, other = before(facts), now(facts)
-            return one is not None and other is not None and one[0] < number <= other[0]
-
-        return holds
+        meets, number = self.counted.event.compile(builder), self.number
+        now, before = self.counted.plain(builder), Count(self.counted.event.before, self.counted.within).plain(builder)
+        return lambda facts: meets(facts) and before(facts) < number <= now(facts)
 
     def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
         if self.counted.within is None:
@@ -234,15 +240,5 @@ def _aged(held: list[Any], horizon: int) -> int:
 
 def _less(total: Decimal, gone: list[Any]) -> Decimal:
     for entry in gone:
-        total = money.add(total, -Decimal(entry[1]))
+        total = money.add(total, Decimal(entry[1]).copy_negate())
     return total
-
-
-def _ageing(slot: int, within: int, entries: Callable[[Any], list[Any]]) -> Ageing:
-    def ageing(facts: Facts) -> Iterator[Change]:
-        for entry in entries(facts.memory[slot]):
-            leaves = entry[0] + within
-            if leaves > facts.now:
-                yield leaves, entry[-1]
-
-    return ageing
