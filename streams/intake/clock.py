@@ -43,7 +43,7 @@ def times(said: Interaction, appended_at: Instant, replayed: bool) -> tuple[Inst
     """When it occurred and when it was received.
 
     With `sentAt` the sender's clock is corrected: occurred = received - (sent - original). A difference of over a day is no skew but an
-    interaction that was kept and sent again later, so it is left alone.
+    interaction that was kept and sent again later, so it is left alone. In a replay only a recorded reception tells of the sender's clock.
     """
     received_at = appended_at
     if said.received_at is not None:
@@ -57,7 +57,7 @@ def times(said: Interaction, appended_at: Instant, replayed: bool) -> tuple[Inst
     occurred_at = instant(written)
     if occurred_at is None:
         return Refusal("bad_timestamp", "timestamp cannot be read as an instant")
-    if said.sent_at is not None:
+    if said.sent_at is not None and (said.received_at is not None or not replayed):
         corrected = _corrected(said, occurred_at, received_at)
         if isinstance(corrected, Refusal):
             return corrected

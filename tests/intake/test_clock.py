@@ -93,6 +93,13 @@ def test_what_was_kept_and_sent_again_later_is_not_moved() -> None:
     assert touch(timestamp=NOW - 3 * DAY, sentAt=NOW - 2 * DAY).occurred_at == NOW - 3 * DAY
 
 
+def test_replay_repeats_itself_whenever_it_is_run() -> None:
+    said = {"timestamp": NOW - HOUR, "sentAt": NOW - MINUTE}
+
+    assert touch(clock=REPLAY, **said).occurred_at == NOW - HOUR
+    assert touch(clock=REPLAY, receivedAt=NOW, **said).occurred_at == NOW - HOUR + MINUTE
+
+
 def test_clock_is_left_alone_without_sent_at() -> None:
     assert touch(timestamp=NOW - HOUR, receivedAt=NOW - MINUTE).occurred_at == NOW - HOUR
 
