@@ -72,7 +72,8 @@ def _pages(engine: Engine) -> Callable[..., Iterable[bytes]]:
 
     def page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/metrics":
-            return metrics(environ, start_response)
+            found: Iterable[bytes] = metrics(environ, start_response)
+            return found
         if environ["PATH_INFO"] == "/health":
             live = engine.alive()
             partitions = {f"{topic}[{partition}]": at._asdict() for (topic, partition), at in engine.progress().items()}

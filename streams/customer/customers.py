@@ -59,7 +59,7 @@ def rows_of(rows: Rows, canonicals: Sequence[bytes]) -> dict[bytes, FoldRow]:
 
 
 def forward(
-    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, fresh: list[Touch], time: Instant, again: bool
+    rows: Rows, rulebook: Rulebook, root: NodeKey, person: Person, before: FoldRow | None, fresh: list[Touch], time: Instant, again: bool
 ) -> Customer:
     """Fold what came (sorted) onto a customer's row, or the whole timeline again where it does not follow what is folded, or where told to."""
     newest = fresh[-1].occurred_at if fresh else 0

@@ -118,9 +118,12 @@ def _forward(
     again = bool(arrived.replaced) and not arrived.replaced.isdisjoint(fragments)
     fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
     if not fresh and not again:
-        if change.moved and before is not None and before.next_deadline is not None:
-            rows.put(DUE, partition_time.due_key(before.next_deadline, customers.subject(person.canonical)), change.root)
-        return None
+        deadline = before.next_deadline if before is not None else None
+        if not change.moved or deadline is None:
+            return None
+        if deadline > time.instant:  # It came from where time may have been behind: here its deadline waits, or is past already.
+            rows.put(DUE, partition_time.due_key(deadline, customers.subject(person.canonical)), change.root)
+            return None
     if len(fragments) > 1 and not again:
         again = _is_elsewhere(rows, fragments, arrived.uids)
     fresh.sort(key=lambda touch: touch.order)

@@ -1,31 +1,19 @@
-"""A person by its canonical identifier, from the rows as they stand.
+"""A person by its canonical identifier and its component's root, from the rows as they stand.
 
-The rule this module owns: it only reads; a person that is asked for is settled, and its root lies in the partition where its customer's rows lie.
+The rule this module owns: it only reads. A person's canonical identifier is a node of any partition; its customer's rows lie where its root does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from streams.boundary import Rows
-from streams.identity.component import COMPONENT, NODE, settled
+from streams.identity.component import COMPONENT, settled
 from streams.rows import NodeKey, Person
 
 
-def find(rows: Rows, canonicals: Iterable[NodeKey]) -> dict[NodeKey, Person]:
-    """The customers with these canonical keys; one whose root lies elsewhere, or who is no more, is left out."""
-    climbing = {canonical: canonical for canonical in canonicals}
-    roots: dict[NodeKey, NodeKey] = {}
-    while climbing:
-        nodes = rows.get(NODE, list(climbing.values()))
-        onward: dict[NodeKey, NodeKey] = {}
-        for (canonical, key), node in zip(climbing.items(), nodes, strict=True):
-            if node is None or node.parent is None:
-                roots[canonical] = key
-            elif rows.holds(node.parent):
-                onward[canonical] = node.parent
-        climbing = onward
-    components = rows.get(COMPONENT, list(roots.values()))
+def find(rows: Rows, roots: Mapping[NodeKey, NodeKey]) -> dict[NodeKey, Person]:
+    """The customers with these canonical keys (each with its root); who is no more, or not there, is left out."""
     found = {}
-    for canonical, component in zip(roots, components, strict=True):
+    for (canonical, _), component in zip(roots.items(), rows.get(COMPONENT, list(roots.values())), strict=True):
         for person in () if component is None else settled(component):
             if person.canonical == canonical:
                 found[canonical] = person
