@@ -69,7 +69,7 @@ anything = AnyInteraction()
 """Any interaction."""
 
 
-def count(interactions: Event, within: int | None = None) -> Count:
+def count(interactions: Condition, within: int | None = None) -> Count:
     """How many there were, over all time or within a duration; with `.before` without the present one."""
     return Count(interactions, within)
 

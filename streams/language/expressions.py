@@ -96,6 +96,10 @@ class Condition(Expression):
         """Whether an interaction with this event's name may make it hold, or not."""
         return EITHER
 
+    def may(self, name: str) -> bool:
+        """Whether an interaction with this event's name may make it hold."""
+        return self.might(name)[0]
+
     def level(self, builder: Builder) -> Level:
         """A closure that tells whether it holds and when time alone may next change that; never, where it says nothing else."""
         holds = self.compile(builder)
@@ -169,6 +173,17 @@ class Or(Condition):
     def level(self, builder: Builder) -> Level:
         return _joined([condition.level(builder) for condition in self.conditions], all_must=False)
 
+    def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
+        each = [(condition.compile(builder), condition.firings(builder)) for condition in self.conditions]
+        if not any(firings for _, firings in each):
+            return None
+
+        def first(facts: Facts) -> list[Firing]:
+            own = next((firings for holds, firings in each if holds(facts)), None)
+            return [by_itself(facts)] if own is None else own(facts)
+
+        return first
+
 
 class Not(Condition):
     """An interaction that is not such; of a level: that it does not hold."""
@@ -208,6 +223,12 @@ class Not(Condition):
 
     def firings(self, builder: Builder) -> None:
         return None
+
+
+def by_itself(facts: Facts) -> Firing:
+    """What occurs once, by the interaction at hand."""
+    assert facts.touch is not None
+    return Firing((facts.touch.id,), (facts.touch.id,))
 
 
 def _both(first: Holds, second: Holds) -> Holds:

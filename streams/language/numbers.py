@@ -51,6 +51,9 @@ class Number(Expression):
         """The comparison; numbers with a meaning of their own may have another."""
         return Compare(sign, self, lift(other))
 
+    def __radd__(self, other: "Number | int | Decimal") -> "Number":
+        return Arithmetic("+", lift(other), self)
+
     def __add__(self, other: "Number | int | Decimal") -> "Number":
         return Arithmetic("+", self, lift(other))
 

@@ -16,7 +16,7 @@ from streams.language import check
 from streams.language.compile import Builder, Facts, Firing, Holds, Level, Step
 from streams.language.declare import Declaration, Journey, Moment, Segment
 from streams.language.events import Event
-from streams.language.expressions import Condition, Expression, Tree, walk
+from streams.language.expressions import Condition, Expression, Tree, by_itself, walk
 from streams.language.numbers import lift
 from streams.language.operators.crossings import Balance
 from streams.language.sentences import Sentence, sentence
@@ -153,9 +153,7 @@ def _firings(when: Condition, builder: Builder) -> Firings:
         if facts.touch is None:
             by = (setters[facts.fired](facts),)
             return [Firing(by, by)]
-        if own is not None:
-            return own(facts)
-        return [Firing((facts.touch.id,), (facts.touch.id,))]
+        return [by_itself(facts)] if own is None else own(facts)
 
     return firings
 

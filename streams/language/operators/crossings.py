@@ -6,15 +6,17 @@ x = log2(v1 / v2) / (1 / h1 - 1 / h2) after the instant at which they have the v
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level
-from streams.language.expressions import Condition, Expression, Might, Tree
+from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level, Measure
+from streams.language.expressions import Condition, Expression, Might, Tree, place
+from streams.language.numbers import Number
 
 Worth = Mapping[Condition, int]
 
 
-class Balance(Expression):
+class Balance(Number):
     """An account that events fill or draw on and that halves within each half-life; it never goes below zero."""
 
     def __init__(self, name: str, half_life: int, plus: Worth, minus: Worth | None = None) -> None:
@@ -51,8 +53,16 @@ class Balance(Expression):
 
         return builder.remember(self.key, [0.0, 0, ""], lambda name: any(event.might(name)[0] for event, _, _ in entries), step)
 
-    def __gt__(self, other: "Balance | int") -> Condition:
-        return Exceeds(self, other)
+    def compile(self, builder: Builder) -> Measure:
+        slot, half_life = self.slot(builder), self.half_life
+        return lambda facts: (Decimal(f"{decayed(facts.memory[slot], half_life, facts.now):.2f}"), 1)
+
+    def compared(self, sign: str, other: Number | int | Decimal) -> Condition:
+        if sign == ">" and isinstance(other, Balance | int):
+            return Exceeds(self, other)
+        if sign == "<" and isinstance(other, Balance):
+            return Exceeds(other, self)
+        raise TypeError(f"{place()}: a balance is compared with > or <, with another balance or a whole number")
 
 
 def decayed(held: Any, half_life: int, now: int) -> float:

@@ -24,29 +24,29 @@ def _words(within: int | None) -> str:
 
 
 class Count(Number):
-    """How many there were; at most the window's length ago where there is one."""
+    """How many there were; at most the window's length ago where there is one. `earlier`: without the present interaction."""
 
-    def __init__(self, event: Event, within: int | None = None, ids: bool = False) -> None:
+    def __init__(self, counted: Condition, within: int | None = None, earlier: bool = False) -> None:
         super().__init__()
-        self.event, self.within, self.ids = event, within, ids
+        self.pattern = counted.pattern() if isinstance(counted, Event) else counted
+        self.earlier = earlier or (isinstance(counted, Event) and counted.earlier)
+        self.within = within
 
     def tree(self) -> Tree:
-        return ["count", self.event.tree(), *_span(self.within)]
+        return ["count", ["before", self.pattern.tree()] if self.earlier else self.pattern.tree(), *_span(self.within)]
 
     def parts(self) -> Sequence[Expression]:
-        return (self.event,)
+        return (self.pattern,)
 
     def words(self) -> str:
-        return f"number of {self.event.words()}{_words(self.within)}"
+        return f"number of {'earlier ' if self.earlier else ''}{self.pattern.words()}{_words(self.within)}"
 
     def slot(self, builder: Builder) -> int:
         """Where it is remembered: over all time an int, within a window [instant, id] ascending."""
-        pattern, within = self.event.pattern(), self.within
+        pattern, within = self.pattern, self.within
         meets = pattern.compile(builder)
         if within is None:
-            return builder.remember(
-                f"count {pattern.key}", 0, lambda name: pattern.might(name)[0], lambda held, facts: held + 1 if meets(facts) else held
-            )
+            return builder.remember(f"count {pattern.key}", 0, pattern.may, lambda held, facts: held + 1 if meets(facts) else held)
 
         def step(held: Any, facts: Facts) -> object:
             if not meets(facts):
@@ -54,14 +54,14 @@ class Count(Number):
             assert facts.touch is not None
             return [*held[_aged(held, facts.now - within) :], [facts.now, facts.touch.id]]
 
-        return builder.remember(f"count {within} {pattern.key}", [], lambda name: pattern.might(name)[0], step)
+        return builder.remember(f"count {within} {pattern.key}", [], pattern.may, step)
 
     def compile(self, builder: Builder) -> Measure:
         plain = self.plain(builder)
         return lambda facts: (plain(facts), 1)
 
     def plain(self, builder: Builder) -> Callable[[Facts], int]:
-        slot, within, earlier = self.slot(builder), self.within, self.event.earlier
+        slot, within, earlier = self.slot(builder), self.within, self.earlier
         if within is None:
             if earlier:
                 return lambda facts: int(facts.earlier(slot))
@@ -75,14 +75,9 @@ class Count(Number):
 
     def held(self, builder: Builder) -> Callable[[Facts], list[str]]:
         """A closure that gives the ids of those in the window."""
-        slot, within, earlier = self.slot(builder), self.within, self.event.earlier
+        slot, within = self.slot(builder), self.within
         assert within is not None
-
-        def ids(facts: Facts) -> list[str]:
-            held = facts.earlier(slot) if earlier else facts.memory[slot]
-            return [entry[1] for entry in held[_aged(held, facts.now - within) :]]
-
-        return ids
+        return lambda facts: [by for _, by in facts.memory[slot][_aged(facts.memory[slot], facts.now - within) :]]
 
     def leavings(self, builder: Builder) -> Leavings:
         slot, within = self.slot(builder), self.within
@@ -131,7 +126,7 @@ class Sum(Number):
                 after = [money.text(left), after[1] - gone, [*kept[gone:], [facts.now, money.text(said), facts.touch.id]]]
             return {**held, currency: after}
 
-        return builder.remember(f"sum {within} {field.name} {pattern.key}", {}, lambda name: pattern.might(name)[0], step)
+        return builder.remember(f"sum {within} {field.name} {pattern.key}", {}, pattern.may, step)
 
     def compile(self, builder: Builder) -> Measure:
         read, mean = self._reading(builder), self.mean
@@ -209,11 +204,11 @@ class RisesTo(Condition):
         return f"{self.counted.words()} rises to {self.number}"
 
     def might(self, name: str) -> Might:
-        return self.counted.event.might(name)[0], True
+        return self.counted.pattern.might(name)[0], True
 
     def compile(self, builder: Builder) -> Holds:
-        meets, number = self.counted.event.compile(builder), self.number
-        now, before = self.counted.plain(builder), Count(self.counted.event.before, self.counted.within).plain(builder)
+        meets, number = self.counted.pattern.compile(builder), self.number
+        now, before = self.counted.plain(builder), Count(self.counted.pattern, self.counted.within, earlier=True).plain(builder)
         return lambda facts: meets(facts) and before(facts) < number <= now(facts)
 
     def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:

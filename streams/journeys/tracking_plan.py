@@ -1,0 +1,32 @@
+"""The events that the brand's touchpoints send, and what each carries: a rule that names another, near one of these, is taken for a slip."""
+
+from schemas.interaction import EVENTS
+
+PLAN: dict[str, tuple[str, ...]] = {
+    "Page Viewed": ("url", "title"),
+    "Screen Viewed": ("name",),
+    "Product Viewed": ("sku", "price", "currency"),
+    "Product Added": ("sku", "price", "currency", "quantity"),
+    "Checkout Started": ("revenue", "currency"),
+    "Order Completed": ("revenue", "currency", "products"),
+    "Order Cancelled": ("revenue", "currency"),
+    "Order Refunded": ("revenue", "currency"),
+    "Lead Captured": ("form",),
+    "Identify": (),
+    "Email Opened": ("campaign",),
+    "Email Clicked": ("campaign", "url"),
+    "Call Started": (),
+    "Call Ended": (),
+    "Case Opened": ("kind",),
+    "Case Updated": (),
+    "Case Solved": (),
+    "Survey Answered": ("score",),
+    "Delivery Failed": ("carrier",),
+    "Device Reported": ("status",),
+    "Review Posted": ("stars",),
+    "Store Visited": ("store",),
+    "Consent Changed": (),
+}
+"""Each event's name, and its properties."""
+
+KNOWN_EVENTS = frozenset(PLAN) | frozenset(EVENTS)
