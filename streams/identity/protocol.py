@@ -296,7 +296,7 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             after = _resolve(work, root, conflicts)
             component = work.component(root)
         cause = story.cause
-        if after is not story.before and set(after) != set(story.before):
+        if after != story.before and set(after) != set(story.before):
             component.floor += 1
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, decode_touch(story.news.touch).id)

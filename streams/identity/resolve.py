@@ -64,6 +64,8 @@ def resolve(component: Component, policy: Policy) -> Resolved:
     if len(component.members) == 1:
         people = [_person(list(component.members), component)]
         return Resolved(tuple(people), tuple(_generic(component, types)))
+    if _is_undisputed(component, policy, types):
+        return Resolved((_person(list(component.members), component),), ())
     refused = _generic(component, types)
     people = []
     for members, links in _parts(component.members, _live(component, types, refused)):
@@ -73,6 +75,24 @@ def resolve(component: Component, policy: Policy) -> Resolved:
             refused.append(Refused("component_frozen", least, least, types[least[0]].name, None))
         people += [_person(group, component) for group in _kruskal(members, links, component, policy, types, refused)]
     return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
+
+
+def _is_undisputed(component: Component, policy: Policy, types: Sequence[IdentifierType]) -> bool:
+    """Whether the least member is linked to each of the others and no rule can have a say: then all are one person, which most components are."""
+    members, edges = component.members, component.edges
+    if component.generic or component.cannot or len(members) > policy.component_members_max:
+        return False
+    hub = min(members)
+    counts: dict[int, int] = {}
+    for member in members:
+        code = member[0]
+        kind = types[code]
+        counts[code] = counts.get(code, 0) + 1
+        if kind.expires_hours is not None or (kind.limit is not None and counts[code] > kind.limit):
+            return False
+        if member != hub and hub + member not in edges:
+            return False
+    return True
 
 
 def _person(members: list[NodeKey], component: Component) -> Person:
