@@ -43,7 +43,7 @@ def dead_letter(record: Record, refusal: Refusal, received_at: Instant, topic: s
     )
     return Outgoing(
         topics.DEAD_LETTERS,
-        blake2b(place.encode(), digest_size=_KEY_BYTES).digest(),
+        blake2b(place.encode(), digest_size=_KEY_BYTES).hexdigest().encode(),
         wire.encode(letter),
         wire.cloud_event_headers(place, topics.DEAD_LETTERS, SOURCE, written, trace_parent(record.headers)),
     )

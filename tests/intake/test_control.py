@@ -44,7 +44,7 @@ def test_dead_letter_is_a_cloud_event() -> None:
     (outgoing,) = decide(Record(b"oops", (("traceparent", TRACE),))).send
     headers = dict(outgoing.headers)
 
-    event = from_binary(KafkaMessage(headers=headers, key=None, value=outgoing.value or b""), JSONFormat())
+    event = from_binary(KafkaMessage(headers=headers, key=outgoing.key, value=outgoing.value or b""), JSONFormat())
 
     assert event.get_id() == "journey.interactions.v1-2-77"
     assert event.get_type() == topics.DEAD_LETTERS
@@ -59,7 +59,7 @@ def test_key_of_a_dead_letter_says_nothing_of_a_person() -> None:
     assert len(keys) == 1
     (here,) = keys
     assert here is not None
-    assert len(here) == 16
+    assert len(here) == 32
     assert decide(Record(b"oops", offset=78)).send[0].key != here
 
 

@@ -83,6 +83,26 @@ def test_touch_of_the_least_interaction_has_plain_defaults() -> None:
     assert least.replayed is False
 
 
+def test_what_common_clients_send_is_understood() -> None:
+    library = {"library": {"name": "analytics-python", "version": "2.4.0"}}
+    segment = touch(
+        anonymousId=None, integrations={}, context=library, timestamp="2026-03-01T08:59:59.123456+00:00", writeKey="k", version=2
+    )
+    node = touch(_metadata={"nodeVersion": "22"}, context=library, integrations={"All": True}, timestamp="2026-03-01T08:59:59.123Z")
+    rudder = touch(
+        type="identify",
+        event=None,
+        channel="server",
+        originalTimestamp="2026-03-01T08:59:58Z",
+        sentAt="2026-03-01T09:00:00Z",
+        context={"traits": {"email": "ann@shop.co.uk", "address": {"city": "Leeds"}}},
+        userProperties=None,
+    )
+
+    assert (segment.occurred_at, node.occurred_at) == (NOW - 876_544, NOW - 877_000)
+    assert (rudder.occurred_at, rudder.identifiers) == (NOW - 2_000_000, (("user_id", "42"), ("email", "ann@shop.co.uk")))
+
+
 def test_language_and_timezone_are_taken_from_the_context_where_nothing_better_is_said() -> None:
     context = {"locale": "en-GB", "timezone": "Europe/London"}
 
