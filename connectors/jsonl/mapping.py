@@ -15,6 +15,8 @@ _NUMBER_UNITS = ((100_000_000_000_000, 1), (100_000_000_000, 1_000))
 """A timestamp in numbers is read by its size: microseconds, milliseconds, else seconds."""
 _NUMERIC_LENGTHS = (10, 13, 16)
 """A text of so many digits is such a number."""
+_EARLIEST = 946_684_800_000_000
+"""2000-01-01T00:00:00Z: what is older is refused as `too_old`, so it does not keep time from moving on."""
 
 
 class _Glance(Struct, rename="camel"):
@@ -47,11 +49,12 @@ def interaction(line: bytes) -> Ready | Refused:
 
 
 def occurred_at(line: bytes) -> int | None:
-    """When a line says that it occurred (microseconds UTC); None where it says no instant."""
+    """When a line says that it occurred (microseconds UTC); None where it says no instant, or one at which nothing is taken in."""
     try:
-        return _instant(_WHEN.decode(line))
+        said = _instant(_WHEN.decode(line))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return None if said is None or said < _EARLIEST else said
 
 
 def _is_json(line: bytes) -> bool:

@@ -94,6 +94,12 @@ def test_the_original_timestamp_stands_in_for_a_missing_one(tmp_path: Path) -> N
     assert one.occurred_at == 1_767_225_600_000_000
 
 
+def test_what_is_too_old_to_be_taken_in_does_not_hold_time_back(tmp_path: Path) -> None:
+    _map(tmp_path, b'{"userId":"1","timestamp":"1970-01-01T00:00:00Z"}\n{"userId":"1","timestamp":"2000-01-01T00:00:00Z"}')
+
+    assert list(READER.times(tmp_path / "lines.jsonl")) == [None, 946_684_800_000_000]
+
+
 def test_a_line_beyond_a_records_limit_is_refused_and_cut(tmp_path: Path) -> None:
     line = b'{"userId":"' + b"x" * (3 * RECORD_BYTES_MAX) + b'"}'
 
