@@ -5,7 +5,6 @@ The rule this module owns: an account is never an identifier of a person, and a 
 
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
-from typing import Any
 
 from streams.intake.envelope import Envelope
 
@@ -68,13 +67,13 @@ def account(said: Envelope) -> str | None:
     return None if named is None else str(named).strip() or None
 
 
-def in_context(context: Mapping[str, Any], name: str) -> str | None:
+def in_context(context: Mapping[str, object], name: str) -> str | None:
     """A text in `context`; None where there is none."""
     value = context.get(name)
     return value if isinstance(value, str) else None
 
 
-def _take(part: Mapping[str, Any], table: Mapping[str, str], found: list[tuple[str, str]]) -> None:
+def _take(part: Mapping[str, object], table: Mapping[str, str], found: list[tuple[str, str]]) -> None:
     for name, kind in table.items():
         if name in part:
             value = part[name]
