@@ -1,0 +1,174 @@
+"""People from evidence: each rule of the policy, one at a time."""
+
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from streams.identity.component import Component, forbid, pair, witness
+from streams.identity.policy import Policy
+from streams.identity.resolve import Refused, Resolved, resolve
+from streams.instants import DAY, HOUR
+from streams.journeys.identity_policy import identity_policy
+from streams.rows import NodeKey
+
+POLICY = identity_policy(b"s")
+USER, CRM, EMAIL, LOYALTY, PHONE, DEVICE, COOKIE, CASE, SESSION = range(9)
+
+
+def key(code: int, number: int = 1) -> NodeKey:
+    return bytes([code]) + number.to_bytes(15, "big")
+
+
+def evidence(*touches: tuple[int, Iterable[NodeKey]]) -> Component:
+    component = Component(set())
+    for occurred_at, keys in touches:
+        ids = tuple(sorted(keys))
+        component.members |= set(ids)
+        witness(component, ids, occurred_at)
+    return component
+
+
+def groups(resolved: Resolved) -> list[set[NodeKey]]:
+    return [set(person.members) for person in resolved.people]
+
+
+def rules(resolved: Resolved) -> list[str]:
+    return [refused.rule for refused in resolved.refused]
+
+
+def who(component: Component, policy: Policy = POLICY) -> list[set[NodeKey]]:
+    return groups(resolve(component, policy))
+
+
+def test_linked_identifiers_are_one_person_under_the_lowest() -> None:
+    resolved = resolve(evidence((5, [key(EMAIL), key(COOKIE)]), (6, [key(USER), key(EMAIL)])), POLICY)
+
+    assert [person.canonical for person in resolved.people] == [key(USER)]
+    assert resolved.people[0].members == (key(USER), key(EMAIL), key(COOKIE))
+    assert resolved.people[0].fragments == (key(USER), key(EMAIL))
+    assert resolved.refused == ()
+
+
+def test_two_logins_are_two_people() -> None:
+    component = evidence((1, [key(USER, 1), key(EMAIL)]), (2, [key(USER, 2), key(EMAIL)]))
+
+    resolved = resolve(component, POLICY)
+
+    assert groups(resolved) == [{key(USER, 1), key(EMAIL)}, {key(USER, 2)}]
+    assert resolved.refused == (Refused("limit", key(USER, 2), key(EMAIL), "user_id", 2),)
+
+
+def test_the_older_strong_link_holds() -> None:
+    assert who(evidence((9, [key(USER, 1), key(EMAIL)]), (2, [key(USER, 2), key(EMAIL)]))) == [{key(USER, 1)}, {key(USER, 2), key(EMAIL)}]
+
+
+def test_a_contested_cookie_goes_to_the_latest_the_first_or_nobody() -> None:
+    component = evidence((1 * HOUR, [key(USER, 1), key(COOKIE)]), (9 * HOUR, [key(USER, 2), key(COOKIE)]))
+    first = structs.replace(POLICY, contested="first")
+    nobody = structs.replace(POLICY, contested="none")
+
+    assert who(component) == [{key(USER, 1)}, {key(USER, 2), key(COOKIE)}]
+    assert who(component, first) == [{key(USER, 1), key(COOKIE)}, {key(USER, 2)}]
+    assert who(component, nobody) == [{key(USER, 1)}, {key(USER, 2)}, {key(COOKIE)}]
+    assert rules(resolve(component, POLICY)) == ["weak_between_known"]
+
+
+def test_a_weak_link_never_joins_two_known_people() -> None:
+    component = evidence((1, [key(EMAIL, 1), key(DEVICE)]), (2, [key(PHONE, 1), key(DEVICE)]))
+
+    assert len(who(component)) == 2
+
+
+def test_a_sixth_address_within_a_year_is_another_person() -> None:
+    year = evidence(*[(number * DAY, [key(USER), key(EMAIL, number)]) for number in range(6)])
+    longer = evidence(*[(number * 100 * DAY, [key(USER), key(EMAIL, number)]) for number in range(6)])
+
+    assert len(who(year)) == 2
+    assert rules(resolve(year, POLICY)) == ["limit"]
+    assert len(who(longer)) == 1
+
+
+def test_a_window_counts_back_from_the_newest_touch() -> None:
+    component = evidence(*[(number * DAY, [key(USER), key(EMAIL, number)]) for number in range(6)])
+    assert len(who(component)) == 2
+
+    witness(component, (key(USER),), 366 * DAY)
+
+    assert len(who(component)) == 1
+
+
+def test_a_cookie_of_others_moves_no_window() -> None:
+    component = evidence(*[(number * DAY, [key(USER), key(EMAIL, number)]) for number in range(6)])
+    later = evidence((9 * DAY, [key(USER), key(COOKIE)]), (800 * DAY, [key(USER, 2), key(COOKIE)]))
+    component.members |= later.members
+    component.edges |= later.edges
+    component.fragments |= {key(USER, 2): 800 * DAY, key(USER): 9 * DAY}
+
+    assert sum(len(group & {key(EMAIL, number) for number in range(6)}) == 5 for group in who(component)) == 1
+
+
+def test_a_generic_identifier_links_nobody() -> None:
+    component = evidence((1, [key(USER, 1), key(PHONE)]), (2, [key(USER, 2), key(PHONE)]))
+    component.generic.add(key(PHONE))
+
+    resolved = resolve(component, POLICY)
+
+    assert groups(resolved) == [{key(USER, 1)}, {key(USER, 2)}, {key(PHONE)}]
+    assert rules(resolved) == ["generic"]
+
+
+def test_a_pair_kept_apart_is_not_joined_by_a_detour() -> None:
+    component = evidence((1, [key(EMAIL), key(LOYALTY)]), (2, [key(EMAIL), key(PHONE)]))
+    forbid(component, pair(key(LOYALTY), key(PHONE)), 1, True)
+
+    resolved = resolve(component, POLICY)
+
+    assert groups(resolved) == [{key(EMAIL), key(LOYALTY)}, {key(PHONE)}]
+    assert rules(resolved) == ["cannot_link"]
+
+
+def test_the_newest_command_holds_in_whatever_order_they_come() -> None:
+    early = evidence((1, [key(EMAIL), key(PHONE)]))
+    late = evidence((1, [key(EMAIL), key(PHONE)]))
+    both = pair(key(EMAIL), key(PHONE))
+
+    assert forbid(early, both, 1, True) and forbid(early, both, 2, False)
+    assert forbid(late, both, 2, False) and not forbid(late, both, 1, True)
+
+    assert who(early) == who(late) == [{key(EMAIL), key(PHONE)}]
+
+
+def test_a_session_links_only_within_its_lifetime() -> None:
+    hours = [(0, key(COOKIE, 1)), (24 * HOUR, key(COOKIE, 2)), (25 * HOUR, key(COOKIE, 3))]
+    component = evidence(*[(occurred_at, [cookie, key(SESSION)]) for occurred_at, cookie in hours])
+
+    assert who(component) == [{key(COOKIE, 1), key(COOKIE, 2), key(SESSION)}, {key(COOKIE, 3)}]
+
+
+def test_a_late_earlier_sighting_moves_the_lifetime() -> None:
+    component = evidence((30 * HOUR, [key(COOKIE, 1), key(SESSION)]), (0, [key(COOKIE, 2), key(SESSION)]))
+
+    assert who(component) == [{key(COOKIE, 1)}, {key(COOKIE, 2), key(SESSION)}]
+
+
+def test_a_component_above_the_cap_is_frozen_as_its_oldest_links_were() -> None:
+    capped = structs.replace(POLICY, component_members_max=4)
+    component = evidence(*[(number, [key(LOYALTY, 1), key(COOKIE, number)]) for number in range(1, 7)])
+
+    resolved = resolve(component, capped)
+
+    assert groups(resolved)[0] == {key(LOYALTY, 1), key(COOKIE, 1), key(COOKIE, 2), key(COOKIE, 3)}
+    assert len(resolved.people) == 4
+    assert rules(resolved) == ["component_frozen"]
+
+
+def test_identifiers_joined_only_through_a_generic_one_freeze_nobody() -> None:
+    capped = structs.replace(POLICY, component_members_max=4)
+    component = evidence(
+        *[(1, [key(USER, number), key(EMAIL, number)]) for number in range(5)],
+        (2, [key(USER, 1), key(PHONE)]),
+        (2, [key(USER, 2), key(PHONE)]),
+    )
+    component.generic.add(key(PHONE))
+
+    assert "component_frozen" not in rules(resolve(component, capped))
