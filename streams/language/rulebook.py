@@ -16,6 +16,7 @@ from streams.language import check
 from streams.language.compile import Builder, Facts, Firing, Holds, Level, Step
 from streams.language.declare import Declaration, Journey, Moment, Segment
 from streams.language.events import Event
+from streams.language.explain import Why, explained
 from streams.language.expressions import Condition, Expression, Tree, by_itself, walk
 from streams.language.numbers import lift
 from streams.language.operators.crossings import Balance
@@ -96,7 +97,7 @@ class Rulebook:
             for part in walk(whole)
             if isinstance(part, Event)
         )
-        self._slots, self._rules = builder.slots, rules
+        self._builder, self._slots, self._rules = builder, builder.slots, rules
         self._plans = {name: self._planned(name) for name in self.names}
         self._other = self._planned("")
         self.at_deadline = tuple(self._struck(deadline) for deadline in range(len(self.setters)))
@@ -104,6 +105,11 @@ class Rulebook:
     def plan(self, event: str) -> Plan:
         """What an interaction with this event's name has to be shown to."""
         return self._plans.get(event, self._other)
+
+    def why(self, name: str, facts: Facts) -> list[Why]:
+        """Why the rules of this name hold as of the facts, or why not: of a journey one for each transition; empty where there is none."""
+        whens = [part for each in self.declarations if each.name == name for part in each.parts() if isinstance(part, Condition)]
+        return [explained(when, self._builder)(facts) for when in whens]
 
     def _planned(self, name: str) -> Plan:
         steps = ((index, slot.step) for index, slot in enumerate(self._slots) if slot.might(name))
