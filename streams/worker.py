@@ -3,6 +3,7 @@
 It opens /metrics (Prometheus) and /health on loopback where a port is set: 200 while every partition with lag moves, else 503.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -20,6 +21,7 @@ from streams.settings import Settings
 
 def run(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean stop. Raises SystemExit with the reason where the engine gave up."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     engine = app.build(settings)
     engine.on_commit(_counting())
     with _Web(settings, engine):
