@@ -12,8 +12,9 @@ from streams.rows import NodeKey, Person
 
 def find(rows: Rows, roots: Mapping[NodeKey, NodeKey]) -> dict[NodeKey, Person]:
     """The customers with these canonical keys (each with its root); who is no more, or not there, is left out."""
+    components = rows.get(COMPONENT, list(roots.values()))
     found = {}
-    for (canonical, _), component in zip(roots.items(), rows.get(COMPONENT, list(roots.values())), strict=True):
+    for canonical, component in zip(roots, components, strict=True):
         for person in () if component is None else settled(component):
             if person.canonical == canonical:
                 found[canonical] = person

@@ -75,30 +75,13 @@ def _connected(nodes, edges):
 
 
 def _kruskal(part, edges, policy, row, first, last, newest, apart):
-    cap = policy["component_members_max"]
-    if len(part) > cap:
-        kept, joined = set(), set()
-        for edge in sorted(edges, key=lambda edge: (first[edge], edge)):
-            joined |= set(edge)
-            if len(joined) > cap:
-                break
-            kept.add(edge)
-        edges = kept
-    strong_edges = {edge for edge in edges if all(row(end)["strength"] != "weak" for end in edge)}
-    around = {key: close for close in _connected(part, strong_edges) for key in close}
-
-    def counts(key):
-        if not row(key).get("limit"):
-            return False
-        now = max((newest[near] for near in (part if weak(key) else around[key]) if near in newest), default=0)
-        seen = [last[edge] for edge in edges if key in edge] + ([newest[key]] if key in newest else [])
-        return not row(key).get("window") or max(seen, default=now) >= now - row(key)["window"]
+    if len(part) > policy["component_members_max"]:
+        edges = _oldest(edges, first, policy["component_members_max"])
+    counted = _counted(part, edges, row, last, newest)
+    clusters = [{key} for key in part]
 
     def weak(key):
         return row(key)["strength"] == "weak"
-
-    counted = {key for key in part if counts(key)}
-    clusters = [{key} for key in part]
 
     def holding(key):
         return next(cluster for cluster in clusters if key in cluster)
@@ -106,15 +89,9 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
     def known(cluster):
         return any(not weak(key) for key in cluster)
 
-    def over_limit(cluster):
-        tally = defaultdict(int)
-        for key in cluster & counted:
-            tally[key[0]] += 1
-        return any(count > row(bytes([place]))["limit"] for place, count in tally.items())
-
     def link(edge, through_weak):
         left, right = holding(edge[0]), holding(edge[1])
-        if left is right or (through_weak and known(left) and known(right)) or over_limit(left | right):
+        if left is right or (through_weak and known(left) and known(right)) or _over_limit((left | right) & counted, row):
             return
         if any(frozenset(two) in apart for two in product(left, right)):
             return
@@ -139,3 +116,36 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
     for edge in sorted(through, key=order):
         link(edge, True)
     return clusters
+
+
+def _oldest(edges, first, members_max):
+    kept, joined = set(), set()
+    for edge in sorted(edges, key=lambda edge: (first[edge], edge)):
+        joined |= set(edge)
+        if len(joined) > members_max:
+            break
+        kept.add(edge)
+    return kept
+
+
+def _counted(part, edges, row, last, newest):
+    """Those that count against their limit: seen within its window before the newest touch among those that strong links connect."""
+    strong_edges = {edge for edge in edges if all(row(end)["strength"] != "weak" for end in edge)}
+    around = {key: close for close in _connected(part, strong_edges) for key in close}
+    counted = set()
+    for key in part:
+        if not row(key).get("limit"):
+            continue
+        near = part if row(key)["strength"] == "weak" else around[key]
+        now = max((newest[other] for other in near if other in newest), default=0)
+        seen = [last[edge] for edge in edges if key in edge] + ([newest[key]] if key in newest else [])
+        if not row(key).get("window") or max(seen, default=now) >= now - row(key)["window"]:
+            counted.add(key)
+    return counted
+
+
+def _over_limit(counted, row):
+    tally = defaultdict(int)
+    for key in counted:
+        tally[key[0]] += 1
+    return any(count > row(bytes([place]))["limit"] for place, count in tally.items())
