@@ -132,7 +132,11 @@ def copied(state: State) -> State:
 
 def next_deadline(state: State) -> int | None:
     """The earliest instant at which time alone may change the state."""
-    return min((due for due in state.due if due is not None), default=None)
+    earliest: int | None = None
+    for due in state.due:
+        if due is not None and (earliest is None or due < earliest):
+            earliest = due
+    return earliest
 
 
 def follows(state: State, touch: Touch) -> bool:

@@ -27,7 +27,9 @@ Level = Callable[["Facts"], "tuple[bool, Change | None]"]
 Leaving = tuple[int, str, Exact]
 """When something leaves a window, the id of the interaction, and by how much the number falls with it."""
 Leavings = Callable[["Facts"], list[Leaving]]
-"""All that windows hold, ascending by when it leaves."""
+"""What leaves windows next, ascending: so much of it as LEAVINGS_MAX of each window."""
+LEAVINGS_MAX = 8
+"""How many leavings are looked through for the one that turns a comparison; where none does, the last of them is awaited all the same."""
 
 
 class Placed(Protocol):

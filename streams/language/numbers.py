@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
-from streams.language.compile import Builder, Change, Exact, Facts, Holds, Leavings, Level, Measure, Ratio
+from streams.language.compile import LEAVINGS_MAX, Builder, Change, Exact, Facts, Holds, Leavings, Level, Measure, Ratio
 from streams.language.expressions import Condition, Expression, Tree
 
 
@@ -28,8 +28,12 @@ class Number(Expression):
         return None
 
     def leavings(self, builder: Builder) -> Leavings | None:
-        """What leaves its windows, and by how much it falls with that; None where that cannot be told."""
+        """What leaves its windows next, and by how much it falls with that; None where that cannot be told."""
         return None
+
+    def may_rise(self, builder: Builder) -> Holds:
+        """Whether anything that leaves its windows makes it rise."""
+        return lambda facts: True
 
     def __ge__(self, other: "Number | int | Decimal") -> Condition:
         return self.compared(">=", other)
@@ -100,6 +104,9 @@ class Constant(Number):
     def leavings(self, builder: Builder) -> Leavings:
         return lambda facts: []
 
+    def may_rise(self, builder: Builder) -> Holds:
+        return lambda facts: False
+
 
 class Compare(Condition):
     """One number against another; false where either is none."""
@@ -141,23 +148,23 @@ class Compare(Condition):
         leaving, fixed = self.left.leavings(builder), self.right.leavings(builder)
         if left is None or right is None or leaving is None or fixed is None or not isinstance(self.right, Constant):
             return super().level(builder)
-        compare, grows_only = self.OPERATORS[self.sign], self.sign in (">=", ">")
+        compare, may_rise = self.OPERATORS[self.sign], self.left.may_rise(builder) if self.sign in (">=", ">") else None
 
         def level(facts: Facts) -> tuple[bool, Change | None]:
             number, limit = left(facts), right(facts)
             if number is None or limit is None:
                 return False, None
             present = compare(number, limit)
-            found = leaving(facts)
-            if grows_only and not present and not any(fall < 0 for _, _, fall in found):
+            if may_rise is not None and not present and not may_rise(facts):
                 return present, None
+            found = leaving(facts)
             for place, (instant, by, fall) in enumerate(found):
                 number = money.add(number, _minus(fall))
                 if place + 1 < len(found) and found[place + 1][0] == instant:
                     continue
                 if compare(number, limit) != present:
                     return present, (instant, by)
-            return present, None
+            return present, found[-1][:2] if len(found) >= LEAVINGS_MAX else None
 
         return level
 
@@ -215,8 +222,14 @@ class Arithmetic(Number):
         if left is None or right is None or self.sign not in ("+", "-"):
             return None
         if self.sign == "+":
-            return lambda facts: sorted(left(facts) + right(facts))
-        return lambda facts: sorted(left(facts) + [(instant, by, _minus(fall)) for instant, by, fall in right(facts)])
+            return lambda facts: sorted(left(facts) + right(facts))[:LEAVINGS_MAX]
+        return lambda facts: sorted(left(facts) + [(instant, by, _minus(fall)) for instant, by, fall in right(facts)])[:LEAVINGS_MAX]
+
+    def may_rise(self, builder: Builder) -> Holds:
+        if self.sign != "+":
+            return super().may_rise(builder)
+        left, right = self.left.may_rise(builder), self.right.may_rise(builder)
+        return lambda facts: left(facts) or right(facts)
 
 
 def _times(one: Exact, other: Exact) -> Exact:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
-from streams.language.compile import Builder, Exact, Facts, Firing, Holds, Leaving, Leavings, Measure, Ratio
+from streams.language.compile import LEAVINGS_MAX, Builder, Exact, Facts, Firing, Holds, Leaving, Leavings, Measure, Ratio
 from streams.language.events import Event, Field
 from streams.language.expressions import Condition, Expression, Might, Tree
 from streams.language.numbers import Number
@@ -83,7 +83,16 @@ class Count(Number):
         slot, within = self.slot(builder), self.within
         if within is None:
             return lambda facts: []
-        return lambda facts: [(at + within, by, 1) for at, by in facts.memory[slot] if at + within > facts.now]
+
+        def leavings(facts: Facts) -> list[Leaving]:
+            held = facts.memory[slot]
+            first = _aged(held, facts.now - within)
+            return [(at + within, by, 1) for at, by in held[first : first + LEAVINGS_MAX]]
+
+        return leavings
+
+    def may_rise(self, builder: Builder) -> Holds:
+        return lambda facts: False
 
 
 class Sum(Number):
@@ -170,9 +179,20 @@ class Sum(Number):
 
         def leavings(facts: Facts) -> list[Leaving]:
             held = facts.memory[slot].get(fixed, _EMPTY)[2]
-            return [(at + within, by, Decimal(amount)) for at, amount, by in held if at + within > facts.now]
+            first = _aged(held, facts.now - within)
+            return [(at + within, by, Decimal(amount)) for at, amount, by in held[first : first + LEAVINGS_MAX]]
 
         return leavings
+
+    def may_rise(self, builder: Builder) -> Holds:
+        slot, fixed = self.slot(builder), self._currency() or ""
+        if self.within is None:
+            return lambda facts: False
+
+        def holds_less_than_nothing(facts: Facts) -> bool:
+            return any(entry[1][0] == "-" for entry in facts.memory[slot].get(fixed, _EMPTY)[2])
+
+        return holds_less_than_nothing
 
 
 _NONE: list[Any] = ["0", 0]
