@@ -23,7 +23,7 @@ from streams.engine.overlay import Overlay
 from streams.engine.producer import FencedProducer
 from streams.engine.restore import Source, restore
 from streams.engine.shared import Progress, Shared
-from streams.engine.store import Owner, Position, Store
+from streams.engine.store import Owner, Position, Store, open_store
 from streams.engine.transaction import Transaction, Written
 
 log = logging.getLogger(__name__)
@@ -182,8 +182,8 @@ class Partition:
         if self.table is not None:
             shared, source = self._shared, self._source()
             if self._store is None:
-                path = shared.settings.state_dir / f"{self.topic}-{self.number}"
-                self._store = Store(path, Owner(shared.settings.app_id, self.topic, self.number), shared.memory)
+                owner = Owner(shared.settings.app_id, self.topic, self.number)
+                self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
             if await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning):
                 self._cache.clear()
             shared.failpoint.reach("after_restore")

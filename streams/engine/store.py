@@ -6,10 +6,10 @@ thrown away and restored. What belongs to another app is not touched.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,8 +22,18 @@ from streams.engine.settings import EngineSettings
 OWNER_KEY = b"\x00\x00owner"
 POSITION_KEY = b"\x00\x00position"
 """Tags of rows may not begin with two zero bytes."""
-LOCK_SECONDS_MAX = 30.0
+LOCK_SECONDS_MAX = 5.0
+LOCK_WAIT_SECONDS = 0.1
+SIBLINGS_MAX = 10
 WRITE_BUFFER_BYTES = 16 << 20
+
+
+class Locked(Exception):
+    """Another process has the store open."""
+
+
+class Corrupt(Exception):
+    """RocksDB cannot read what is there."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -74,7 +84,7 @@ class Store:
     """Encoded values by stored key; one process at a time."""
 
     def __init__(self, path: Path, owner: Owner, memory: Memory) -> None:
-        """Opens, or creates; EngineError if it is another's, or another process keeps it for longer than 30 s."""
+        """Opens, or creates; Locked if another process has it, EngineError if it is another app's."""
         self._path = path
         self._owner = owner
         self._memory = memory
@@ -123,7 +133,7 @@ class Store:
 
     def _open(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
-        self._db = self._unlocked()
+        self._db = self._database()
         value = self._db.get(OWNER_KEY)
         if value is None:
             self._db.put(OWNER_KEY, _encode(self._owner), self._no_log)
@@ -136,19 +146,41 @@ class Store:
                 f"{self._owner.topic}[{self._owner.partition}]: give each app a state directory of its own"
             )
 
-    def _unlocked(self) -> Rdict:
-        give_up = time.monotonic() + LOCK_SECONDS_MAX
-        wiped = False
-        while True:
-            try:
-                return Rdict(os.fspath(self._path), self._memory.options())
-            except Exception as error:  # rocksdict raises plain Exception; RocksDB's text is all there is to tell them apart.
-                text = str(error)
-                if "lock" in text.lower() and time.monotonic() < give_up:
-                    time.sleep(0.2)
-                elif "Corruption" in text and not wiped:
-                    shutil.rmtree(self._path)
-                    self._path.mkdir(parents=True)
-                    wiped = True
-                else:
-                    raise EngineError(f"the store in {self._path} does not open: {text}") from error
+    def _database(self) -> Rdict:
+        try:
+            return self._try_open()
+        except Corrupt:
+            shutil.rmtree(self._path)
+            self._path.mkdir(parents=True)
+            return self._try_open()
+
+    def _try_open(self) -> Rdict:
+        try:
+            return Rdict(os.fspath(self._path), self._memory.options())
+        except Exception as error:  # rocksdict raises plain Exception; RocksDB's text is all there is to tell them apart.
+            text = str(error)
+            if "lock" in text.lower():
+                raise Locked(text) from error
+            if "Corruption" in text:
+                raise Corrupt(text) from error
+            raise EngineError(f"the store in {self._path} does not open: {text}") from error
+
+
+async def open_store(directory: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:
+    """The store of a partition in `directory`. One that another process keeps for longer than 5 s (a worker that hangs) is left to it: the next free number is
+    taken, and restored."""
+    path = directory / f"{owner.topic}-{owner.partition}"
+    for attempt in range(int(LOCK_SECONDS_MAX / LOCK_WAIT_SECONDS)):
+        try:
+            return Store(path, owner, memory)
+        except Locked:
+            await asyncio.sleep(LOCK_WAIT_SECONDS if attempt else 0.0)
+    for number in range(2, SIBLINGS_MAX):
+        sibling = path.with_name(f"{path.name}.{number}")
+        try:
+            store = Store(sibling, owner, memory)
+        except Locked:
+            continue
+        log(f"another process keeps {path} open, {sibling} is used instead")
+        return store
+    raise EngineError(f"{path} and {SIBLINGS_MAX - 2} others beside it are all kept open by other processes")

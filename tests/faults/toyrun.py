@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,9 +97,9 @@ class ToyRun:
         code = process.wait(DEADLINE_SECONDS)
         assert code == -signal.SIGKILL, f"{failpoint}: ended with {code}\n{self.log(process)}"
 
-    def run_until_done(self, **options: Any) -> None:
+    def run_until_done(self, failpoint: str = "", **options: Any) -> None:
         """A worker that finishes everything, and stops when told to."""
-        process = self.worker(**options)
+        process = self.worker(failpoint, **options)
         self.await_done([process])
         self.stop(process)
 
@@ -138,9 +138,24 @@ class ToyRun:
         committed = {(each.topic, each.partition): max(0, each.offset) for each in asked[f"{self.name}-toy"].result().topic_partitions}
         reader = self._reader()
         try:
-            return sum(reader.get_watermark_offsets(target, timeout=10)[1] - committed[target.topic, target.partition] for target in inputs)
+            return sum(_end(reader, target) - committed[target.topic, target.partition] for target in inputs)
         finally:
             reader.close()
+
+    def counts(self, name: str = "counts.json") -> dict[str, int]:
+        """What a worker was told of committed batches so far."""
+        try:
+            counts: dict[str, int] = json.loads((self.directory / name).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):  # Not there yet, or being written.
+            return {}
+        return counts
+
+    def await_counts(self, *names: str) -> None:
+        """Every one of these workers has added something."""
+        give_up = time.monotonic() + DEADLINE_SECONDS
+        while not all(self.counts(name).get("added") for name in names):
+            assert time.monotonic() < give_up, "a worker got nothing to do\n" + "\n".join(map(self.log, self.workers))
+            time.sleep(0.1)
 
     def answer(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
         """What a reader of committed records sees: the sums in the changelog, the outputs and how often each came."""
@@ -163,7 +178,7 @@ class ToyRun:
             reader.assign(targets)
             running = set(range(self.partitions))
             while running:
-                for message in reader.consume(1000, timeout=10):
+                for message in reader.consume(1000, timeout=0.2):
                     error = message.error()
                     if error is None:
                         found.append((message.key(), message.value()))
@@ -189,3 +204,15 @@ class ToyRun:
         wanted = [NewTopic(f"{self.name}-{topic}", self.partitions, 1, config=config) for topic in topics]
         for done in self._admin.create_topics(wanted).values():
             done.result()
+
+
+def _end(reader: Consumer, target: TopicPartition) -> int:
+    """The last stable offset; a topic that was made a moment ago may not have told everyone who leads it."""
+    for _ in range(50):
+        try:
+            return int(reader.get_watermark_offsets(target, timeout=10)[1])
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].name() != "NOT_LEADER_FOR_PARTITION":
+                raise
+            time.sleep(0.1)
+    raise AssertionError(f"nobody leads {target}")

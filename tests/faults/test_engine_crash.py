@@ -1,0 +1,63 @@
+"""Killed anywhere, restarted: the answer is that of an undisturbed run. Nothing is lost, nothing applied or sent twice."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from streams.engine import FAIL_POINTS
+from tests.faults.toyrun import ToyRun
+
+ONCE = ("after_fence", "after_restore", "after_position", "during_restore")
+"""Reached once a partition and start; the others once a batch."""
+ORDER = [name for name in FAIL_POINTS if name not in ONCE] + list(ONCE)
+"""First those that leave something to be restored."""
+
+
+def test_killed_at_every_fail_point_in_turn(toy: ToyRun) -> None:
+    for number, name in enumerate(ORDER):
+        toy.feed(2000, seed=number)
+        if number % 3 == 2 or name == "during_restore":
+            shutil.rmtree(toy.state_dir)
+        toy.run_until_killed(f"{name}:{1 if name in ONCE else 6}:kill")
+    toy.run_until_done()
+
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("name", FAIL_POINTS)
+def test_killed_thrice_at_one_fail_point(toy: ToyRun, name: str, deleted: bool) -> None:
+    toy.feed(20_000, keys=2000, seed=7)
+    toy.run_until_killed("after_store:25:kill")  # Something to be restored.
+
+    for hit in (1, 2, 3) if name in ONCE else (1, 5, 17):
+        if deleted:
+            shutil.rmtree(toy.state_dir)
+        toy.run_until_killed(f"{name}:{hit}:kill")
+    toy.run_until_done()
+
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.parametrize("name", ["after_outputs", "after_offsets", "during_commit", "after_commit"])
+def test_a_producer_that_fails_is_replaced_and_the_batch_done_again(toy: ToyRun, name: str) -> None:
+    toy.feed(3000)
+
+    toy.run_until_done(failpoint=f"{name}:6:error", counts=str(toy.directory / "counts.json"))
+
+    assert toy.answer() == toy.expected()
+    assert toy.counts() | {"ticks": 0} == {"forwarded": 3000, "added": 3000, "ticks": 0}
+
+
+def test_state_that_is_deleted_is_restored(toy: ToyRun) -> None:
+    toy.feed(4000)
+    toy.run_until_done()
+    shutil.rmtree(toy.state_dir)
+
+    toy.feed(4000, seed=2)
+    toy.run_until_done()
+
+    assert toy.answer() == toy.expected()

@@ -1,0 +1,75 @@
+"""Several workers in one group: partitions spread, move, and are written by one at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.toyrun import ToyRun
+
+
+def test_two_workers_share_the_work_and_one_dies(toy: ToyRun) -> None:
+    toy.feed(5000)
+    first = toy.worker(instance_id=None, slow_seconds=0.02, counts=str(toy.directory / "first.json"))
+    second = toy.worker(instance_id=None, slow_seconds=0.02, counts=str(toy.directory / "second.json"))
+    toy.await_counts("first.json", "second.json")
+
+    first.kill()
+    first.wait()
+    toy.feed(5000, seed=2)
+    toy.await_done([second])
+    toy.stop(second)
+
+    assert toy.answer() == toy.expected()
+
+
+def test_a_worker_that_hangs_and_wakes_up_writes_nothing_any_more(toy: ToyRun) -> None:
+    toy.feed(6000)
+    zombie = toy.worker("after_changelog:10:pause", instance_id=None)
+    _await_stopped(zombie.pid)
+
+    other = toy.worker(instance_id=None)
+    toy.await_done([other])
+    before = toy.answer()
+    os.kill(zombie.pid, signal.SIGCONT)
+    time.sleep(3)
+    toy.feed(2000, seed=3)
+    toy.await_done([other, zombie])
+
+    assert before[0].keys() == toy.answer()[0].keys()
+    assert toy.answer() == toy.expected()
+    toy.stop(zombie)
+    toy.stop(other)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("partitions", [1, 16])
+def test_workers_that_come_and_go(new_toy: Callable[..., ToyRun], partitions: int) -> None:
+    toy = new_toy(partitions)
+    toy.feed(30_000)
+    running = [toy.worker(instance_id=None, slow_seconds=0.02) for _ in range(2)]
+
+    for number in range(6):
+        time.sleep(3)
+        leaver = running.pop(0)
+        if number % 2:
+            leaver.kill()
+        else:
+            toy.stop(leaver)
+        running.append(toy.worker(instance_id=None, slow_seconds=0.02))
+    toy.await_done(running, seconds=180)
+    for process in running:
+        toy.stop(process)
+
+    assert toy.answer() == toy.expected()
+
+
+def _await_stopped(pid: int) -> None:
+    give_up = time.monotonic() + 30
+    while f"/proc/{pid}/stat" and open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "T":
+        assert time.monotonic() < give_up, "the worker did not get to its fail point"
+        time.sleep(0.1)
