@@ -11,14 +11,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+OFFSETS_SECONDS_MAX = 2.0
 REQUEST_SECONDS_MAX = 10.0
 READ_SECONDS_MAX = 5.0
 
 Place = tuple[str, int]
 """A topic and a partition."""
+
+_SETTINGS: dict[str, str | int | bool] = {
+    "enable.auto.commit": False,
+    "enable.partition.eof": True,
+    "auto.offset.reset": "earliest",
+    "fetch.wait.max.ms": 10,
+    "log_level": 2,
+}
 
 
 class Progress(NamedTuple):
@@ -38,34 +46,23 @@ class Progress(NamedTuple):
 
 
 class Watch:
-    """Watches one consumer group on some topics; use it from one thread, and close it."""
+    """Watches one consumer group on some topics, as a member of none; use it from one thread, and close it."""
 
     def __init__(self, bootstrap: str, group: str, topics: Sequence[str], partitions: int) -> None:
-        configuration = {"bootstrap.servers": bootstrap, "log_level": 2}
-        self._group = group
-        self._places = [TopicPartition(topic, partition) for topic in topics for partition in range(partitions)]
-        self._admin = AdminClient(configuration)
-        self._reader = Consumer(
-            {
-                **configuration,
-                "group.id": f"{group}-settle",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 10,
-            }
-        )
+        self._places = [(topic, partition) for topic in topics for partition in range(partitions)]
+        self._committed = Consumer({**_SETTINGS, "bootstrap.servers": bootstrap, "group.id": group, "isolation.level": "read_committed"})
+        self._all = Consumer({**_SETTINGS, "bootstrap.servers": bootstrap, "group.id": group, "isolation.level": "read_uncommitted"})
 
     def close(self) -> None:
         """Free the connections."""
-        self._reader.close()
+        self._committed.close()
+        self._all.close()
 
     def look(self) -> Progress:
         """Where the group and the topics stand now: offsets first, then ends."""
-        committed = self._committed()
-        stable = self._ends(IsolationLevel.READ_COMMITTED)
-        ends = self._ends(IsolationLevel.READ_UNCOMMITTED)
+        committed = self._offsets()
+        stable = self._ends(self._committed)
+        ends = self._ends(self._all)
         return Progress(committed, ends, stable != ends)
 
     def is_settled(self, seen: Progress) -> bool:
@@ -74,37 +71,32 @@ class Watch:
             return False
         return not self._has_records(seen)
 
-    def _committed(self) -> dict[Place, int]:
-        """The group's offsets; those of a transaction that is just being committed count as unknown."""
-        asked = ConsumerGroupTopicPartitions(self._group, self._places)
+    def _offsets(self) -> dict[Place, int]:
+        """The group's offsets; where there are none yet, or a transaction is just being committed, they are unknown."""
         try:
-            found = self._admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=REQUEST_SECONDS_MAX)[
-                self._group
-            ].result()
+            found = self._committed.committed([TopicPartition(*place) for place in self._places], timeout=OFFSETS_SECONDS_MAX)
         except KafkaException as error:
             if error.args[0].retriable() or error.args[0].code() in _NOT_YET:
                 return {}
             raise
-        return {
-            (place.topic, place.partition): place.offset
-            for place in found.topic_partitions or ()
-            if place.error is None and place.offset >= 0
-        }
+        return {(place.topic, place.partition): place.offset for place in found if place.error is None and place.offset >= 0}
 
-    def _ends(self, isolation: IsolationLevel) -> dict[Place, int]:
-        asked = {TopicPartition(place.topic, place.partition): OffsetSpec.latest() for place in self._places}
-        answers = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_SECONDS_MAX)
-        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+    def _ends(self, reader: Consumer) -> dict[Place, int]:
+        found = reader.offsets_for_times([TopicPartition(*place, OFFSET_END) for place in self._places], timeout=REQUEST_SECONDS_MAX)
+        for place in found:
+            if place.error is not None:
+                raise KafkaException(place.error)
+        return {(place.topic, place.partition): place.offset for place in found}
 
     def _has_records(self, seen: Progress) -> bool:
         behind = [TopicPartition(*place, seen.committed[place]) for place, end in seen.ends.items() if seen.committed.get(place, 0) < end]
         if not behind:
             return False
-        self._reader.assign(behind)
+        self._committed.assign(behind)
         waiting = len(behind)
         try:
             while waiting:
-                message = self._reader.poll(READ_SECONDS_MAX)
+                message = self._committed.poll(READ_SECONDS_MAX)
                 if message is None or message.error() is None:
                     return True  # a record, or an end that did not come: not settled as far as can be told
                 if message.error().code() != KafkaError._PARTITION_EOF:
@@ -112,9 +104,18 @@ class Watch:
                 waiting -= 1
             return False
         finally:
-            self._reader.unassign()
+            self._committed.unassign()
 
 
-_NOT_YET = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR,
-                      KafkaError.COORDINATOR_NOT_AVAILABLE})  # fmt: skip
-"""The group has not begun, or is just moving: ask again."""
+_NOT_YET = frozenset(
+    {
+        KafkaError._TIMED_OUT,
+        KafkaError._WAIT_COORD,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.GROUP_ID_NOT_FOUND,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+    }
+)
+"""The group has not begun, its coordinator is just starting, or an offset is on its way: ask again."""
