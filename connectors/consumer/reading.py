@@ -4,6 +4,7 @@ Transactions leave markers and aborted records between those that a `read_commit
 """
 
 import time
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -114,11 +115,15 @@ def _partitions(consumer: Consumer, topic: str, offset: int, timeout_seconds: fl
 
 
 def _end(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:
-    try:
-        first, end = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
-    except KafkaException as error:
-        raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
-    return end if end > first else 0
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
+            return end if end > first else 0
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
+            time.sleep(0.1)
 
 
 def _is_end(message: Message) -> bool:
