@@ -4,7 +4,6 @@ Transactions leave markers and aborted records between those that a `read_commit
 """
 
 import time
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -15,6 +14,8 @@ TIMEOUT_SECONDS = 30
 _FETCHED_MAX = 5_000
 _POLL_SECONDS = 0.05
 """A fetch is given out when it is full, or after this long."""
+_LEADERLESS = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
+"""A Kafka that has just started says so until it has elected its leaders."""
 
 
 class Record(NamedTuple):
