@@ -101,3 +101,10 @@ def gather(work: Workspace, key: NodeKey, message: Absorb) -> bytes | None:
         work.rows.put(STASH, name, None)
     work.rows.put(STASH, names[0], b"")
     return b"".join(stashed)
+
+
+def expect_again(work: Workspace, key: NodeKey, child: NodeKey) -> None:
+    """The slices that a node has put together have to wait, each as a row of its own, and will come to it again."""
+    name = key + child + bytes(4)
+    if work.rows.get(STASH, (name,))[0] is not None:
+        work.rows.put(STASH, name, None)

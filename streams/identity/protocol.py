@@ -197,7 +197,9 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
         return
     component = work.component(root)
     if not ready(component, None, path):
-        _park(work, root, Absorb(child, 0, 1, body, path))
+        moves.expect_again(work, root, child)
+        for part in moves.slices(child, body, path):
+            _park(work, root, part)
     elif child not in component.members:
         absorbed, story, waiting = moves.unpack(work, body)
         work.tally["kairos_identity_absorbed", "remote"] += 1

@@ -130,7 +130,8 @@ class World:
 
     def produce(self, message: Message, key: NodeKey | None = None) -> None:
         """Put a message into the log of its partition; an Event goes to its anchor."""
-        to = key if key is not None else message.anchor  # type: ignore[union-attr]
+        to = message.anchor if isinstance(message, Event) else key
+        assert to is not None
         self._append(crc32(to) % self.partitions, to, messages.encode(message))
 
     def cannot(self, left: NodeKey, right: NodeKey, apart: bool, order: int) -> None:

@@ -202,7 +202,7 @@ def test_a_move_in_many_slices_loses_nothing(seed: int, monkeypatch: pytest.Monk
     monkeypatch.setattr("streams.identity.moves.SLICE_BYTES_MAX", 97)
     for number in range(5):
         history = generate(7_000 + seed * 10 + number)
-        world = World(5, history.policy, seed, crashes=0.1, duplicates=0.2, batch_records_max=3)
+        world = World(5, history.policy, seed, crashes=0.1, duplicates=0.2, batch_records_max=3, slow_channels=0.6)
         assert_same(play(world, history, seed, again=0.2).result(), expected(history))
 
 
