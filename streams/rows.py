@@ -106,7 +106,7 @@ TIMELINE = _raw("timeline", b"t")
 FOLD = _raw("fold", b"f")
 """Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
 CHECKPOINT = _raw("checkpoint", b"k")
-"""Key: subject (17) + occurred_at (8, big-endian) + uid (16); value: a state as of that interaction."""
+"""Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""
 DUE = _raw("due", b"d")
 """Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition. An entry whose fold row says otherwise is stale and is deleted when met."""
 TIME = _raw("time", b"w")

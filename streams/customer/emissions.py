@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from streams.customer.state import State
 from streams.language.declare import Scope
 
 Kind = Literal["stage", "segment", "moment"]
@@ -106,8 +107,8 @@ class Pooled(NamedTuple):
 NOTHING = Kept()
 
 
-def amend(kept: Kept, said: Iterable[Emission], complete: bool) -> Amended:
-    """Publish what is new or says something else; with `complete` (all that a refold says) also take back what is no longer said."""
+def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | None = None) -> Amended:
+    """Publish what is new or says something else; with `complete` (all that a refold says, from `base` on) also take back what is no longer said."""
     records: list[Said] = []
     live, gone = dict(kept.live), kept.gone
     seen: set[str] = set()
@@ -120,7 +121,7 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool) -> Amended:
         live[emission.id] = Live(hashed, revision, _bare(emission))
         records.append(Said(emission, revision, False))
     if complete:
-        lapsed = [held for name, held in kept.live.items() if name not in seen]
+        lapsed = [held for name, held in kept.live.items() if name not in seen and not (base is not None and _said_by(held.emission, base))]
         gone = {name: revision for name, revision in gone.items() if name not in live}
         for held in lapsed:
             del live[held.emission.id]
@@ -156,6 +157,15 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]]) -> Poo
             records.append((0, Said(held.emission, held.revision + 1, True)))
     remembered = {name: revision for name, revision in gone.items() if name not in spoken}
     return Pooled(records, [Kept(kept.live, remembered) for kept in people])
+
+
+def _said_by(emission: Emission, base: State) -> bool:
+    """Whether a fold up to `base` has said it already: by an interaction up to its newest, or by a deadline that had fallen due."""
+    if base.newest is None:
+        return False
+    if emission.deadline is not None:
+        return emission.deadline <= base.drained
+    return (emission.occurred_at, emission.message_id) <= base.newest[:2]
 
 
 def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, int]]:

@@ -11,12 +11,9 @@ from msgspec import Struct
 from msgspec.msgpack import Decoder
 
 from streams.boundary import Rows
-from streams.rows import CHECKPOINT, NODE_KEY_BYTES, TIMELINE, NodeKey, Touch, decode_touch, end_of
+from streams.rows import NODE_KEY_BYTES, TIMELINE, NodeKey, Touch, decode_touch, end_of
 
 Inserted = Literal["fresh", "duplicate", "replaced"]
-
-EVERY = 64
-"""A long timeline has a checkpoint about every so many interactions."""
 
 
 class _Glance(Struct, array_like=True, frozen=True, gc=False):
@@ -67,17 +64,6 @@ def entries(rows: Rows, fragments: Iterable[NodeKey]) -> list[Entry]:
 def read(rows: Rows, fragments: Iterable[NodeKey]) -> list[Touch]:
     """The timeline that the fragments make together: in order, each id once."""
     return [decode_touch(entry.touch) for entry in entries(rows, fragments)]
-
-
-def forget(rows: Rows, subject: bytes, since: int) -> None:
-    """Void the checkpoints of a subject from an instant on: an interaction was inserted there."""
-    void = [key for key, _ in rows.scan(CHECKPOINT, subject + _instant(since), end_of(subject))]
-    for key in void:
-        rows.put(CHECKPOINT, key, None)
-
-
-def _instant(at: int) -> bytes:
-    return max(at, 0).to_bytes(8, "big")
 
 
 def _rank(touch: bytes) -> tuple[int, bytes]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from streams import rows as kinds
 from streams.boundary import Kind
-from streams.customer import emissions, fold, state, timeline
+from streams.customer import emissions, fold, refold, state, timeline
 from streams.customer.emissions import Said
 from streams.customer.state import FoldRow, State
 from streams.language import Rulebook
@@ -14,6 +14,7 @@ from streams.rows import Touch, encode_touch
 
 R = TypeVar("R")
 SECRET = b"secret"
+SUBJECT = b"p" + bytes(16)
 
 
 class MemoryRows:
@@ -50,6 +51,7 @@ class Customer:
         self.fragments: set[bytes] = set()
         self.row = state.encode_row(FoldRow(rulebook.version, 0, 0, None, state.empty(rulebook), b""))
         self.said: list[Said] = []
+        self.based = 0
 
     def arrive(self, touch: Touch) -> str:
         """Take in one interaction; what became of it."""
@@ -60,10 +62,16 @@ class Customer:
             return outcome
         row = state.decode_row(self.row)
         until = max(row.as_of, touch.occurred_at)
+        fragments = sorted(self.fragments)
         if outcome == "fresh" and state.follows(row.state, touch):
-            self._keep(row, fold.fold(row.state, [touch], until, self.rulebook), until, complete=False)
+            folded = fold.fold(row.state, [touch], until, self.rulebook)
+            refold.mark(self.rows, SUBJECT, fragments, row.state, folded.state, self.rulebook)
+            self._keep(row, folded, until, complete=False)
             return "incremental"
-        self._keep(row, self.refolded(until), until, complete=True)
+        since = touch.occurred_at if outcome == "fresh" else None
+        again = refold.refold(self.rows, SUBJECT, fragments, since, row.state, until, self.rulebook)
+        self._keep(row, again.folded, until, complete=True, base=again.base)
+        self.based += again.base is not None
         return "refold"
 
     def tick(self, until: int) -> None:
@@ -76,8 +84,8 @@ class Customer:
         """The whole timeline, folded from nothing."""
         return fold.fold(state.empty(self.rulebook), timeline.read(self.rows, sorted(self.fragments)), until, self.rulebook)
 
-    def _keep(self, row: FoldRow, folded: fold.Folded, until: int, complete: bool) -> None:
-        amended = emissions.amend(emissions.decode(row.kept), folded.emissions, complete)
+    def _keep(self, row: FoldRow, folded: fold.Folded, until: int, complete: bool, base: State | None = None) -> None:
+        amended = emissions.amend(emissions.decode(row.kept), folded.emissions, complete, base)
         self.said += amended.records
         kept = emissions.encode(amended.kept)
         self.row = state.encode_row(FoldRow(row.rulebook, row.version + 1, until, folded.next_deadline, folded.state, kept))

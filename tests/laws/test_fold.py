@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.customer import emissions, fold, state
+from streams.customer import emissions, fold, refold, state
 from streams.customer.emissions import Emission
 from streams.rows import Touch
 from tests.customer.memory import Customer
@@ -73,6 +73,28 @@ def test_what_stands_ignores_order_duplicates_and_ticks(rules: str, history: lis
         (name, emissions.content(said.emission)) for name, said in other.standing().items()
     }
     assert set(emissions.decode(state.decode_row(other.row).kept).live) == set(other.standing())
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@given(history=HISTORIES, chance=st.randoms(use_true_random=False), end=st.sampled_from(ENDS))
+@LAWS
+def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: st.DataObject, end: int) -> None:
+    rulebook, until = RULEBOOKS["both"], max(end, max(touch.occurred_at for touch in history))
+    shuffled = list(history)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined] # the strategy gives a random.Random
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refold, "EVERY", every)
+        customer = Customer(rulebook)
+        for touch in shuffled:
+            customer.arrive(touch)
+            customer.tick(touch.occurred_at)
+        customer.tick(until)
+
+    plain = fold.fold(state.empty(rulebook), sorted(history, key=lambda touch: touch.order), until, rulebook)
+    assert state.encode_state(customer.state) == state.encode_state(plain.state)
+    assert {(name, emissions.content(said.emission)) for name, said in customer.standing().items()} == {
+        (one.id, emissions.content(one)) for one in plain.emissions
+    }
 
 
 @pytest.mark.parametrize("rules", RULEBOOKS)
