@@ -66,7 +66,20 @@ class Says(NamedTuple):
 class Batch:
     """The records of one partition in the order of their offsets, none on a tick; `rows` is None for an agent without a table."""
 
-    __slots__ = ("_end", "began", "clock", "finished", "isolated", "next_offset", "partition", "records", "rows", "token", "topic", "waiting_since")
+    __slots__ = (
+        "_end",
+        "began",
+        "clock",
+        "finished",
+        "isolated",
+        "next_offset",
+        "partition",
+        "records",
+        "rows",
+        "token",
+        "topic",
+        "waiting_since",
+    )
 
     def __init__(
         self,

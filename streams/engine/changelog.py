@@ -43,7 +43,9 @@ def prepare(settings: EngineSettings, sources: Iterable[str], tables: Iterable[s
     """Check the sources and make the changelogs. Blocks; kafka.errors.KafkaError if no broker answers, EngineError for what must be mended."""
     sources = sorted(set(sources))
     changelogs = sorted({changelog_topic(settings.app_id, table) for table in tables})
-    client = KafkaAdminClient(bootstrap_servers=settings.bootstrap.split(","), client_id=f"{settings.app_id}-engine", bootstrap_timeout_ms=5000)
+    client = KafkaAdminClient(
+        bootstrap_servers=settings.bootstrap.split(","), client_id=f"{settings.app_id}-engine", bootstrap_timeout_ms=5000
+    )
     try:
         present = set(client.list_topics())
         missing = [name for name in sources if name not in present]
@@ -69,7 +71,9 @@ def _one_count(counts: dict[str, int], wanted: int | None) -> int:
 def _create(client: KafkaAdminClient, missing: list[str], partitions: int, replication: int) -> None:
     for name in missing:
         try:
-            client.create_topics({name: {"num_partitions": partitions, "replication_factor": replication, "configs": dict(CHANGELOG_CONFIG)}})
+            client.create_topics(
+                {name: {"num_partitions": partitions, "replication_factor": replication, "configs": dict(CHANGELOG_CONFIG)}}
+            )
         except TopicAlreadyExistsError:  # Another worker was first.
             continue
     if missing:
@@ -83,7 +87,9 @@ def _ground(client: KafkaAdminClient, changelogs: list[str], partitions: int) ->
     incarnations: dict[str, str] = {}
     for found in client.describe_topics(changelogs):
         if len(found["partitions"]) != partitions:
-            raise EngineError(f"{found['name']} has {len(found['partitions'])} partitions, its source has {partitions}: rows would be in other partitions")
+            raise EngineError(
+                f"{found['name']} has {len(found['partitions'])} partitions, its source has {partitions}: rows would be in other partitions"
+            )
         incarnations[found["name"]] = f"{cluster}/{found.get('topic_id', '')}"
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in changelogs]
     described = client.describe_configs(resources, config_filter="all")["topic"]

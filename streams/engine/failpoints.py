@@ -62,7 +62,9 @@ class FailPoint:
             name, _, rest = order.partition(":")
             hit, _, action = rest.partition(":")
             if name not in FAIL_POINTS or not hit.isdecimal() or action not in ACTIONS:
-                raise EngineError(f"{ENVIRONMENT}={order!r}: wanted name:hit:action, a name of {sorted(FAIL_POINTS)}, an action of {sorted(ACTIONS)}")
+                raise EngineError(
+                    f"{ENVIRONMENT}={order!r}: wanted name:hit:action, a name of {sorted(FAIL_POINTS)}, an action of {sorted(ACTIONS)}"
+                )
             self._name, self._hits_left, self._action = name, int(hit), ACTIONS[action]
 
     def armed(self, name: str) -> bool:

@@ -21,12 +21,22 @@ class Metrics:
         self._registry = registry
         self._records = Counter("kairos_engine_records", "Records whose batch is committed.", ["topic"], registry=registry)
         self._batches = Counter("kairos_engine_batches", "Batches committed.", ["topic"], registry=registry)
-        self._batch_seconds = Histogram("kairos_engine_batch_seconds", "From taking a batch to its end.", ["topic"], registry=registry, buckets=SECONDS)
-        self._phase_seconds = Counter("kairos_engine_phase_seconds", "Time of batches by what was being done.", ["topic", "phase"], registry=registry)
+        self._batch_seconds = Histogram(
+            "kairos_engine_batch_seconds", "From taking a batch to its end.", ["topic"], registry=registry, buckets=SECONDS
+        )
+        self._phase_seconds = Counter(
+            "kairos_engine_phase_seconds", "Time of batches by what was being done.", ["topic", "phase"], registry=registry
+        )
         self._read_seconds = Counter("kairos_engine_read_seconds", "Time spent unpacking fetched records.", registry=registry)
-        self._lag = Gauge("kairos_engine_lag_records", "Committed records of the input that are not processed.", ["topic", "partition"], registry=registry)
-        self._restoring = Gauge("kairos_engine_restore_remaining", "Offsets of the changelog still to be replayed.", ["topic", "partition"], registry=registry)
-        self._state = Gauge("kairos_engine_state", "1 for the state that a partition is in.", ["topic", "partition", "state"], registry=registry)
+        self._lag = Gauge(
+            "kairos_engine_lag_records", "Committed records of the input that are not processed.", ["topic", "partition"], registry=registry
+        )
+        self._restoring = Gauge(
+            "kairos_engine_restore_remaining", "Offsets of the changelog still to be replayed.", ["topic", "partition"], registry=registry
+        )
+        self._state = Gauge(
+            "kairos_engine_state", "1 for the state that a partition is in.", ["topic", "partition", "state"], registry=registry
+        )
         self._poisoned = Counter("kairos_engine_poisoned", "Records that could not be processed.", ["topic"], registry=registry)
         self._all = (
             self._records,

@@ -105,7 +105,9 @@ class Overlay:
     def changes(self) -> list[Change]:
         """Every row put, encoded."""
         return [
-            Change(stored, row, None if row is None else written.encode(row)) for written in self._written.values() for stored, row in written.rows.items()
+            Change(stored, row, None if row is None else written.encode(row))
+            for written in self._written.values()
+            for stored, row in written.rows.items()
         ]
 
     def _read(self, kind: Kind[R], missing: list[tuple[int, bytes]], found: list[Any]) -> None:
@@ -126,7 +128,9 @@ class Overlay:
         return [(key, rows[key]) for key in keys[bisect_left(keys, low) : bisect_left(keys, high)]]
 
 
-def _merged(kind: Kind[R], tag_length: int, stored: Iterator[tuple[bytes, bytes]], own: Iterable[tuple[bytes, Any]]) -> Iterator[tuple[bytes, R]]:
+def _merged(
+    kind: Kind[R], tag_length: int, stored: Iterator[tuple[bytes, bytes]], own: Iterable[tuple[bytes, Any]]
+) -> Iterator[tuple[bytes, R]]:
     decode = kind.decode
     below = next(stored, None)
     for key, row in own:

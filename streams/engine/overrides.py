@@ -25,26 +25,44 @@ from streams.engine.offsets import Chunk
 
 UPSTREAM: dict[str, tuple[str, str]] = {
     # original: (sha256 of its source, the fault that is answered)
-    "faust.transport.consumer:Consumer._drain_messages": ("", "four tasks and a turn of the loop for every record"),
-    "faust.transport.consumer:Consumer.commit": ("", "commits arithmetic over acknowledgements; here the transaction carries the offset"),
-    "faust.transport.consumer:Consumer.on_partitions_revoked": ("", "does not wait for what is being written"),
-    "faust.transport.consumer:Consumer.perform_seek": ("", "seeks to offsets fetched before the fence"),
-    "faust.transport.consumer:Consumer.verify_all_partitions_active": ("", "knows only events; watchdog.py knows batches"),
-    "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": ("", "the place to put our thread in"),
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": ("", "reads uncommitted, long-polls for 1.5 s"),
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.on_start": ("", "the fetcher holds all partitions back for one that waits"),
-    "faust.tables.manager:TableManager.on_start": ("", "sleeps a second and starts a recovery by highwater"),
-    "faust.tables.manager:TableManager.on_rebalance": ("", "recovers by highwater (issues 176, 597, 651), resumes the input before it seeks"),
-    "faust.tables.manager:TableManager.on_partitions_revoked": ("", "belongs to that recovery"),
-    "faust.tables.manager:TableManager.wait_until_recovery_completed": ("", "belongs to that recovery"),
-    "mode.threads:WorkerThread.stop": ("", "joins for ever: a worker told to stop hangs when the broker is gone"),
-    "aiokafka.consumer.fetcher:Fetcher.fetched_records": ("", "one limit for all partitions; `drain` has one for each"),
-    "aiokafka.consumer.fetcher:FetchResult.getall": ("", "read by `drain`"),
-    "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": ("", "builds eleven fields a record; replaced on each result"),
-    "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": ("", "says yes while a rebalance is on; `heartbeat` does not"),
-    "aiokafka.producer.transaction_manager:TransactionManager.fatal_error": ("", "called by FencedProducer.discard"),
-    "aiokafka.producer.message_accumulator:MessageAccumulator.fail_all": ("", "called by FencedProducer.discard"),
-    "aiokafka.producer.producer:AIOKafkaProducer.stop": ("", "flushes first, for ever when the broker is gone"),
+    "faust.transport.consumer:Consumer._drain_messages": ("44a2500309e83c63", "four tasks and a turn of the loop for every record"),
+    "faust.transport.consumer:Consumer.commit": (
+        "a354437baaa08bf8",
+        "commits arithmetic over acknowledgements; here the transaction carries the offset",
+    ),
+    "faust.transport.consumer:Consumer.on_partitions_revoked": ("d04b7ae72c6fc206", "does not wait for what is being written"),
+    "faust.transport.consumer:Consumer.perform_seek": ("0e8c130ff4b0afd8", "seeks to offsets fetched before the fence"),
+    "faust.transport.consumer:Consumer.verify_all_partitions_active": ("4e0e46f5c297305d", "knows only events; watchdog.py knows batches"),
+    "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": ("0870ec53dea75083", "the place to put our thread in"),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": (
+        "c2701bfc3e6f6cad",
+        "reads uncommitted, long-polls for 1.5 s",
+    ),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.on_start": (
+        "38b4e8bd1e10723a",
+        "the fetcher holds all partitions back for one that waits",
+    ),
+    "faust.tables.manager:TableManager.on_start": ("365dd25fbc0e0684", "sleeps a second and starts a recovery by highwater"),
+    "faust.tables.manager:TableManager.on_rebalance": (
+        "2d2c23a07bf54328",
+        "recovers by highwater (issues 176, 597, 651), resumes the input before it seeks",
+    ),
+    "faust.tables.manager:TableManager.on_partitions_revoked": ("382852adff42ab99", "belongs to that recovery"),
+    "faust.tables.manager:TableManager.wait_until_recovery_completed": ("e0f224aba177e99d", "belongs to that recovery"),
+    "mode.threads:WorkerThread.stop": ("c80d8f1597fa362c", "joins for ever: a worker told to stop hangs when the broker is gone"),
+    "aiokafka.consumer.fetcher:Fetcher.fetched_records": ("be4348896b9b66af", "one limit for all partitions; `drain` has one for each"),
+    "aiokafka.consumer.fetcher:FetchResult.getall": ("3e717e30de5068d5", "read by `drain`"),
+    "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": (
+        "e668541600b047ab",
+        "builds eleven fields a record; replaced on each result",
+    ),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": (
+        "dc1d6632aaa68e96",
+        "says yes while a rebalance is on; `heartbeat` does not",
+    ),
+    "aiokafka.producer.transaction_manager:TransactionManager.fatal_error": ("8e9fd08dc50042c4", "called by FencedProducer.discard"),
+    "aiokafka.producer.message_accumulator:MessageAccumulator.fail_all": ("f1e12e8100bfcb8c", "called by FencedProducer.discard"),
+    "aiokafka.producer.producer:AIOKafkaProducer.stop": ("43ef97147111893b", "flushes first, for ever when the broker is gone"),
 }
 
 

@@ -279,9 +279,13 @@ class Partition:
     async def _finish(self, batch: Batch, decision: Decision, producer: FencedProducer) -> None:
         decided = time.perf_counter()
         shared = self._shared
-        transaction = Transaction(producer, shared.failpoint, self._changelog() if batch.rows is not None else None, shared.output_partitions)
+        transaction = Transaction(
+            producer, shared.failpoint, self._changelog() if batch.rows is not None else None, shared.output_partitions
+        )
         limit = shared.settings.transaction_timeout_ms / 1000
-        guard = asyncio.get_running_loop().call_later(limit, producer.discard, TooSlow(f"a transaction of {self.topic}[{self.number}] took more than {limit:g} s"))
+        guard = asyncio.get_running_loop().call_later(
+            limit, producer.discard, TooSlow(f"a transaction of {self.topic}[{self.number}] took more than {limit:g} s")
+        )
         try:
             written = await transaction.run(batch, decision)
         except Exception as error:  # Sorted by class in _unfinished; none is swallowed.
@@ -328,7 +332,9 @@ class Partition:
         if isinstance(error, HOPELESS) or not batch.records:
             self._shared.fail(error)
         elif len(batch.records) > 1:
-            log.warning("%s[%d] %d records from %d fail, isolating: %r", self.topic, self.number, len(batch.records), batch.records[0].offset, error)
+            log.warning(
+                "%s[%d] %d records from %d fail, isolating: %r", self.topic, self.number, len(batch.records), batch.records[0].offset, error
+            )
             self._isolation.narrow(batch.next_offset, len(batch.records))
             self.waiting.give_back(Taken(batch.records, batch.next_offset))
             self._busy = False
@@ -339,7 +345,9 @@ class Partition:
     def _poisoned(self, batch: Batch, record: Record, error: Exception) -> None:
         decision = None if batch.isolated else self._shared.poisoned(self.topic, record, error)
         if decision is None:
-            self._shared.fail(EngineError(f"the record at offset {record.offset} of {self.topic}[{self.number}] cannot be processed: {error!r}"))
+            self._shared.fail(
+                EngineError(f"the record at offset {record.offset} of {self.topic}[{self.number}] cannot be processed: {error!r}")
+            )
             return
         last = self._batch(Taken(batch.records, batch.next_offset), None)
         last.isolated = last.finished = True

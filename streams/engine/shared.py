@@ -43,7 +43,9 @@ class Shared:
 
     transport: Membership
 
-    def __init__(self, settings: EngineSettings, ground: Ground, failpoint: FailPoint, metrics: Metrics, fail: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, settings: EngineSettings, ground: Ground, failpoint: FailPoint, metrics: Metrics, fail: Callable[[BaseException], None]
+    ) -> None:
         self.settings = settings
         self.ground = ground
         self.failpoint = failpoint

@@ -179,7 +179,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         target = TP(batch.topic, batch.partition)
         offset = batch.records[-1].offset if batch.records else batch.next_offset
         message = Message(
-            batch.topic, batch.partition, offset, batch.clock.now / 1e6, 0, [], None, None, None, 0, 0, target, generation_id=self.app.consumer_generation_id
+            batch.topic,
+            batch.partition,
+            offset,
+            batch.clock.now / 1e6,
+            0,
+            [],
+            None,
+            None,
+            None,
+            0,
+            0,
+            target,
+            generation_id=self.app.consumer_generation_id,
         )
         message.batch = batch
         await self.callback(message)

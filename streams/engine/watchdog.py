@@ -23,7 +23,9 @@ EXIT_STUCK = 70
 class Watchdog:
     """Looks every second, in the loop; and from a thread whether the loop looks."""
 
-    def __init__(self, custody: Custody, stuck_seconds: float, broker_answers: Callable[[], bool], fail: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, custody: Custody, stuck_seconds: float, broker_answers: Callable[[], bool], fail: Callable[[BaseException], None]
+    ) -> None:
         self._custody = custody
         self._stuck_seconds = stuck_seconds
         self._broker_answers = broker_answers

@@ -196,7 +196,12 @@ class ToyRun:
         return text[-3000:]
 
     def _reader(self) -> Consumer:
-        options = {"group.id": f"{self.name}-look", "enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
+        options = {
+            "group.id": f"{self.name}-look",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
         return Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **options})
 
     def _create(self, topics: list[str]) -> None:
