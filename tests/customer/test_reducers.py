@@ -1,0 +1,125 @@
+"""Each part of the state, by what an interaction carries."""
+
+import json
+
+from streams.customer import fold, reducers, state
+from streams.customer.reducers import cases, consent
+from streams.customer.state import Case, ConsentGiven, State, Totals, Trait
+from streams.journeys import retail
+from streams.language import rulebook
+from streams.rows import Touch
+
+RULES = rulebook(retail)
+CRM, WEB = ("crm_id", "1"), ("anonymous_id", "x")
+
+
+def touch(
+    at: int,
+    event: str = "Page Viewed",
+    identifiers: tuple[tuple[str, str], ...] = (CRM,),
+    payload: dict[str, object] | None = None,
+    **rest: object,
+) -> Touch:
+    return Touch(
+        f"m{at}",
+        str(rest.pop("source", "s")),
+        at,
+        at,
+        "track",
+        event,
+        "web",
+        "shop",
+        identifiers,
+        json.dumps(payload or {}).encode(),
+        **rest,
+    )  # type: ignore[arg-type] # by name
+
+
+def folded(*touches: Touch) -> State:
+    return fold.fold(state.empty(RULES), touches, touches[-1].occurred_at, RULES).state
+
+
+def test_every_reducer_file_is_in_the_table() -> None:
+    assert set(reducers.REDUCERS) == {"identifiers", "contacts", "traits", "consent", "locale", "accounts", "cases", "totals"}
+    assert len(reducers.of("Order Completed")) == len(reducers.REDUCERS) == len(reducers.of("another")) + 1
+
+
+def test_identifiers_and_contacts_know_first_and_last() -> None:
+    after = folded(touch(1), touch(2, identifiers=(CRM, WEB)), touch(3, source="t"))
+
+    assert after.identifiers == {"crm_id:1": (1, 3), "anonymous_id:x": (2, 2)}
+    assert (after.channels, after.touchpoints) == ({"web": (3, 3)}, {"shop": (3, 3)})
+    assert after.sources == {"s": 2, "t": 3}
+
+
+def test_a_trait_survives_by_its_policy() -> None:
+    after = folded(
+        touch(1, payload={"traits": {"name": "Ann", "country": "UK", "createdAt": "1999"}}, party="first"),
+        touch(2, payload={"traits": {"name": "A.", "country": "FR", "createdAt": "2000"}}, party="third", source="bureau"),
+    )
+
+    assert after.traits == {
+        "name": Trait("Ann", "s", "first", 1),
+        "country": Trait("FR", "bureau", "third", 2),
+        "createdAt": Trait("1999", "s", "first", 1),
+    }
+
+
+def test_a_trait_is_text_a_whole_number_a_truth_or_nothing() -> None:
+    sent = {"traits": {"a": 1.50, "b": [1, "x"], "c": {"d": None, "e": True}, "f": 2**70}, "context": {"traits": {"a": 9, "g": 3}}}
+
+    values = {name: trait.value for name, trait in folded(touch(1, payload=sent)).traits.items()}
+
+    assert values == {"a": "1.5", "b": "1, x", "c.d": None, "c.e": True, "f": str(2**70), "g": 3}
+
+
+def _consent(at: int, decided: str, identifiers: tuple[tuple[str, str], ...]) -> Touch:
+    return touch(at, "Consent Changed", identifiers, {"consent": [{"purpose": "news", "channel": "email", "state": decided}]})
+
+
+def test_consent_is_taken_back_only_under_an_identifier_it_was_given_under() -> None:
+    name = "news\nemail"
+
+    merged = folded(_consent(1, "denied", (WEB,)), _consent(2, "granted", (CRM,))).consent[name]
+    taken_back = folded(_consent(1, "denied", (WEB,)), _consent(2, "granted", (CRM, WEB))).consent[name]
+
+    assert consent.in_force(merged) == ConsentGiven("denied", None, 1, ("anonymous_id:x",))
+    assert consent.in_force(taken_back).state == "granted"
+
+
+def test_a_case_crosses_channels_until_it_is_solved() -> None:
+    opened = touch(1, "Case Opened", case_id="c", topic="delivery", department="care")
+    asked = Touch("m2", "s", 2, 2, "track", "Call Started", "voice", "", (CRM,), b"{}", case_id="c")
+
+    assert folded(opened, asked).cases == {"c": Case("delivery", 1, 2, ("web", "voice"), "care")}
+    assert folded(opened, asked, touch(3, "Case Solved", case_id="c")).cases["c"].solved_at == 3
+
+
+def test_solved_cases_are_forgotten_one_by_one_and_open_ones_never() -> None:
+    many = [touch(at, event, case_id=f"c{at // 2}") for at in range(100) for event in [("Case Opened", "Case Solved")[at % 2]]]
+
+    after = folded(touch(0, "Case Opened", case_id="open"), *many[1:])
+
+    assert len(after.cases) == cases.SOLVED_MAX + 1
+    assert after.cases["open"].solved_at is None
+
+
+def test_totals_are_exact_by_currency_whatever_the_sign() -> None:
+    def worth(at: int, event: str, revenue: float, currency: str) -> Touch:
+        return touch(at, event, payload={"properties": {"revenue": revenue, "currency": currency}})
+
+    after = folded(
+        worth(1, "Order Completed", 0.1, "gbp"),
+        worth(2, "Order Completed", 0.2, "GBP"),
+        worth(3, "Order Cancelled", -0.1, "GBP"),
+        worth(4, "Order Refunded", 7, "EUR"),
+        touch(5, "Order Completed", amount="12.5", currency="EUR"),
+    )
+
+    assert after.totals == {"GBP": Totals(2, "0.3", 1, "0.1"), "EUR": Totals(1, "12.5", 0, "0", 1, "7")}
+
+
+def test_language_time_zone_and_account_are_the_last_said() -> None:
+    after = folded(touch(1, language="de", timezone="Europe/Berlin", account="acme"), touch(2, language="en"))
+
+    assert (after.language, after.timezone, after.accounts) == ("en", "Europe/Berlin", {"acme": 1})
