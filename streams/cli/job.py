@@ -69,24 +69,36 @@ class Outcome(NamedTuple):
 def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outcome:
     """Do it all. Failure or BrokerUnavailable where it cannot be done, with what to do about it."""
     note = _new_run(plan, settings)
-    began = time.monotonic()
-
-    def tell(phase: str) -> None:
-        view.show(Picture(phase, time.monotonic() - began, 0, None, {}, 0.0, Seen()))
-
-    tell("starting Kafka")
+    teller = _Teller(view)
+    teller.phase("starting Kafka")
     with choose(session.wanted(settings, plan.broker) or "auto", note.directory) as bootstrap:
-        tell("creating topics")
+        teller.phase("creating topics")
         _create_topics(bootstrap, settings.partitions)
         session.remember(settings.data_dir, note)
-        tell(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
+        teller.phase(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
         with Workers(plan.workers, Path(note.directory), bootstrap, _environment(settings, note)) as workers:
-            played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, view, began)
-            tell("stopping workers")
-        tell("counting what is on the topics")
+            played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller)
+            teller.phase("stopping workers")
+        teller.phase("counting what is on the topics")
         facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere)
         facts.applied, facts.digest = state.totals(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
     return Outcome(note, played, facts, seconds, example)
+
+
+class _Teller:
+    """Tells the view how far the run is; a new phase keeps the counts of the last picture."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._began = time.monotonic()
+        self._picture = Picture("", 0.0, 0, None, {}, 0.0, Seen())
+
+    def phase(self, name: str) -> None:
+        self.show(self._picture._replace(phase=name, rate=0.0))
+
+    def show(self, picture: Picture) -> None:
+        self._picture = picture._replace(seconds=time.monotonic() - self._began)
+        self._view.show(self._picture)
 
 
 def _new_run(plan: Plan, settings: Settings) -> Run:
@@ -133,7 +145,7 @@ def _environment(settings: Settings, note: Run) -> dict[str, str]:
 
 
 def _play_until_settled(
-    plan: Plan, settings: Settings, bootstrap: str, note: Run, workers: Workers, view: View, began: float
+    plan: Plan, settings: Settings, bootstrap: str, note: Run, workers: Workers, teller: _Teller
 ) -> tuple[Played, float]:
     watch = Watch(bootstrap, note.app_id, WATCHED, settings.partitions)
     rate = Rate()
@@ -151,8 +163,7 @@ def _play_until_settled(
                 settled = settled + 1 if player.played is not None and watch.is_settled(progress) else 0
                 lag = {topic: progress.lag(topic) for topic in WATCHED}
                 phase = "playing" if player.played is None else "settling"
-                done = seen.applied + seen.dead
-                view.show(Picture(phase, time.monotonic() - began, player.sent, player.total, lag, rate.per_second(done), seen))
+                teller.show(Picture(phase, 0.0, player.sent, player.total, lag, rate.per_second(seen.applied + seen.dead), seen))
             seconds = time.monotonic() - first
             _await_outputs(bootstrap, settings.partitions, note.app_id)
             assert player.played is not None

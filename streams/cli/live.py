@@ -5,6 +5,7 @@ The rule this module owns: nothing wraps and nothing scrolls; what does not fit 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -20,19 +21,23 @@ from streams.cli.view import Picture
 
 WIDE_COLUMNS = 150
 """From here on a moment and its explanation fit a line."""
-REFRESHES_PER_SECOND = 5
+REFRESHES_PER_SECOND = 4
 FIXED_LINES = 9
 """Lines that are not news: head, bar, rates, counts, two of names, two rules, and one left free below."""
 LABEL_COLUMNS = 9
 
 
 class Live:
-    """Draws pictures in place on a terminal, and leaves the last one standing."""
+    """Draws pictures in place on a terminal, with a clock that goes on between them, and clears the screenful at its end."""
 
     def __init__(self, console: Console, title: str) -> None:
         self._console = console
         self._title = title
-        self._live = RichLive(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        self._picture: Picture | None = None
+        self._shown_at = 0.0
+        self._live = RichLive(
+            console=console, get_renderable=self._draw, refresh_per_second=REFRESHES_PER_SECOND, transient=True, vertical_overflow="crop"
+        )
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -42,8 +47,16 @@ class Live:
         self._live.__exit__(*details)
 
     def show(self, picture: Picture) -> None:
-        """Draw."""
-        self._live.update(screen(picture, self._title, self._console.width, self._console.height), refresh=True)
+        """Draw this from the next refresh on."""
+        self._shown_at = time.monotonic()
+        self._picture = picture
+
+    def _draw(self) -> RenderableType:
+        picture = self._picture
+        if picture is None:
+            return Text("")
+        now = picture._replace(seconds=picture.seconds + time.monotonic() - self._shown_at)
+        return screen(now, self._title, self._console.width, self._console.height)
 
 
 def screen(picture: Picture, title: str, width: int, height: int) -> RenderableType:

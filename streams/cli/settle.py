@@ -8,6 +8,7 @@ may be none: only reading tells.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -82,11 +83,16 @@ class Watch:
         return {(place.topic, place.partition): place.offset for place in found if place.error is None and place.offset >= 0}
 
     def _ends(self, reader: Consumer) -> dict[Place, int]:
-        found = reader.offsets_for_times([TopicPartition(*place, OFFSET_END) for place in self._places], timeout=REQUEST_SECONDS_MAX)
-        for place in found:
-            if place.error is not None:
-                raise KafkaException(place.error)
-        return {(place.topic, place.partition): place.offset for place in found}
+        asked = [TopicPartition(*place, OFFSET_END) for place in self._places]
+        deadline = time.monotonic() + REQUEST_SECONDS_MAX
+        while True:
+            found = reader.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
+            errors = [place.error for place in found if place.error is not None]
+            if not errors:
+                return {(place.topic, place.partition): place.offset for place in found}
+            if time.monotonic() > deadline or any(error.code() not in _LEADERLESS for error in errors):
+                raise KafkaException(errors[0])
+            time.sleep(0.1)
 
     def _has_records(self, seen: Progress) -> bool:
         behind = [TopicPartition(*place, seen.committed[place]) for place, end in seen.ends.items() if seen.committed.get(place, 0) < end]
@@ -107,6 +113,8 @@ class Watch:
             self._committed.unassign()
 
 
+_LEADERLESS = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
+"""A topic that was just made, or a Kafka that has just started: it elects its leaders."""
 _NOT_YET = frozenset(
     {
         KafkaError._TIMED_OUT,
