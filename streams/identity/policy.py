@@ -24,6 +24,7 @@ _FORMS: tuple[Form, ...] = ("opaque", "email", "phone", "uuid")
 _CONTESTED: tuple[Contested, ...] = ("latest", "first", "none")
 SECRET_BYTES_MAX = 64
 COMPONENT_MEMBERS_MAX = 1_000
+"""So many identifiers that never expire may be linked; above that, later links are not followed (resolve.py)."""
 _TYPES_MAX = 255
 
 

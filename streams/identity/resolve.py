@@ -7,19 +7,20 @@ all that counts is the *live* part that an identifier belongs to, which is what 
   one later is linked to nobody by it.
 - Windows of limits count back from the newest touch of those that strong links connect (for a weak identifier: of its live part); an identifier
   last seen before counts no more. So weak links have no say in which known people there are.
-- A live part above the policy's `component_members_max` is frozen: only its oldest links hold (by first sighting), as many as join that many
-  identifiers. So later ones neither join nor move anybody; each that they would bring is a person of its own. It is reported.
+- A live part with more than the policy's `component_members_max` lasting identifiers (those that never expire) is frozen: only its oldest links
+  hold, by first sighting, as many as join that many. So later ones neither join nor move anybody; each identifier that they would bring is a
+  person of its own. It is reported.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.component import Component, ends
+from streams.identity.component import Component, Pair, ends
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import Instant
-from streams.rows import NodeKey, Person
+from streams.rows import NODE_KEY_BYTES, NodeKey, Person
 
 
 class Refused(NamedTuple):
@@ -69,8 +70,8 @@ def resolve(component: Component, policy: Policy) -> Resolved:
     refused = _generic(component, types)
     people = []
     for members, links in _parts(component.members, _live(component, types, refused)):
-        if len(members) > policy.component_members_max:
-            links = _oldest(links, policy.component_members_max)
+        if _lasting(members, types) > policy.component_members_max:
+            links = _oldest(links, policy.component_members_max, types)
             least = min(members)
             refused.append(Refused("component_frozen", least, least, types[least[0]].name, None))
         people += [_person(group, component) for group in _kruskal(members, links, component, policy, types, refused)]
@@ -78,21 +79,25 @@ def resolve(component: Component, policy: Policy) -> Resolved:
 
 
 def _is_undisputed(component: Component, policy: Policy, types: Sequence[IdentifierType]) -> bool:
-    """Whether the least member is linked to each of the others and no rule can have a say: then all are one person, which most components are."""
+    """Whether no rule can have a say and every member but the least is linked to a lesser one: then all are one person, as mostly.
+
+    A lesser end of a strong member is strong, so strong members are connected without weak ones.
+    """
     members, edges = component.members, component.edges
-    if component.generic or component.cannot or len(members) > policy.component_members_max:
+    if component.generic or component.cannot:
         return False
-    hub = min(members)
-    counts: dict[int, int] = {}
-    for member in members:
-        code = member[0]
+    if len(members - {both[NODE_KEY_BYTES:] for both in edges}) > 1:
+        return False
+    expiring = 0
+    for code, count in Counter([member[0] for member in members]).items():
         kind = types[code]
-        counts[code] = counts.get(code, 0) + 1
-        if kind.expires_hours is not None or (kind.limit is not None and counts[code] > kind.limit):
+        if kind.limit is not None and count > kind.limit:
             return False
-        if member != hub and hub + member not in edges:
-            return False
-    return True
+        if kind.expires_hours is not None:
+            expiring += count
+    if len(members) - expiring > policy.component_members_max:
+        return False
+    return not expiring or len(_unexpired(edges, types)) == len(edges)
 
 
 def _person(members: list[NodeKey], component: Component) -> Person:
@@ -109,30 +114,30 @@ def _generic(component: Component, types: Sequence[IdentifierType]) -> list[Refu
 def _live(component: Component, types: Sequence[IdentifierType], refused: list[Refused]) -> list[_Link]:
     """The links that may join at all, each with both ends among the members; adds those that a command forbids to `refused`."""
     members, generic, cannot = component.members, component.generic, component.cannot
-    sighted: dict[NodeKey, Instant] = {}
     links = []
-    for both, (first, last) in component.edges.items():
+    for both, (first, last) in _unexpired(component.edges, types).items():
         left, right = ends(both)
-        for end in (left, right):
-            if types[end[0]].expires_hours is not None and first < sighted.get(end, first + 1):
-                sighted[end] = first
         if left in generic or right in generic or left not in members or right not in members:
             continue
         if both in cannot and cannot[both][1]:
             refused.append(Refused("cannot_link", left, right, types[right[0]].name, first))
             continue
         links.append(_Link(left, right, first, last))
-    if sighted:
-        links = [link for link in links if _unexpired(link, sighted, types)]
     return links
 
 
-def _unexpired(link: _Link, sighted: dict[NodeKey, Instant], types: Sequence[IdentifierType]) -> bool:
-    for end in (link.left, link.right):
-        lifetime = types[end[0]].expires
-        if lifetime is not None and link.first - sighted[end] > lifetime:
-            return False
-    return True
+def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], types: Sequence[IdentifierType]) -> dict[Pair, tuple[Instant, Instant]]:
+    """The links first seen within the lifetimes of their ends; a lifetime begins with the identifier's first link."""
+    lifetimes = {code: kind.expires for code, kind in enumerate(types) if kind.expires is not None}
+    sighted: dict[NodeKey, Instant] = {}
+    mortal: list[tuple[Pair, NodeKey, Instant]] = []
+    for both, (first, _) in edges.items():
+        for end in ends(both):
+            if end[0] in lifetimes:
+                sighted[end] = min(first, sighted.get(end, first))
+                mortal.append((both, end, first))
+    expired = {both for both, end, first in mortal if first - sighted[end] > lifetimes[end[0]]}
+    return {both: seen for both, seen in edges.items() if both not in expired} if expired else edges
 
 
 def _parts(members: Iterable[NodeKey], links: list[_Link]) -> list[tuple[list[NodeKey], list[_Link]]]:
@@ -157,12 +162,16 @@ def _parts(members: Iterable[NodeKey], links: list[_Link]) -> list[tuple[list[No
     return list(parts.values())
 
 
-def _oldest(links: list[_Link], members_max: int) -> list[_Link]:
-    """The links by first sighting, until the next would bring in one identifier too many."""
+def _lasting(members: Iterable[NodeKey], types: Sequence[IdentifierType]) -> int:
+    return sum(types[member[0]].expires_hours is None for member in members)
+
+
+def _oldest(links: list[_Link], members_max: int, types: Sequence[IdentifierType]) -> list[_Link]:
+    """The links by first sighting, until the next would bring in one lasting identifier too many."""
     joined: set[NodeKey] = set()
     kept = []
     for link in sorted(links, key=lambda link: (link.first, link.left, link.right)):
-        joined |= {link.left, link.right}
+        joined |= {end for end in (link.left, link.right) if types[end[0]].expires_hours is None}
         if len(joined) > members_max:
             break
         kept.append(link)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from streams.identity.component import Component, forbid, pair, witness
-from streams.identity.policy import Policy
-from streams.identity.resolve import Refused, Resolved, resolve
+from streams.identity.policy import Policy, ranked
+from streams.identity.resolve import Refused, Resolved, _is_undisputed, resolve
 from streams.instants import DAY, HOUR
 from streams.journeys.identity_policy import identity_policy
 from streams.rows import NodeKey
@@ -172,3 +172,23 @@ def test_identifiers_joined_only_through_a_generic_one_freeze_nobody() -> None:
     component.generic.add(key(PHONE))
 
     assert "component_frozen" not in rules(resolve(component, capped))
+
+
+def test_sessions_freeze_nobody() -> None:
+    capped = structs.replace(POLICY, component_members_max=2)
+    component = evidence(*[(number * HOUR, [key(USER), key(COOKIE), key(SESSION, number)]) for number in range(40)])
+
+    resolved = resolve(component, capped)
+
+    assert len(resolved.people) == 1 and resolved.refused == ()
+
+
+def test_a_new_session_of_a_busy_customer_is_resolved_without_a_search() -> None:
+    component = evidence(*[(number * HOUR, [key(USER), key(COOKIE, number % 4), key(SESSION, number)]) for number in range(400)])
+    component.edges |= evidence((7, [key(COOKIE, 1), key(SESSION, 500)])).edges
+    component.members.add(key(SESSION, 500))
+
+    assert len(resolve(component, POLICY).people) == 1
+    assert _is_undisputed(component, POLICY, ranked(POLICY.types))
+    component.edges[key(COOKIE, 2) + key(SESSION, 500)] = (9 * 24 * HOUR, 9 * 24 * HOUR)
+    assert not _is_undisputed(component, POLICY, ranked(POLICY.types))

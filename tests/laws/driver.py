@@ -213,8 +213,10 @@ class World:
                 rows.put(TIMELINE, key, applied.touch)
         held = {fragment for person in change.after for fragment in person.fragments}
         assert {applied.fragment for applied in change.applied} <= held, "a touch that came before its anchor"
+        members = rows.get(COMPONENT, [change.root])[0].members
         folds = {}
         for person in change.before:
+            assert members.issuperset(person.members), "people of another component"
             row = rows.get(FOLD, [PERSON_SUBJECT + person.canonical])[0]
             assert row is not None, "a customer whose fold row did not come along"
             folds[person.canonical] = msgspec.msgpack.decode(row)

@@ -75,8 +75,8 @@ def _connected(nodes, edges):
 
 
 def _kruskal(part, edges, policy, row, first, last, newest, apart):
-    if len(part) > policy["component_members_max"]:
-        edges = _oldest(edges, first, policy["component_members_max"])
+    if sum(not row(key).get("expires") for key in part) > policy["component_members_max"]:
+        edges = _oldest(edges, first, policy["component_members_max"], row)
     counted = _counted(part, edges, row, last, newest)
     clusters = [{key} for key in part]
 
@@ -118,10 +118,10 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
     return clusters
 
 
-def _oldest(edges, first, members_max):
+def _oldest(edges, first, members_max, row):
     kept, joined = set(), set()
     for edge in sorted(edges, key=lambda edge: (first[edge], edge)):
-        joined |= set(edge)
+        joined |= {key for key in edge if not row(key).get("expires")}
         if len(joined) > members_max:
             break
         kept.add(edge)
