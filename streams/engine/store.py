@@ -104,10 +104,11 @@ class Store:
         return found
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values with first <= key < end, sorted, as they are now."""
+        """Keys and values with first <= key < end, sorted, as they are when the first is asked for."""
         options = ReadOptions()
         options.set_iterate_upper_bound(end)
-        return iter(self._db.items(from_key=first, read_opt=options))
+        # The iterator only borrows the bound: it lives as long as these options do.
+        yield from self._db.items(from_key=first, read_opt=options)
 
     def write(self, changes: Iterable[Change], position: Position) -> None:
         """All changes and the position they stand for, or none of it."""
