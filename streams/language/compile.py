@@ -17,7 +17,9 @@ Ratio = tuple[Exact, Exact]
 Holds = Callable[["Facts"], bool]
 Measure = Callable[["Facts"], "Ratio | None"]
 """The number as of the facts; None where there is none (no such property, nothing to average)."""
-Step = Callable[[Any, "Facts"], object]
+Remembered = Any
+"""What a slot holds; only its own operator knows the shape."""
+Step = Callable[[Remembered, "Facts"], object]
 Might = Callable[[str], bool]
 """Whether an interaction with this event's name may be meant."""
 Change = tuple[int, str]
@@ -68,18 +70,20 @@ class Facts:
         "touch",
     )
 
-    def __init__(self, memory: list[Any], due: list[int | None], journeys: Mapping[str, Placed], segments: Mapping[str, int]) -> None:
+    def __init__(
+        self, memory: list[Remembered], due: list[int | None], journeys: Mapping[str, Placed], segments: Mapping[str, int]
+    ) -> None:
         self.memory = memory
         self.due = due
         self.journeys = journeys
         self.segments = segments
-        self.before: dict[int, Any] = {}
+        self.before: dict[int, Remembered] = {}
         self.entered: dict[str, str] = {}
         self.touch: Touch | None = None
         self.now = 0
         self.fired = -1
         self.deadline = 0
-        self._properties: dict[str, Any] | None = None
+        self._properties: Mapping[str, object] | None = None
         self._currency: str | None = None
         self._revenue: Decimal | bool | None = False
 
@@ -104,7 +108,7 @@ class Facts:
         self._properties = {}
         self._currency = ""
 
-    def properties(self) -> dict[str, Any]:
+    def properties(self) -> Mapping[str, object]:
         """The interaction's properties; empty at a deadline."""
         if self._properties is None:
             assert self.touch is not None
@@ -126,7 +130,7 @@ class Facts:
             self._revenue = money.parse(self.touch.amount) if said is None and self.touch is not None else said
         return self._revenue
 
-    def earlier(self, slot: int) -> Any:
+    def earlier(self, slot: int) -> Remembered:
         """What a slot held before this interaction."""
         return self.before[slot] if slot in self.before else self.memory[slot]
 

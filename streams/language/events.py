@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from schemas import money
 from streams.language.compile import Builder, Facts, Holds, Measure, Ratio
@@ -133,7 +132,7 @@ class Field(Number):
     def words(self) -> str:
         return self.name if self.only_currency is None else f"{self.name} in {self.only_currency}"
 
-    def value(self) -> Callable[[Facts], Any]:
+    def value(self) -> Callable[[Facts], object]:
         """A closure that gives the value as it was sent."""
         name = self.name
         if name in ENVELOPE:

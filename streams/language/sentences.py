@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from string import Formatter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from schemas import money
 from streams.language.compile import Builder, Facts, Measure
@@ -33,7 +33,7 @@ def blanks(template: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(template) if name is not None]
 
 
-def resolve(words: str, names: Mapping[str, Any]) -> Number:
+def resolve(words: str, names: Mapping[str, object]) -> Number:
     """The number that the words in braces name; NameError, SyntaxError or TypeError where they name none."""
     found = eval(words, dict(names))  # The author's own words, in the author's own file, read once when the rules are loaded.
     if not isinstance(found, Number):
@@ -41,7 +41,7 @@ def resolve(words: str, names: Mapping[str, Any]) -> Number:
     return found
 
 
-def sentence(template: str, names: Mapping[str, Any], builder: Builder) -> Sentence:
+def sentence(template: str, names: Mapping[str, object], builder: Builder) -> Sentence:
     """Compile a sentence."""
     pieces: list[tuple[str, _Blank | None]] = []
     for literal, words, form, _ in Formatter().parse(template):
@@ -60,7 +60,7 @@ def sentence(template: str, names: Mapping[str, Any], builder: Builder) -> Sente
     return say
 
 
-def _blank(words: str, form: str, names: Mapping[str, Any], builder: Builder) -> _Blank:
+def _blank(words: str, form: str, names: Mapping[str, object], builder: Builder) -> _Blank:
     if words == SIGNIFICANCE:
         return _Blank(words, form, lambda facts, significance, form: format(significance or 0.0, form or "g"))
     number = resolve(words, names)

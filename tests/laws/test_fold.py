@@ -1,5 +1,7 @@
 """The laws of the fold, over generated histories: it may be cut anywhere, taken in any order, and leaves what it is given."""
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,11 +56,11 @@ def test_fold_leaves_its_input_as_it_was(rules: str, history: list[Touch], end: 
 @pytest.mark.parametrize("rules", RULEBOOKS)
 @given(history=HISTORIES, chance=st.randoms(use_true_random=False), end=st.sampled_from(ENDS))
 @LAWS
-def test_what_stands_ignores_order_duplicates_and_ticks(rules: str, history: list[Touch], chance: st.DataObject, end: int) -> None:
+def test_what_stands_ignores_order_duplicates_and_ticks(rules: str, history: list[Touch], chance: Random, end: int) -> None:
     rulebook = RULEBOOKS[rules]
     ordered = sorted(history, key=lambda touch: touch.order)
     shuffled = [*history, *history[: len(history) // 2]]
-    chance.shuffle(shuffled)  # type: ignore[attr-defined] # the strategy gives a random.Random
+    chance.shuffle(shuffled)
     customers = (Customer(rulebook), Customer(rulebook))
     for customer, touches, ticks in zip(customers, (ordered, shuffled), (False, True), strict=True):
         for touch in touches:
@@ -78,10 +80,10 @@ def test_what_stands_ignores_order_duplicates_and_ticks(rules: str, history: lis
 @pytest.mark.parametrize("every", [1, 3])
 @given(history=HISTORIES, chance=st.randoms(use_true_random=False), end=st.sampled_from(ENDS))
 @LAWS
-def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: st.DataObject, end: int) -> None:
+def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: Random, end: int) -> None:
     rulebook, until = RULEBOOKS["both"], max(end, max(touch.occurred_at for touch in history))
     shuffled = list(history)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined] # the strategy gives a random.Random
+    chance.shuffle(shuffled)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refold, "EVERY", every)
         customer = Customer(rulebook)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level, Measure
+from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level, Measure, Remembered
 from streams.language.expressions import Condition, Expression, Might, Tree, place
 from streams.language.numbers import Number
 
@@ -65,7 +65,7 @@ class Balance(Number):
         raise TypeError(f"{place()}: a balance is compared with > or <, with another balance or a whole number")
 
 
-def decayed(held: Any, half_life: int, now: int) -> float:
+def decayed(held: Remembered, half_life: int, now: int) -> float:
     """What is left at an instant of a remembered balance."""
     value: float = held[0]
     return value * 2.0 ** ((held[1] - now) / half_life) if value else 0.0
