@@ -17,7 +17,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KAIROS_", extra="forbid", frozen=True)
 
-    bootstrap: str = Field("127.0.0.1:9092", description="Kafka's address, HOST:PORT[,HOST:PORT...].")
+    bootstrap: str = Field(min_length=3, default="127.0.0.1:9092", description="Kafka's address, HOST:PORT[,HOST:PORT...].")
     app_id: str = Field(
         "kairos", pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="Name of this deployment: consumer group, transactional ids, changelog."
     )

@@ -22,7 +22,7 @@ from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, Touch, decode_tou
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
 GO_ON = 0xFFFFFFFF
-"""The source of a time message by which a partition tells itself to go on."""
+"""The source of a time message by which a partition tells itself to go on; its time is what it was before the first slice."""
 
 
 class _Arrived(NamedTuple):
@@ -47,21 +47,21 @@ def decide(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, 
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
     _write(rows, changed, gone)
-    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally)]
+    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, time.before, policy, rulebook, tally)]
     if more and records:  # After a tick the next one goes on.
-        send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, 0)), (), records[0].partition))
+        send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, time.before)), (), records[0].partition))
     return Decision(send, tally)
 
 
 def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool) -> tuple[PartitionTime, bool]:
     """The partition's time, and whether this batch was told to go on with what is due."""
     said = [(told.source, told.time) for told in advanced.times if told.source != GO_ON]
-    told_on = len(said) < len(advanced.times)
+    begun = [told.time for told in advanced.times if told.source == GO_ON]
     if said:
-        return partition_time.replayed(rows, said, partitions), told_on
-    if not busy:
-        return partition_time.ticked(rows, clock), told_on
-    return partition_time.current(rows), told_on
+        time = partition_time.replayed(rows, said, partitions)
+    else:
+        time = partition_time.current(rows) if busy else partition_time.ticked(rows, clock)
+    return time._replace(before=min([time.before, *begun])), bool(begun)
 
 
 def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...]]) -> _Arrived:

@@ -16,10 +16,11 @@ INSTANT_BYTES = 8
 
 
 class PartitionTime(NamedTuple):
-    """The time of a partition in a batch, and whether this batch moved it: only then may deadlines have fallen due."""
+    """The time of a partition in a batch, whether this batch moved it (only then may deadlines have fallen due), and what it was before."""
 
     instant: Instant
     moved: bool
+    before: Instant
 
 
 class Due(NamedTuple):
@@ -47,13 +48,14 @@ def ticked(rows: Rows, clock: Clock) -> PartitionTime:
     stored = current(rows).instant
     if clock.now - stored >= MINUTE:
         return _move(rows, clock.now)
-    return PartitionTime(max(stored, clock.now), True)
+    return PartitionTime(max(stored, clock.now), True, stored)
 
 
 def current(rows: Rows) -> PartitionTime:
     """The time as it stands, unmoved."""
     (row,) = rows.get(kinds.TIME, [PARTITION])
-    return PartitionTime(0 if row is None else _read(row), False)
+    instant = 0 if row is None else _read(row)
+    return PartitionTime(instant, False, instant)
 
 
 def due(rows: Rows, instant: Instant, most: int) -> Due:
@@ -79,9 +81,9 @@ def subject_of(key: bytes) -> bytes:
 def _move(rows: Rows, instant: Instant) -> PartitionTime:
     stored = current(rows).instant
     if instant <= stored:
-        return PartitionTime(stored, False)
+        return PartitionTime(stored, False, stored)
     rows.put(kinds.TIME, PARTITION, _write(instant))
-    return PartitionTime(instant, True)
+    return PartitionTime(instant, True, stored)
 
 
 def _read(row: bytes) -> Instant:

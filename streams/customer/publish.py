@@ -26,6 +26,7 @@ from streams.identity import changes
 from streams.identity.identifiers import customer_id
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
+from streams.instants import Instant
 from streams.language import Rulebook
 
 LANGUAGE = "en"
@@ -39,11 +40,15 @@ def outputs(
     gone: Sequence[Redirect],
     advanced: Advanced,
     clock: Clock,
+    before: Instant,
     policy: Policy,
     rulebook: Rulebook,
     tally: Tally,
 ) -> list[Outgoing]:
-    """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile."""
+    """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile.
+
+    `before`: the partition's time when the batch began, by which a replay judges its moments.
+    """
     now = instants.text(clock.now)
     send: list[Outgoing] = []
     for change in advanced.changes:
@@ -55,13 +60,11 @@ def outputs(
             tally["kairos_customers_folded", "refold" if customer.refolded else "incremental"] += 1
         name = customer_id(customer.person.canonical)
         for said in customer.said:
-            send.append(_WRITERS[said.emission.kind](said, customer, name, clock, now, tally))
-        send.append(
-            _record(
-                topics.PROFILES, name, view.profile(customer, name, clock, now, policy, rulebook), f"{name}-{customer.after.version}", now
-            )
-        )
-        tally["kairos_profiles",] += 1
+            send.append(_WRITERS[said.emission.kind](said, customer, name, clock, before, now, tally))
+        profile = view.profile(customer, name, clock, now, policy, rulebook)
+        if profile.changed or customer.fresh or customer.said:  # A deadline may pass without a trace.
+            send.append(_record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now))
+            tally["kairos_profiles",] += 1
     for redirect in gone:
         name = customer_id(redirect.gone)
         send.append(_record(topics.PROFILES, name, view.redirect(redirect, name, clock, now, rulebook), f"{name}-{redirect.version}", now))
@@ -102,7 +105,7 @@ def _said(topic: str, said: Said, name: str, value: Struct, now: str) -> Outgoin
     return _record(topic, name, value, f"{said.emission.id}-{said.revision}", now)
 
 
-def _stage(said: Said, customer: Customer, name: str, clock: Clock, now: str, tally: Tally) -> Outgoing:
+def _stage(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
     emission = said.emission
     value = StageChange(
         **_envelope(said, customer, name, clock, now),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
@@ -116,7 +119,7 @@ def _stage(said: Said, customer: Customer, name: str, clock: Clock, now: str, ta
     return _said(topics.STAGES, said, name, value, now)
 
 
-def _segment(said: Said, customer: Customer, name: str, clock: Clock, now: str, tally: Tally) -> Outgoing:
+def _segment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
     emission = said.emission
     entered = emission.to == "entered"
     value = SegmentChange(
@@ -131,9 +134,9 @@ def _segment(said: Said, customer: Customer, name: str, clock: Clock, now: str, 
     return _said(topics.SEGMENTS, said, name, value, now)
 
 
-def _moment(said: Said, customer: Customer, name: str, clock: Clock, now: str, tally: Tally) -> Outgoing:
+def _moment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
     emission = said.emission
-    status = _verdict(said, customer, clock)
+    status = _verdict(said, clock, before)
     value = Moment(
         **_envelope(said, customer, name, clock, now),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
         moment=emission.rule,
@@ -155,11 +158,12 @@ def _moment(said: Said, customer: Customer, name: str, clock: Clock, now: str, t
 _WRITERS = {"stage": _stage, "segment": _segment, "moment": _moment}
 
 
-def _verdict(said: Said, customer: Customer, clock: Clock) -> Status:
-    """Judged by the wall clock; in a replay by the time that its customer is folded as of, which is then all the time there is."""
+def _verdict(said: Said, clock: Clock, before: Instant) -> Status:
+    """Judged by the wall clock. In a replay a batch stands for the time that it moved over, so a moment is judged when it comes or, where it comes
+    late, by the time at which the batch began."""
     if said.retracted:
         return "retracted"
-    judged = customer.after.as_of if clock.replayed else clock.now
+    judged = max(before, said.emission.occurred_at) if clock.replayed else clock.now
     return "expired" if judged > said.emission.expires_at else "fired"
 
 
