@@ -12,7 +12,7 @@ from streams.identity.messages import Absorb, Apply, Cannot, Event, Generic, Mes
 from streams.identity.protocol import Advanced
 from streams.instants import HOUR
 from streams.journeys.identity_policy import identity_policy
-from streams.rows import FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person
+from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person
 from tests.laws.driver import Clock, DictRows, Record, event
 
 POLICY = identity_policy(b"s")
@@ -85,8 +85,8 @@ def test_a_merge_names_its_cause_and_the_people_before() -> None:
     (change,) = partition.advance(event([key(EMAIL), key(PHONE)], FAR + 1, "c")).changes
 
     assert change.root == key(EMAIL)
-    assert {person.canonical for person in change.before} == {key(EMAIL), key(PHONE)}
-    assert [person.canonical for person in change.after] == [key(EMAIL)]
+    assert set(change.before) == {Person(one, (one,), (one,)) for one in (key(EMAIL), key(PHONE))}
+    assert change.after == (Person(key(EMAIL), (key(EMAIL), key(PHONE)), (key(EMAIL), key(PHONE))),)
     assert change.cause == (FAR + 1, "c")
     assert change.moved and change.floor > 0
 
@@ -107,6 +107,7 @@ def test_a_component_moves_with_all_its_rows() -> None:
     rows = partition.rows()
     rows.put(TIMELINE, key(EMAIL) + b"u" * 16, b"a touch")
     rows.put(FOLD, PERSON_SUBJECT + key(EMAIL), b"a fold")
+    rows.put(CHECKPOINT, PERSON_SUBJECT + key(EMAIL) + bytes(24), b"a state")
     rows.commit()
 
     advanced = partition.advance(event([key(EMAIL)], FAR, "b"), (key(EMAIL), Union(key(USER), None, None)))
@@ -133,12 +134,14 @@ def _moving(*fragments: NodeKey) -> bytes:
 
 def test_an_absorbed_component_brings_its_rows_and_its_people() -> None:
     partition = Partition(key(COOKIE, 2))
+    partition.advance(event([key(USER)], FAR, "a"))
     body = _moving(key(COOKIE, 1), key(COOKIE, 2))
+    moved = Person(key(COOKIE, 1), (key(COOKIE, 1), key(COOKIE, 2)), (key(COOKIE, 1), key(COOKIE, 2)))
 
     advanced = partition.advance((key(USER), Absorb(key(COOKIE, 1), 0, 1, body, ())))
 
     (change,) = advanced.changes
-    assert change.moved and [person.canonical for person in change.before] == [key(COOKIE, 1)]
+    assert change.moved and change.before == (Person(key(USER), (key(USER),), (key(USER),)), moved)
     assert sent(advanced) == [(key(COOKIE, 2), SetHome(key(USER)))]
     assert partition.rows().get(TIMELINE, [key(COOKIE, 2) + b"u" * 16]) == [b"a touch"]
     assert partition.rows().get(FOLD, [PERSON_SUBJECT + key(COOKIE, 1)]) == [b"a fold"]
@@ -183,6 +186,32 @@ def test_what_waits_at_a_root_moves_on_with_it(low_is_elsewhere: bool) -> None:
     assert there.component(low).parked == 0
     for one in (partition, there):
         assert list(one.rows().scan(PARKED, b"", b"\xff" * 33)) == []
+
+
+@pytest.mark.parametrize("slice_bytes", [30, 480_000])
+def test_an_absorb_waits_for_the_one_it_climbed_through(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.identity.moves.SLICE_BYTES_MAX", slice_bytes)
+    partition = Partition()
+    early = moves.slices(key(COOKIE, 1), _moving(key(COOKIE, 1)), (key(PHONE),))
+    late = moves.slices(key(PHONE), _moving(key(PHONE)), ())
+
+    assert partition.advance(*[(key(USER), part) for part in early]).changes == []
+    assert partition.component(key(USER)).parked == len(early)
+    (change,) = partition.advance(*[(key(USER), part) for part in late]).changes
+
+    assert {person.canonical for person in change.before} == {key(PHONE), key(COOKIE, 1)}
+    assert partition.component(key(USER)).members == {key(USER), key(PHONE), key(COOKIE, 1)}
+    assert partition.component(key(USER)).parked == 0
+
+
+def test_no_version_of_either_is_above_the_floor_of_both() -> None:
+    partition = Partition()
+    absorbed = Component({key(COOKIE)}, fragments={key(COOKIE): FAR}, floor=41)
+    body = msgspec.msgpack.encode(moves.Body(COMPONENT.encode(absorbed), (), [], [], [], [], None))
+
+    (change,) = partition.advance((key(USER), Absorb(key(COOKIE), 0, 1, body, ()))).changes
+
+    assert change.floor > 41 and partition.component(key(USER)).floor == change.floor
 
 
 def test_a_touch_is_forwarded_to_its_root_with_its_path() -> None:

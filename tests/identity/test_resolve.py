@@ -88,6 +88,14 @@ def test_a_sixth_address_within_a_year_is_another_person() -> None:
     assert len(who(longer)) == 1
 
 
+def test_a_sixth_cookie_within_a_month_is_another_person() -> None:
+    month = evidence(*[(number * DAY, [key(USER), key(COOKIE, number)]) for number in range(6)])
+    longer = evidence(*[(number * 30 * DAY, [key(USER), key(COOKIE, number)]) for number in range(6)])
+
+    assert len(who(month)) == 2
+    assert len(who(longer)) == 1
+
+
 def test_a_window_counts_back_from_the_newest_touch() -> None:
     component = evidence(*[(number * DAY, [key(USER), key(EMAIL, number)]) for number in range(6)])
     assert len(who(component)) == 2
@@ -160,6 +168,13 @@ def test_a_component_above_the_cap_is_frozen_as_its_oldest_links_were() -> None:
     assert groups(resolved)[0] == {key(LOYALTY, 1), key(COOKIE, 1), key(COOKIE, 2), key(COOKIE, 3)}
     assert len(resolved.people) == 4
     assert rules(resolved) == ["component_frozen"]
+
+
+def test_the_cap_holds_where_no_other_rule_has_a_say() -> None:
+    component = evidence(*[(number, [key(LOYALTY, 1), key(COOKIE, number)]) for number in range(1, 4)])
+
+    assert len(who(component, structs.replace(POLICY, component_members_max=3))) == 2
+    assert len(who(component, structs.replace(POLICY, component_members_max=4))) == 1
 
 
 def test_identifiers_joined_only_through_a_generic_one_freeze_nobody() -> None:
