@@ -25,10 +25,10 @@ def judge(state: State, facts: Facts, plan: Plan, said: list[Emission]) -> None:
 
 def _move(state: State, facts: Facts, journey: JourneyRule, said: list[Emission]) -> None:
     position = state.journeys.get(journey.name)
-    for to, holds, firings in journey.transitions.get(START if position is None else position.stage, ()):
-        if not holds(facts):
+    for transition in journey.transitions.get(START if position is None else position.stage, ()):
+        if not transition.holds(facts):
             continue
-        firing = firings(facts)[0]
+        to, firing = transition.to, transition.firings(facts)[0]
         deadline = facts.deadline if facts.touch is None else None
         state.journeys[journey.name] = Position(to, facts.now, firing.evidence[-1], deadline)
         facts.entered[journey.name] = to

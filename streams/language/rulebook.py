@@ -28,13 +28,28 @@ LANGUAGE = 1
 Firings = Callable[[Facts], list[Firing]]
 
 
+class TransitionRule(NamedTuple):
+    """A way out of a stage: where to, when, and by what; which events and deadlines it needs."""
+
+    to: str
+    holds: Holds
+    firings: Firings
+    may: Callable[[str], bool]
+    awaited: frozenset[int]
+
+
 class JourneyRule(NamedTuple):
     """A journey: from each stage the transitions to try, in order."""
 
     name: str
     owner: str
     version: str
-    transitions: dict[str, tuple[tuple[str, Holds, Firings], ...]]
+    transitions: dict[str, tuple[TransitionRule, ...]]
+
+    def narrowed(self, wanted: Callable[[TransitionRule], bool]) -> "JourneyRule":
+        """The same journey with only the transitions that are wanted."""
+        each = {origin: tuple(rule for rule in rules if wanted(rule)) for origin, rules in self.transitions.items()}
+        return self._replace(transitions={origin: rules for origin, rules in each.items() if rules})
 
 
 class MomentRule(NamedTuple):
@@ -113,11 +128,11 @@ class Rulebook:
 
     def _planned(self, name: str) -> Plan:
         steps = ((index, slot.step) for index, slot in enumerate(self._slots) if slot.might(name))
-        return _plan(steps, self._rules, lambda rule: rule.meets(name))
+        return _plan(steps, self._rules, lambda rule: rule.meets(name), lambda transition: transition.may(name))
 
     def _struck(self, deadline: int) -> Plan:
         steps = ((index, slot.step) for index, slot in enumerate(self._slots) if slot.at_deadline == deadline)
-        return _plan(steps, self._rules, lambda rule: deadline in rule.awaited)
+        return _plan(steps, self._rules, lambda rule: deadline in rule.awaited, lambda transition: deadline in transition.awaited)
 
 
 def rulebook(*modules: ModuleType, known_events: Iterable[str] = ()) -> Rulebook:
@@ -133,9 +148,11 @@ def digest(tree: Tree) -> str:
     return b32encode(blake2b(msgspec.json.encode(tree), digest_size=10).digest()).decode().lower()
 
 
-def _plan(steps: Iterable[tuple[int, Step]], rules: Sequence[_Rule], wanted: Callable[[_Rule], bool]) -> Plan:
+def _plan(
+    steps: Iterable[tuple[int, Step]], rules: Sequence[_Rule], wanted: Callable[[_Rule], bool], leads: Callable[[TransitionRule], bool]
+) -> Plan:
     """The rules that are wanted, and with them those that look at a journey which may then move."""
-    journeys = tuple(rule.compiled for rule in rules if isinstance(rule.compiled, JourneyRule) and wanted(rule))
+    journeys = tuple(rule.compiled.narrowed(leads) for rule in rules if isinstance(rule.compiled, JourneyRule) and wanted(rule))
     moving = {journey.name for journey in journeys}
     met = [rule.compiled for rule in rules if wanted(rule) or rule.watched & moving]
     return Plan(
@@ -165,15 +182,17 @@ def _firings(when: Condition, builder: Builder) -> Firings:
 
 
 def _journey(declared: Journey, builder: Builder) -> _Rule:
-    builder.begin()
-    transitions: dict[str, list[tuple[str, Holds, Firings]]] = {}
+    transitions: dict[str, list[TransitionRule]] = {}
+    awaited: set[int] = set()
     for origins, to, when in declared.transitions:
-        compiled = (to, when.compile(builder), _firings(when, builder))
+        builder.begin()
+        compiled = TransitionRule(to, when.compile(builder), _firings(when, builder), when.may, frozenset(builder.awaited))
+        awaited |= builder.awaited
         for origin in origins:
             transitions.setdefault(origin, []).append(compiled)
     rule = JourneyRule(declared.name, declared.owner, _version(declared), {origin: tuple(each) for origin, each in transitions.items()})
     whens = [when for _, _, when in declared.transitions]
-    return _Rule(rule, lambda name: any(when.might(name)[0] for when in whens), frozenset(builder.awaited), frozenset())
+    return _Rule(rule, lambda name: any(when.may(name) for when in whens), frozenset(awaited), frozenset())
 
 
 def _moment(declared: Moment, builder: Builder) -> _Rule:
@@ -188,7 +207,7 @@ def _moment(declared: Moment, builder: Builder) -> _Rule:
 
     rule = MomentRule(declared, _version(declared), holds, firings, significance, sentence(declared.because, declared.names, builder))
     when = declared.when
-    return _Rule(rule, lambda name: when.might(name)[0], awaited, watched if _enters(when) else frozenset())
+    return _Rule(rule, when.may, awaited, watched if _enters(when) else frozenset())
 
 
 def _enters(when: Expression) -> bool:

@@ -56,6 +56,8 @@ def _flat(traits: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | i
     for name, value in traits.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, str):
+            yield prefix + name, value
         elif isinstance(value, Decimal):
             yield prefix + name, money.text(value) if money.parse(value) is not None else str(value)
         elif isinstance(value, list):

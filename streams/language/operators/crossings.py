@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level, Measure, Remembered
-from streams.language.expressions import Condition, Expression, Might, Tree, place
+from streams.language.expressions import Condition, Expression, Might, Tree, place, walk
 from streams.language.numbers import Number
 
 Worth = Mapping[Condition, int]
@@ -156,7 +156,7 @@ class Rises(Condition):
         return f"{self.risen.words()}, and did not before"
 
     def might(self, name: str) -> Might:
-        return True, True
+        return any(part.may(name) for part in walk(self.risen) if isinstance(part, Condition) and part.occurs), True
 
     def firings(self, builder: Builder) -> Callable[[Facts], list[Firing]] | None:
         return None
