@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from streams import app
 from streams.cli import export, job, screen, session, summary
 from streams.cli.options import Failure
 from streams.cli.view import Plain, View
@@ -38,6 +39,9 @@ def perform(
     plain: bool,
 ) -> None:
     """Run, print, and exit with 1 where the counts do not reconcile; 130 after Ctrl-C, when all is stopped."""
+    unknown = [name for name in settings.journeys if name not in app.journeys_known()]
+    if unknown:
+        raise click.UsageError(f"There is no journey named {', '.join(unknown)}; there are {', '.join(app.journeys_known())}.")
     plan = job.Plan(source, reader, broker, until, workers, shuffle_seed, duplicates)
     atexit.register(_end_hard_where_the_player_hangs)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds, so that all is stopped

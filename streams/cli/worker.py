@@ -23,6 +23,7 @@ def command(broker: str, leash: bool, **flags: object) -> None:
     """
     import sys
 
+    from streams.app import UnknownJourney
     from streams.cli import leashing, session
     from streams.worker import run
 
@@ -30,5 +31,8 @@ def command(broker: str, leash: bool, **flags: object) -> None:
         leashing.hold(sys.stdin.fileno())
     settings = options.settings(**flags)
     with session.connected(settings, broker) as kafka:
-        code = run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}))
+        try:
+            code = run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}))
+        except UnknownJourney as unknown:
+            raise click.UsageError(str(unknown)) from None
     sys.exit(code)
