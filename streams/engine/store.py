@@ -1,7 +1,7 @@
 """The local store of one partition: RocksDB, its values and the changelog offset they stand for written together.
 
-The rule: the store is a copy. The changelog is the truth, so no write-ahead log is kept (what a crash loses of a memtable is replayed), and whatever is in doubt is
-thrown away and restored. What belongs to another app is not touched.
+The rule: the store is a copy. The changelog is the truth, so no write-ahead log is kept (what a crash loses of a memtable is replayed), and whatever is
+in doubt is thrown away and restored. What belongs to another app is not touched.
 """
 
 from __future__ import annotations

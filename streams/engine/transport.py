@@ -1,7 +1,7 @@
 """Kafka as Faust sees it through the engine: membership and reading are Faust's driver, but an event is one batch of one partition.
 
-The rule: the drain loop never blocks and never decides. It asks for what partitions have room for, brings it with the token it asked with, and waits to be woken.
-Everything of the consumer happens in Faust's consumer thread; everything of partitions in the main loop.
+The rule: the drain loop never blocks and never decides. It asks for what partitions have room for, brings it with the token it asked with, and waits
+to be woken. Everything of the consumer happens in Faust's consumer thread; everything of partitions in the main loop.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def rejoin(self) -> None:
         """Ask for a new assignment."""
-        asyncio.ensure_future(self.in_thread(self._thread.ask_to_rejoin()))
+        self.app.tables.shared.keep(asyncio.ensure_future(self.in_thread(self._thread.ask_to_rejoin())))
 
     def wake(self) -> None:
         """Some partition has room."""

@@ -11,14 +11,15 @@ from tests.faults.toyrun import ToyRun
 
 ONCE = ("after_fence", "after_restore", "after_position", "during_restore")
 """Reached once a partition and start; the others once a batch."""
-ORDER = [name for name in FAIL_POINTS if name not in ONCE] + list(ONCE)
-"""First those that leave something to be restored."""
 
 
 def test_killed_at_every_fail_point_in_turn(toy: ToyRun) -> None:
-    for number, name in enumerate(ORDER):
+    toy.feed(2000)
+    toy.run_until_done()  # From here on there is something to be restored.
+
+    for number, name in enumerate(FAIL_POINTS):
         toy.feed(2000, seed=number)
-        if number % 3 == 2 or name == "during_restore":
+        if number % 3 == 2 or name == "during_restore":  # A store that is up to date has nothing to restore.
             shutil.rmtree(toy.state_dir)
         toy.run_until_killed(f"{name}:{1 if name in ONCE else 6}:kill")
     toy.run_until_done()
@@ -30,11 +31,12 @@ def test_killed_at_every_fail_point_in_turn(toy: ToyRun) -> None:
 @pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("name", FAIL_POINTS)
 def test_killed_thrice_at_one_fail_point(toy: ToyRun, name: str, deleted: bool) -> None:
-    toy.feed(20_000, keys=2000, seed=7)
-    toy.run_until_killed("after_store:25:kill")  # Something to be restored.
+    toy.feed(2000, keys=1000, seed=7)
+    toy.run_until_done()
+    toy.feed(20_000, keys=1000, seed=8)
 
     for hit in (1, 2, 3) if name in ONCE else (1, 5, 17):
-        if deleted:
+        if deleted or name == "during_restore":
             shutil.rmtree(toy.state_dir)
         toy.run_until_killed(f"{name}:{hit}:kill")
     toy.run_until_done()

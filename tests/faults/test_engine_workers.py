@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,6 @@ def test_workers_that_come_and_go(new_toy: Callable[..., ToyRun], partitions: in
 
 def _await_stopped(pid: int) -> None:
     give_up = time.monotonic() + 30
-    while f"/proc/{pid}/stat" and open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "T":
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
         assert time.monotonic() < give_up, "the worker did not get to its fail point"
         time.sleep(0.1)

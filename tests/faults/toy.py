@@ -75,7 +75,8 @@ def build(options: dict[str, Any]) -> Engine:
     slow_seconds = options.pop("slow_seconds", 0.0)
     dead = options.pop("dead", False)
     counts_path = options.pop("counts", None)
-    settings = EngineSettings(app_id=f"{run}-toy", state_dir=Path(options.pop("state_dir")), **options)
+    options = {"app_id": f"{run}-toy", **options, "state_dir": Path(options["state_dir"])}
+    settings = EngineSettings(**options)
     engine = Engine(settings)
 
     @engine.agent(f"{run}-raw")

@@ -94,7 +94,10 @@ class ToyRun:
     def run_until_killed(self, failpoint: str, **options: Any) -> None:
         """A worker that must die at its fail point."""
         process = self.worker(failpoint, **options)
-        code = process.wait(DEADLINE_SECONDS)
+        try:
+            code = process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{failpoint}: never reached, {self.lag()} left\n{self.log(process)}") from None
         assert code == -signal.SIGKILL, f"{failpoint}: ended with {code}\n{self.log(process)}"
 
     def run_until_done(self, failpoint: str = "", **options: Any) -> None:
@@ -128,7 +131,7 @@ class ToyRun:
                 process.kill()
                 process.wait()
         names = [name for name in self._admin.list_topics(timeout=10).topics if name.startswith(self.name)]
-        for done in self._admin.delete_topics(names).values():
+        for done in self._admin.delete_topics(names).values() if names else ():
             done.result()
 
     def lag(self) -> int:

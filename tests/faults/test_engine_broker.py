@@ -1,0 +1,145 @@
+"""Without a broker a worker waits, goes on by itself, and stops when it is told to. It says clearly what must be mended, and ends when it hangs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from streams.broker.embedded import EmbeddedBroker
+from tests.faults.toyrun import ToyRun
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """A Kafka that a test may kill."""
+    with EmbeddedBroker(tmp_path / "kafka") as kafka:
+        yield kafka
+
+
+def test_the_broker_dies_and_comes_back_and_the_worker_goes_on(own_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(3000)
+    process = toy.worker(slow_seconds=0.05, counts=str(tmp_path / "counts.json"))
+    toy.await_counts("counts.json")
+
+    own_broker.kill()
+    time.sleep(4)
+    assert process.poll() is None
+    own_broker.start()
+    toy.feed(1000, seed=2)
+    toy.await_done([process], seconds=90)
+
+    assert toy.answer() == toy.expected()
+    toy.stop(process)
+    toy.close()
+
+
+def test_a_worker_stops_within_its_time_without_a_broker(own_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(3000)
+    process = toy.worker(slow_seconds=0.05, counts=str(tmp_path / "counts.json"))
+    toy.await_counts("counts.json")
+
+    own_broker.pause()
+    time.sleep(1)
+    start = time.monotonic()
+    process.terminate()
+    process.wait(15)
+
+    assert time.monotonic() - start < 11
+    own_broker.resume()
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+    toy.close()
+
+
+def test_a_worker_that_never_found_a_broker_stops_too(tmp_path: Path, broker: EmbeddedBroker) -> None:
+    toy = ToyRun(broker.bootstrap, tmp_path)
+    process = toy.worker(bootstrap="127.0.0.1:1")
+    time.sleep(3)
+    assert process.poll() is None
+
+    process.terminate()
+
+    assert process.wait(12) is not None
+    toy.close()
+
+
+def test_a_stop_finishes_what_is_in_hand(toy: ToyRun) -> None:
+    toy.feed(3000)
+    process = toy.worker(slow_seconds=0.05, counts=str(toy.directory / "counts.json"))
+    toy.await_counts("counts.json")
+
+    assert toy.stop(process) < 5
+
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+
+
+def test_sources_that_are_not_co_partitioned_are_refused(toy: ToyRun) -> None:
+    admin = AdminClient({"bootstrap.servers": toy.bootstrap})
+    toy.name += "x"
+    for topic, partitions in (("raw", 2), ("keyed", 3)):
+        admin.create_topics([NewTopic(f"{toy.name}-{topic}", partitions, 1)])[f"{toy.name}-{topic}"].result()
+
+    process = toy.worker()
+
+    assert process.wait(30) == 1
+    assert f"the same number of partitions, but they have: {toy.name}-keyed 3, {toy.name}-raw 2" in toy.log(process)
+
+
+def test_a_source_that_is_missing_is_named(toy: ToyRun) -> None:
+    toy.name += "y"
+
+    process = toy.worker()
+
+    assert process.wait(30) == 1
+    assert f"no such topic: {toy.name}-keyed, {toy.name}-raw" in toy.log(process)
+
+
+def test_another_apps_state_is_refused(new_toy: Callable[..., ToyRun]) -> None:
+    toy = new_toy()
+    toy.feed(100)
+    toy.run_until_done()
+
+    process = toy.worker(app_id=f"{toy.name}-other")
+
+    assert process.wait(30) == 1
+    assert "give each app a state directory of its own" in toy.log(process)
+
+
+def test_a_body_that_hangs_ends_the_process_with_its_reason(toy: ToyRun) -> None:
+    toy.feed(100)
+
+    process = toy.worker(slow_seconds=60, stuck_seconds=5)
+
+    assert process.wait(40) == 70
+    assert "the event loop has not turned for 5 s" in toy.log(process)
+
+
+def test_every_stateful_partition_is_ticked_busy_or_not(toy: ToyRun) -> None:
+    counts = str(toy.directory / "counts.json")
+    process = toy.worker(counts=counts, tick_seconds=0.2)
+    toy.feed(2000)
+    toy.await_counts("counts.json")
+
+    time.sleep(3)
+
+    assert toy.counts()["ticks"] >= 4 * 10
+    toy.stop(process)
+
+
+def test_the_replay_clock_does_not_tick(toy: ToyRun) -> None:
+    counts = str(toy.directory / "counts.json")
+    toy.feed(200)
+    process = toy.worker(counts=counts, tick_seconds=None)
+    toy.await_done([process])
+
+    time.sleep(2)
+
+    assert "ticks" not in toy.counts()
+    toy.stop(process)
