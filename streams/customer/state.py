@@ -4,7 +4,8 @@ The rule this module owns: a state is a value. Only customer/fold.py changes one
 hold is never changed in place, so copying the top is enough. Equal timelines under equal rules give equal bytes.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +15,10 @@ from streams.language.operators.crossings import decayed
 from streams.rows import Touch
 
 FORMAT = 1
+NAMES_MAX = 200
+"""How many traits, touchpoints, sources or accounts a state remembers: senders choose the names."""
+
+V = TypeVar("V")
 
 Seen = tuple[int, int]
 """Of an identifier: first and last seen; of a channel or a touchpoint: how often and when last."""
@@ -128,6 +133,12 @@ def copied(state: State) -> State:
         state.memory.copy(),
         state.due.copy(),
     )
+
+
+def trim(named: dict[str, V], last: Callable[[V], int], most: int = NAMES_MAX) -> None:
+    """Forget the one heard of longest ago where a part of a state that is being folded holds more names than it may."""
+    if len(named) > most:
+        del named[min(named, key=lambda name: (last(named[name]), name))]
 
 
 def next_deadline(state: State) -> int | None:

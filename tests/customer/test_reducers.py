@@ -2,6 +2,8 @@
 
 import json
 
+from msgspec.structs import replace
+
 from streams.customer import fold, reducers, state
 from streams.customer.reducers import cases, consent
 from streams.customer.state import Case, ConsentGiven, State, Totals, Trait
@@ -20,19 +22,8 @@ def touch(
     payload: dict[str, object] | None = None,
     **rest: object,
 ) -> Touch:
-    return Touch(
-        f"m{at}",
-        str(rest.pop("source", "s")),
-        at,
-        at,
-        "track",
-        event,
-        "web",
-        "shop",
-        identifiers,
-        json.dumps(payload or {}).encode(),
-        **rest,
-    )  # type: ignore[arg-type] # by name
+    plain = Touch(f"m{at}", "s", at, at, "track", event, "web", "shop", identifiers, json.dumps(payload or {}).encode())
+    return replace(plain, **rest)
 
 
 def folded(*touches: Touch) -> State:
@@ -66,11 +57,25 @@ def test_a_trait_survives_by_its_policy() -> None:
 
 
 def test_a_trait_is_text_a_whole_number_a_truth_or_nothing() -> None:
-    sent = {"traits": {"a": 1.50, "b": [1, "x"], "c": {"d": None, "e": True}, "f": 2**70}, "context": {"traits": {"a": 9, "g": 3}}}
+    sent = {"traits": {"a": 1.50, "b": [1, "x", {}], "c": {"d": None, "e": True}, "f": 2**70}, "context": {"traits": {"a": 9, "g": 3}}}
 
     values = {name: trait.value for name, trait in folded(touch(1, payload=sent)).traits.items()}
 
     assert values == {"a": "1.5", "b": "1, x", "c.d": None, "c.e": True, "f": str(2**70), "g": 3}
+
+
+def test_a_groups_traits_are_not_the_persons() -> None:
+    assert folded(touch(1, payload={"traits": {"name": "Acme"}}, type="group")).traits == {}
+
+
+def test_no_sender_makes_a_state_grow_without_end() -> None:
+    many = [touch(at, payload={"traits": {f"t{at}": "x", "long": "x" * 2000}}, touchpoint=f"p{at}", source=f"s{at}") for at in range(250)]
+
+    after = folded(*many)
+
+    assert len(after.traits) == len(after.touchpoints) == len(after.sources) == state.NAMES_MAX
+    assert set(after.sources) == {f"s{at}" for at in range(50, 250)}
+    assert "long" not in after.traits
 
 
 def _consent(at: int, decided: str, identifiers: tuple[tuple[str, str], ...]) -> Touch:

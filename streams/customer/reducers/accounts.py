@@ -1,6 +1,6 @@
 """The accounts (companies) that the customer has acted for, and when last."""
 
-from streams.customer.state import State
+from streams.customer.state import State, trim
 from streams.rows import Touch
 
 
@@ -8,3 +8,4 @@ def reduce(state: State, touch: Touch) -> None:
     """Note the account."""
     if touch.account is not None:
         state.accounts[touch.account] = touch.occurred_at
+        trim(state.accounts, int)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
-from streams.customer.state import State, Trait
+from streams.customer.state import State, Trait, trim
 from streams.rows import Touch, payload
 
 PARTIES = {"first": 0, "second": 1, "third": 2}
@@ -34,12 +34,14 @@ POLICY = {
 }
 """The fields with a survivorship of their own."""
 
+TEXT_MAX = 1024
+"""A longer text is no trait; it stays in the timeline."""
 _MARK = b'"traits"'
 
 
 def reduce(state: State, touch: Touch) -> None:
-    """Let each trait of the interaction survive or not; null takes a value back."""
-    if _MARK not in touch.payload:
+    """Let each trait of the interaction survive or not; null takes a value back. A group's traits are not the person's."""
+    if _MARK not in touch.payload or touch.type == "group":
         return
     sent = payload(touch.payload)
     context = (sent.context or {}).get("traits")
@@ -49,6 +51,8 @@ def reduce(state: State, touch: Touch) -> None:
             held = state.traits.get(name)
             if held is None or SURVIVORSHIP[POLICY.get(name, "trusted")](held, said):
                 state.traits[name] = said
+                if held is None:
+                    trim(state.traits, lambda trait: trait.occurred_at)
 
 
 def _flat(traits: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | int | bool | None]]:
@@ -57,11 +61,12 @@ def _flat(traits: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | i
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, str):
-            yield prefix + name, value
+            if len(value) <= TEXT_MAX:
+                yield prefix + name, value
         elif isinstance(value, Decimal):
             yield prefix + name, money.text(value) if money.parse(value) is not None else str(value)
         elif isinstance(value, list):
-            yield prefix + name, ", ".join(str(each) for each in value)
+            yield prefix + name, ", ".join(str(each) for each in value if isinstance(each, str | int | Decimal))[:TEXT_MAX]
         elif value is None or isinstance(value, str | bool) or -(2**63) <= value < 2**64:
             yield prefix + name, value
         else:
