@@ -14,7 +14,7 @@ from streams.language.declare import START, Becomes, Declaration, InSegment, Jou
 from streams.language.events import Event
 from streams.language.expressions import Expression, Place, walk
 from streams.language.numbers import Compare, Constant
-from streams.language.operators.crossings import Balance
+from streams.language.operators.crossings import Balance, Rises
 from streams.language.operators.windows import Sum
 from streams.language.sentences import SIGNIFICANCE, blanks, resolve
 
@@ -135,6 +135,15 @@ def levels_and_occurrences(declared: Declared) -> Iterator[Mistake]:
                 yield Mistake(when.place, f"{each.name!r} needs an event or a deadline, and has a level, which lasts.", "rises(...)")
 
 
+def levels_rise_by_what_is_remembered(declared: Declared) -> Iterator[Mistake]:
+    """What rises is a level of numbers; a stage is entered, which has a word of its own."""
+    for part in declared.whole():
+        if isinstance(part, Rises) and part.risen.occurs:
+            yield Mistake(part.place, "What rises is a level, which lasts, and not an event or a deadline.")
+        if isinstance(part, Rises) and any(isinstance(inner, StageIs | InSegment) for inner in walk(part.risen)):
+            yield Mistake(part.place, "A stage or a segment does not rise.", 'stage("...").becomes("...")')
+
+
 def sentences_can_be_said(declared: Declared) -> Iterator[Mistake]:
     """Every blank of a sentence names a number of the author's file."""
     for each in declared.declarations:
@@ -187,6 +196,7 @@ CHECKS: tuple[Callable[[Declared], Iterator[Mistake]], ...] = (
     events_are_known,
     money_is_exact,
     levels_and_occurrences,
+    levels_rise_by_what_is_remembered,
     sentences_can_be_said,
     everything_is_used,
     durations_are_ahead,

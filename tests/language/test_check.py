@@ -24,6 +24,8 @@ MISTAKES = {
     "an event that is nearly known": ('k = Journey("k", [(START, "a", event("Order Complete"))])', "'Order Complete'", "Order Completed"),
     "a float": (MOMENT.format(when="order & (order.revenue >= 99.9)", because=""), "99.9 is a float", 'Decimal("99.9")'),
     "a moment by a level": (MOMENT.format(when="count(order, within=days(2)) >= 2", because=""), "has a level", "rises(...)"),
+    "a stage that rises": (MOMENT.format(when='rises(stage("j").is_("old"))', because=""), "does not rise", 'stage("...").becomes("...")'),
+    "an event that rises": (MOMENT.format(when="rises(order)", because=""), "not an event or a deadline", None),
     "a segment by an event": ('s = Segment("s", "p", order, "r")', "needs a level", None),
     "a segment of any currency": ('s = Segment("s", "p", sum_(order.revenue) >= 5, "r")', "any currency", '.in_currency("...")'),
     "an unknown name in a sentence": (MOMENT.format(when="order", because="for {oder.revenue}"), "'oder' is not defined", "order"),
