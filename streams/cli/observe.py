@@ -89,7 +89,7 @@ class Observer:
                     if error is None:
                         value = message.value()
                         if value is not None:
-                            _TAKE[message.topic()](self.seen, message.key(), value)
+                            _TAKE[message.topic() or ""](self.seen, message.key() or b"", value)
                     elif error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._PARTITION_EOF):
                         raise KafkaException(error)
         except (KafkaException, msgspec.MsgspecError, orjson.JSONDecodeError, LookupError, TypeError) as failure:

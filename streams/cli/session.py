@@ -128,9 +128,9 @@ def _again(run: Run) -> Iterator[str]:
             yield bootstrap
         return
     directory = Path(run.directory)
-    bootstrap = running(directory / "broker")
-    if bootstrap is not None:
-        yield bootstrap
+    found = running(directory / "broker")
+    if found is not None:
+        yield found
         return
     if not (directory / "broker" / "cluster.id").exists():
         raise Failure(f"The last run's data in {directory} is gone. `kairos run` makes a new one.")

@@ -103,10 +103,11 @@ class Watch:
         try:
             while waiting:
                 message = self._committed.poll(READ_SECONDS_MAX)
-                if message is None or message.error() is None:
+                error = message.error() if message is not None else None
+                if error is None:
                     return True  # a record, or an end that did not come: not settled as far as can be told
-                if message.error().code() != KafkaError._PARTITION_EOF:
-                    raise KafkaException(message.error())
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
                 waiting -= 1
             return False
         finally:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from streams.cli import options
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _EXAMPLES = """\b
 Examples:
@@ -15,7 +19,7 @@ Examples:
   kairos run --source build/brand/interactions.jsonl --reader jsonl"""
 
 
-def _share(name: str, default: float, what: str) -> object:
+def _share(name: str, default: float, what: str) -> Callable[[F], F]:
     return click.option(name, type=float, default=default, show_default=True, callback=options.share, metavar="SHARE", help=what)
 
 
