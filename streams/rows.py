@@ -108,7 +108,9 @@ FOLD = _raw("fold", b"f")
 CHECKPOINT = _raw("checkpoint", b"k")
 """Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""
 DUE = _raw("due", b"d")
-"""Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition. An entry whose fold row says otherwise is stale and is deleted when met."""
+"""Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition.
+
+An entry whose fold row says otherwise is stale and is deleted when met."""
 TIME = _raw("time", b"w")
 """Partition time; key: b"" for the partition's own, 4 bytes big-endian for what intake partition i has said; value: 8 bytes big-endian."""
 

@@ -4,7 +4,8 @@ The rule this module owns: it is a function of the row and of who belongs to the
 the interactions carried it shows those that are held to be this person's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from schemas import profile as schema
 from schemas.output import Cause, Subject
@@ -17,11 +18,14 @@ from streams.identity.identifiers import Identifier, customer_id, normaliser
 from streams.identity.policy import Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
+from streams.rows import NodeKey
 
 EVIDENCE_MAX = 100
 """Of a batch's interactions a profile names the newest."""
 EMOTION, IRRITATION = "product_emotion", "supplier_irritation"
 """The names of the two balances that a profile shows, where the journeys declare them."""
+
+_NOTHING: dict[str, object] = {}
 
 REACHED_BY = {
     "email": ("email",),
@@ -75,10 +79,7 @@ def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Polic
         cause=_cause(customer),
         changed=_changed(customer.before.state if customer.before is not None else None, state),
         identifiers=identifiers,
-        traits={
-            trait: schema.Trait(value=held.value, source=held.source, party=held.party, occurred_at=text(held.occurred_at))
-            for trait, held in state.traits.items()
-        },
+        traits=_traits(state),
         consent=_consent(state),
         journeys={
             journey: schema.JourneyPosition(stage=at.stage, since=text(at.since), cause=_entered(at.message_id, at.deadline))
@@ -88,32 +89,11 @@ def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Polic
         moments=_counts(state.moments.items()),
         channels=_counts(state.channels.items()),
         reach=_reach(state, identifiers),
-        open_cases=[
-            schema.Case(
-                id=case_id,
-                topic=case.topic,
-                opened_at=text(case.opened_at),
-                updated_at=text(case.updated_at),
-                channels=list(case.channels),
-                owner=case.owner,
-            )
-            for case_id, case in sorted(state.cases.items())
-            if case.solved_at is None
-        ],
+        open_cases=_open_cases(state),
         language=state.language,
         timezone=state.timezone,
         accounts=sorted(state.accounts),
-        totals={
-            currency: schema.Totals(
-                orders=totals.orders,
-                revenue=totals.revenue,
-                cancellations=totals.cancellations,
-                cancelled=totals.cancelled,
-                refunds=totals.refunds,
-                refunded=totals.refunded,
-            )
-            for currency, totals in state.totals.items()
-        },
+        totals=_totals(state),
         emotion=round(held.get(EMOTION, 0.0), 6),
         irritation=round(held.get(IRRITATION, 0.0), 6),
         completeness=_completeness(identifiers, policy),
@@ -164,15 +144,67 @@ def redirect(gone: Redirect, name: str, clock: Clock, now: str, rulebook: Rulebo
 
 def _identifiers(state: State, customer: Customer, policy: Policy) -> dict[str, list[str]]:
     """By type, sorted; of those that were seen only the person's own."""
-    members = set(customer.person.members)
-    normalise = normaliser(policy).normalise
+    members = customer.person.members
+    read = _reading(policy)
     own: dict[str, list[str]] = {}
     for seen in state.identifiers:
+        kind, value, key = read(seen)
+        if key is None or key in members:
+            own.setdefault(kind, []).append(value)
+    for values in own.values():
+        if len(values) > 1:
+            values.sort()
+    return own
+
+
+@lru_cache(maxsize=16)
+def _reading(policy: Policy) -> Callable[[str], tuple[str, str, NodeKey | None]]:
+    """Reads an identifier as the state has it: its type, its value, its key (None for a type that has no part in identity)."""
+    normalise = normaliser(policy).normalise
+
+    @lru_cache(maxsize=1 << 16)
+    def read(seen: str) -> tuple[str, str, NodeKey | None]:
         kind, _, value = seen.partition(":")
         found = normalise(kind, value)
-        if not isinstance(found, Identifier) or found.key in members:
-            own.setdefault(kind, []).append(value)
-    return {kind: sorted(values) for kind, values in sorted(own.items())}
+        return kind, value, found.key if isinstance(found, Identifier) else None
+
+    return read
+
+
+def _traits(state: State) -> dict[str, schema.Trait]:
+    return {
+        name: schema.Trait(value=held.value, source=held.source, party=held.party, occurred_at=text(held.occurred_at))
+        for name, held in state.traits.items()
+    }
+
+
+def _open_cases(state: State) -> list[schema.Case]:
+    return [
+        schema.Case(
+            id=case_id,
+            topic=case.topic,
+            opened_at=text(case.opened_at),
+            updated_at=text(case.updated_at),
+            channels=list(case.channels),
+            owner=case.owner,
+        )
+        for case_id, case in sorted(state.cases.items())
+        if case.solved_at is None
+    ]
+
+
+def _totals(state: State) -> dict[str, schema.Totals]:
+    return {
+        currency: schema.Totals(
+            orders=totals.orders,
+            revenue=totals.revenue,
+            cancellations=totals.cancellations,
+            cancelled=totals.cancelled,
+            refunds=totals.refunds,
+            refunded=totals.refunded,
+        )
+        for currency, totals in state.totals.items()
+    }
 
 
 def _is_known(customer: Customer, policy: Policy) -> bool:
@@ -182,8 +214,13 @@ def _is_known(customer: Customer, policy: Policy) -> bool:
 
 def _completeness(identifiers: dict[str, list[str]], policy: Policy) -> float:
     """The share of the policy's unique and strong types of identifier that are known of the customer."""
-    wanted = [kind.name for kind in policy.types if kind.strength != "weak"]
+    wanted = _wanted(policy)
     return round(sum(name in identifiers for name in wanted) / len(wanted), 2) if wanted else 1.0
+
+
+@lru_cache(maxsize=16)
+def _wanted(policy: Policy) -> tuple[str, ...]:
+    return tuple(kind.name for kind in policy.types if kind.strength != "weak")
 
 
 def _cause(customer: Customer) -> Cause:
@@ -243,15 +280,18 @@ def _reach(state: State, identifiers: dict[str, list[str]]) -> dict[str, schema.
 
 
 def _changed(before: State | None, after: State) -> list[str]:
-    """The paths of the profile that this version changed, sorted; all that it has where it is the first."""
-    changed = []
+    """The paths of the profile that this version changed, sorted by part; all that it has where it is the first."""
+    changed: list[str] = []
     for field, path in _PATHS:
-        then: dict[str, object] = getattr(before, field) if before is not None else {}
         now: dict[str, object] = getattr(after, field)
-        if then is now or then == now:
+        then: dict[str, object] = getattr(before, field) if before is not None else _NOTHING
+        if not now and not then:
             continue
-        names = {name for name, value in now.items() if then.get(name) != value} | (then.keys() - now.keys())
-        changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
+        names = [name for name, value in now.items() if then.get(name) != value]
+        if len(then) > len(now) - len(names):
+            names += [name for name in then if name not in now]
+        if names:
+            changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
     for field in ("language", "timezone"):
         if getattr(after, field) != (getattr(before, field) if before is not None else None):
             changed.append(field)
