@@ -1,0 +1,122 @@
+"""What a run led to, as a subscriber reads it: committed records only, from each topic's beginning.
+
+The rule this module owns: two runs are compared by what the order law promises. Verdicts, times of reception and decision, versions and
+revisions stand outside of it; everything else must be the same to the byte.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from connectors.consumer import Record
+from schemas import topics
+from streams.cli import state
+from streams.cli.facts import Facts, collect
+from streams.identity import messages
+
+OUTSIDE_THE_LAW = frozenset(
+    {"status", "reason", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
+)
+EMITTED = (topics.STAGES, topics.SEGMENTS, topics.MOMENTS)
+
+Read = Callable[[str], Iterator[Record]]
+Value = dict[str, Any]
+
+
+class Outcome(NamedTuple):
+    """`standing`: emitted less retracted, by topic and id, whole; `profiles`: the newest of every living customer, by id; `redirects`: into whom the
+    others were merged; `repeated`: (topic, id, revision) that came more than once; `absorbed`: components that crossed partitions."""
+
+    facts: Facts
+    standing: dict[tuple[str, str], Value]
+    profiles: dict[str, Value]
+    redirects: dict[str, str]
+    repeated: list[tuple[str, str, int]]
+    dead: Counter[tuple[str, str]]
+    absorbed: int
+
+    @property
+    def digest(self) -> str:
+        return self.facts.digest
+
+    def contents(self) -> dict[tuple[str, str], Value]:
+        """The standing emissions without what stands outside the law."""
+        return {
+            name: {field: part for field, part in value.items() if field not in OUTSIDE_THE_LAW} for name, value in self.standing.items()
+        }
+
+
+def outcome_of(read: Read, changelog: str) -> Outcome:
+    """Read it all. An AssertionError where a subscriber would be misled: a version that goes back, a redirect that ends nowhere."""
+    facts, _ = collect(read, lambda _stem, _value: None)
+    facts.applied, facts.digest = state.totals(read(changelog))
+    standing, repeated = _emitted(read)
+    profiles, redirects = _customers(read)
+    dead = Counter((value["reason"], value["originalSha256"]) for value in _values(read, topics.DEAD_LETTERS))
+    return Outcome(facts, standing, profiles, redirects, repeated, dead, _absorbed(read))
+
+
+def assert_same(found: Outcome, expected: Outcome) -> None:
+    """Both hold the same customers, and say the same of them; each says every revision once, and accounts for every record."""
+    for outcome in (found, expected):
+        assert outcome.repeated == []
+        assert outcome.facts.reconciles(), outcome.facts
+    assert _difference(found.contents(), expected.contents()) == {}
+    assert found.profiles.keys() == expected.profiles.keys()
+    assert found.dead.keys() == expected.dead.keys()
+    assert found.digest == expected.digest
+
+
+def _difference(found: dict[Any, Any], expected: dict[Any, Any]) -> dict[Any, tuple[Any, Any]]:
+    """What differs, both sides; a failing test shows these alone."""
+    names = found.keys() | expected.keys()
+    return {name: (found.get(name), expected.get(name)) for name in names if found.get(name) != expected.get(name)}
+
+
+def _values(read: Read, topic: str) -> Iterator[Value]:
+    for record in read(topic):
+        assert record.value is not None
+        yield msgspec.json.decode(record.value)
+
+
+def _emitted(read: Read) -> tuple[dict[tuple[str, str], Value], list[tuple[str, str, int]]]:
+    newest: dict[tuple[str, str], Value] = {}
+    seen: Counter[tuple[str, str, int]] = Counter()
+    for topic in EMITTED:
+        for value in _values(read, topic):
+            name, revision = (topic, value["id"]), value["revision"]
+            seen[topic, value["id"], revision] += 1
+            if name not in newest or newest[name]["revision"] < revision:
+                newest[name] = value
+    standing = {name: value for name, value in newest.items() if value.get("retracts") is None}
+    return standing, [name for name, times in seen.items() if times > 1]
+
+
+def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str]]:
+    newest: dict[str, Value] = {}
+    for value in _values(read, topics.PROFILES):
+        before = newest.get(value["customerId"])
+        assert before is None or before["version"] < value["version"], f"versions go up: {before} then {value}"
+        newest[value["customerId"]] = value
+    redirects = {name: value["mergedInto"] for name, value in newest.items() if value.get("mergedInto") is not None}
+    living = {name: value for name, value in newest.items() if name not in redirects}
+    for first in redirects:
+        name, steps = first, 0
+        while name in redirects and steps <= len(redirects):
+            name, steps = redirects[name], steps + 1
+        assert name in living, f"the redirect of {first} ends at {name}, who does not live"
+    return living, redirects
+
+
+def _absorbed(read: Read) -> int:
+    """Components whose last part came over the internal topic; one that was forwarded counts once."""
+    found = set()
+    for record in read(topics.IDENTITY):
+        message = messages.decode(record.value or b"")
+        if isinstance(message, messages.Absorb) and message.part == message.parts - 1:
+            found.add(message.child)
+    return len(found)
