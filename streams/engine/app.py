@@ -25,14 +25,14 @@ class Agent(NamedTuple):
     body: Body
 
 
-class Boot(BootStrategy):  # type: ignore[misc]  # untyped base, as all of Faust below
+class Boot(BootStrategy):
     """Neither a producer (each partition has its own) nor a web server."""
 
     enable_kafka_producer = False
     enable_web = False
 
 
-class App(faust.App):  # type: ignore[misc]
+class App(faust.App):
     """Faust's, booted with less."""
 
     BootStrategy = Boot
@@ -41,7 +41,7 @@ class App(faust.App):  # type: ignore[misc]
         """Faust's sensors would time the rebalance here, but ours has ended by then."""
 
 
-class BatchSchema(faust.Schema):  # type: ignore[misc]
+class BatchSchema(faust.Schema):
     """The value of an event is the batch that its message carries."""
 
     def compile(self, app: Any, **options: Any) -> Any:

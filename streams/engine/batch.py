@@ -5,7 +5,7 @@ The rule: a batch ends by `finish`, once, or by an error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -151,8 +151,10 @@ class Bounds:
         return count_within(records, limit, self._bytes_max)
 
 
-def count_within(records: Iterable[Record], limit: int, bytes_max: int) -> int:
+def count_within(records: Sequence[Record], limit: int, bytes_max: int) -> int:
     """The length of the longest prefix of at most `limit` records and `bytes_max` bytes; one record always fits."""
+    if sum([len(record.value or b"") + len(record.key or b"") for record in records[:limit]]) <= bytes_max:
+        return min(limit, len(records))
     count = size = 0
     for record in records:
         if count == limit:

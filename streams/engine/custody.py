@@ -1,6 +1,7 @@
 """Which partitions are ours. Sits where Faust keeps its tables, so that assignments and revocations arrive here.
 
-The rule: at every assignment *all* partitions are fenced, also those that we had before: another may have had them in between. Nothing slow happens in a callback.
+The rule: at every assignment *all* partitions are fenced, also those that we had before: another may have had them in between. Nothing slow
+happens in a callback.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from streams.engine.partition import Partition
 from streams.engine.shared import Progress, Shared
 
 
-class Custody(TableManager):  # type: ignore[misc]  # Faust's types do not reach through mode's services
+class Custody(TableManager):
     """The partitions of this worker, by topic and number."""
 
     shared: Shared

@@ -1,6 +1,7 @@
 """How an agent's body is run over a Faust stream: one batch after the other, an error costs the batch and not the stream.
 
-The rule: a body that raises is begun again; what it had in hand is isolated. A body that asks for the next batch without finishing the last one ends the worker.
+The rule: a body that raises is begun again; what it had in hand is isolated. A body that asks for the next batch without finishing
+the last one ends the worker.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ async def drive(stream: Any, body: Body, custody: Custody) -> None:
         except EngineError as error:
             custody.shared.fail(error)
             return
-        except Exception as error:  # Whatever the agent raises is the record's fault until it fails alone.
+        except Exception as error:  # noqa: BLE001 - Whatever the agent raises is the record's fault until it fails alone.
             batch = batches.current
             if batch is None or batch.finished:
                 custody.shared.fail(error)

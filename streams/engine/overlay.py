@@ -1,6 +1,7 @@
 """A batch's view of its partition's rows: what the batch has put, over the cache, over the store.
 
-The rule: nothing below the overlay changes before the commit. A row is kept as an object and encoded once, at the end; that encoding serves changelog and store.
+The rule: nothing below the overlay changes before the commit. A row is kept as an object and encoded once, at the end; that encoding serves
+changelog and store.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def source_hash(name: str) -> str:
     return hashlib.sha256(inspect.getsource(inspect.unwrap(function)).encode()).hexdigest()[:16]
 
 
-class BoundedThread(WorkerThread):  # type: ignore[misc]  # mode ships no types for it
+class BoundedThread(WorkerThread):
     """The consumer's thread: it does not keep the process alive, and is waited for no longer than it takes when the broker is there."""
 
     join_seconds_max = 3.0

@@ -1,7 +1,7 @@
 """One partition of one agent: fenced, restored, positioned, then one batch at a time until it is taken away.
 
-The rule: at most one batch of a partition is decided or finished at any time, so a batch sees all that its predecessors wrote. A finish is never cancelled: it is
-joined, or its producer is discarded.
+The rule: at most one batch of a partition is decided or finished at any time, so a batch sees all that its predecessors wrote. A finish is never
+cancelled: it is joined, or its producer is discarded.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Partition:
                 await self._restore()
                 await self._position(token)
                 break
-            except Exception as error:  # Sorted by class; what has no class of its own ends the worker.
+            except Exception as error:  # noqa: BLE001 - Sorted by class; what has no class of its own ends the worker.
                 if isinstance(error, FENCED):
                     self._give_up(error)
                     return
@@ -190,7 +190,7 @@ class Partition:
 
     async def _position(self, token: Token) -> None:
         self._to(State.POSITIONED)
-        position = await self._shared.transport.position(self.topic, self.number)
+        position = await self._shared.transport.locate(self.topic, self.number)
         self._count_uncertain(position)
         self.waiting = Waiting(position)
         self._shared.failpoint.reach("after_position")
@@ -288,7 +288,7 @@ class Partition:
         )
         try:
             written = await transaction.run(batch, decision)
-        except Exception as error:  # Sorted by class in _unfinished; none is swallowed.
+        except Exception as error:  # noqa: BLE001 - Sorted by class in _unfinished; none is swallowed.
             self._unfinished(batch, decision, transaction, error, producer)
             return
         finally:

@@ -31,7 +31,7 @@ TAKE_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 
 
-class Message(ConsumerMessage):  # type: ignore[misc]  # Faust ships no types that mypy could follow here
+class Message(ConsumerMessage):
     """A Faust message that carries a batch."""
 
     __slots__ = ("batch",)
@@ -45,7 +45,7 @@ class Fetched(NamedTuple):
     seconds: float
 
 
-class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class Thread(driver.AIOKafkaConsumerThread):
     """Owns the aiokafka consumer; every coroutine here runs in the consumer's loop."""
 
     Worker = overrides.BoundedThread
@@ -120,7 +120,7 @@ class Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return {target: assignment.state_value(target).lso for target in assignment.tps}
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
+class Consumer(driver.Consumer):
     """Brings batches to agents; commits nothing, since the transactions do."""
 
     def _new_consumer_thread(self) -> Thread:
@@ -162,7 +162,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Whether the coordinator still knows us in this generation."""
         return bool(await self.in_thread(self._thread.is_member(generation)))
 
-    async def position(self, topic: str, partition: int) -> int:
+    async def locate(self, topic: str, partition: int) -> int:
         """The committed offset; the input is sought there."""
         return int(await self.in_thread(self._thread.locate(TopicPartition(topic, partition))))
 
@@ -224,7 +224,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return None
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """`kairos://host:port`"""
 
     Consumer = Consumer
