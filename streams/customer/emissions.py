@@ -17,7 +17,7 @@ from streams.language.declare import Scope
 Kind = Literal["stage", "segment", "moment"]
 
 
-class Emission(Struct, array_like=True, frozen=True):
+class Emission(Struct, array_like=True, frozen=True, gc=False):
     """One thing a rule says: a stage change, a segment's entry or exit, or a moment.
 
     It holds since `occurred_at`, by an interaction (`message_id`) or, with `deadline`, by the deadline that this interaction had set. A stage:
@@ -67,7 +67,7 @@ def content(emission: Emission) -> bytes:
     return blake2b(_ENCODE(bare), digest_size=8).digest()
 
 
-class Live(Struct, array_like=True, frozen=True):
+class Live(Struct, array_like=True, frozen=True, gc=False):
     """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back."""
 
     content: bytes
@@ -75,7 +75,7 @@ class Live(Struct, array_like=True, frozen=True):
     emission: Emission
 
 
-class Kept(Struct, array_like=True, frozen=True):
+class Kept(Struct, array_like=True, frozen=True, gc=False):
     """The outputs of a customer that hold, by id, and the last revision of those that were taken back."""
 
     live: dict[str, Live] = {}

@@ -22,7 +22,7 @@ EVERY = 64
 """A timeline has a checkpoint about every so many interactions."""
 
 
-class Checkpoint(Struct, array_like=True, frozen=True):
+class Checkpoint(Struct, array_like=True, frozen=True, gc=False):
     """A state, and under which rules and of which fragments it is one."""
 
     rulebook: str

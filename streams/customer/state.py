@@ -26,7 +26,7 @@ Order = tuple[int, str, str]
 """Where an interaction stands in a timeline: occurred_at, id, source. Text compares as its UTF-8 bytes do."""
 
 
-class Trait(Struct, array_like=True, frozen=True):
+class Trait(Struct, array_like=True, frozen=True, gc=False):
     """A trait that survived: its value, who said so, as whose data, and when."""
 
     value: str | int | bool | None
@@ -35,7 +35,7 @@ class Trait(Struct, array_like=True, frozen=True):
     occurred_at: int
 
 
-class ConsentGiven(Struct, array_like=True, frozen=True):
+class ConsentGiven(Struct, array_like=True, frozen=True, gc=False):
     """One decision for a purpose and a channel, and the identifiers under which it was made: only one of those takes it back."""
 
     state: str
@@ -44,7 +44,7 @@ class ConsentGiven(Struct, array_like=True, frozen=True):
     under: tuple[str, ...]
 
 
-class Case(Struct, array_like=True, frozen=True):
+class Case(Struct, array_like=True, frozen=True, gc=False):
     """A case: what about, since when, through which channels, whose; open until it has a time of solution."""
 
     topic: str | None
@@ -55,7 +55,7 @@ class Case(Struct, array_like=True, frozen=True):
     solved_at: int | None = None
 
 
-class Totals(Struct, array_like=True, frozen=True):
+class Totals(Struct, array_like=True, frozen=True, gc=False):
     """In one currency; amounts as exact decimals in one form, what was taken back above zero."""
 
     orders: int = 0
@@ -66,7 +66,7 @@ class Totals(Struct, array_like=True, frozen=True):
     refunded: str = "0"
 
 
-class Position(Struct, array_like=True, frozen=True):
+class Position(Struct, array_like=True, frozen=True, gc=False):
     """Where the customer stands in a journey, since when, and by which interaction (at `deadline`: by the deadline that it had set)."""
 
     stage: str
@@ -75,7 +75,7 @@ class Position(Struct, array_like=True, frozen=True):
     deadline: int | None = None
 
 
-class State(Struct, array_like=True):
+class State(Struct, array_like=True, gc=False):
     """One customer as of the newest interaction folded and the last deadline that fell due. `memory` and `due` are the rulebook's slots."""
 
     newest: Order | None = None
@@ -160,7 +160,7 @@ def balances(state: State, rulebook: Rulebook, at: int) -> dict[str, float]:
     return {name: decayed(state.memory[slot], half_life, at) for name, (slot, half_life) in rulebook.balances.items()}
 
 
-class FoldRow(Struct, array_like=True, frozen=True):
+class FoldRow(Struct, array_like=True, frozen=True, gc=False):
     """A customer's row: under which rules and up to when it was folded, its state, and its live outputs (emissions.encode's bytes, read when needed)."""
 
     rulebook: str

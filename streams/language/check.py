@@ -181,10 +181,12 @@ def everything_is_used(declared: Declared) -> Iterator[Mistake]:
 
 
 def durations_are_ahead(declared: Declared) -> Iterator[Mistake]:
-    """A moment can be acted on for some time, and a balance halves in some."""
+    """A moment can be acted on for some time, its evidence is of some time, and a balance halves in some."""
     for each in declared.declarations:
         if isinstance(each, Moment) and each.expires <= 0:
             yield Mistake(each.place, f"The moment {each.name!r} has expired when it comes.")
+        if isinstance(each, Moment) and each.evidence is not None and each.evidence.within is None:
+            yield Mistake(each.evidence.place, f"The evidence of {each.name!r} has no window.", "within=days(...)")
     for balance in declared.balances:
         if balance.half_life <= 0:
             yield Mistake(balance.place, f"The balance {balance.name!r} has a half-life of nothing.")

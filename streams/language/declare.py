@@ -8,6 +8,7 @@ from typing import Any, Literal
 from streams.language.compile import Builder, Facts, Holds
 from streams.language.expressions import Condition, Expression, Might, Place, Tree, place
 from streams.language.numbers import Number
+from streams.language.operators.windows import Count
 
 START = "(start)"
 """Where a customer stands in a journey before its first stage."""
@@ -75,6 +76,7 @@ class Moment(Declaration):
     """A chance to win or lose a customer: when it comes, how much it weighs, why, in a sentence, and until when it is worth acting on.
 
     `because` names expressions of its file in braces, and `{significance}`. `once_per` is the least time between two of them (microseconds).
+    `evidence` is a count within a window: the interactions that it counts are shown beside those that set the moment off.
     """
 
     kind = "moment"
@@ -88,6 +90,7 @@ class Moment(Declaration):
         expires: int,
         significance: "Number | int | Decimal" = 1,
         once_per: int | None = None,
+        evidence: Count | None = None,
         owner: str = "",
         offers: Sequence[str] = (),
         action: str | None = None,
@@ -96,15 +99,17 @@ class Moment(Declaration):
         super().__init__(name, owner)
         self.scope: Scope = scope
         self.when, self.because, self.expires, self.significance, self.once_per = when, because, expires, significance, once_per
+        self.evidence = evidence
         self.offers, self.action, self.channel = tuple(offers), action, channel
 
     def tree(self) -> Tree:
         weight = self.significance.tree() if isinstance(self.significance, Number) else ["number", str(self.significance)]
-        rest = [self.because, self.expires, self.once_per, list(self.offers), self.action, self.channel]
+        shown = None if self.evidence is None else self.evidence.tree()
+        rest = [self.because, self.expires, self.once_per, shown, list(self.offers), self.action, self.channel]
         return ["moment", self.name, self.owner, self.scope, self.when.tree(), weight, *rest]
 
     def parts(self) -> Sequence[Expression]:
-        return [self.when, self.significance] if isinstance(self.significance, Number) else [self.when]
+        return [self.when, *(part for part in (self.significance, self.evidence) if isinstance(part, Number))]
 
 
 class Segment(Declaration):

@@ -205,7 +205,20 @@ def _moment(declared: Moment, builder: Builder) -> _Rule:
         found = measure(facts)
         return None if found is None else round(float(Decimal(found[0]) / Decimal(found[1])), 6)
 
-    rule = MomentRule(declared, _version(declared), holds, firings, significance, sentence(declared.because, declared.names, builder))
+    shown = None if declared.evidence is None else declared.evidence.held(builder)
+
+    def with_evidence(facts: Facts) -> list[Firing]:
+        supporting = [] if shown is None else shown(facts)
+        return [Firing(cause, (*(one for one in supporting if one not in evidence), *evidence)) for cause, evidence in firings(facts)]
+
+    rule = MomentRule(
+        declared,
+        _version(declared),
+        holds,
+        firings if shown is None else with_evidence,
+        significance,
+        sentence(declared.because, declared.names, builder),
+    )
     when = declared.when
     return _Rule(rule, when.may, awaited, watched if _enters(when) else frozenset())
 

@@ -29,8 +29,11 @@ class _Blank(NamedTuple):
 
 
 def blanks(template: str) -> list[str]:
-    """The words in each pair of braces, in order; ValueError where braces do not match."""
-    return [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    """The words in each pair of braces, in order; ValueError where braces do not match, or a format is none for numbers."""
+    found = [(name, form) for _, name, form, _ in Formatter().parse(template) if name is not None]
+    for _, form in found:
+        format(_CENTS, form or "")
+    return [name for name, _ in found]
 
 
 def resolve(words: str, names: Mapping[str, object]) -> Number:

@@ -31,9 +31,15 @@ MISTAKES = {
     "an unknown name in a sentence": (MOMENT.format(when="order", because="for {oder.revenue}"), "'oder' is not defined", "order"),
     "a sentence that names no number": (MOMENT.format(when="order", because="for {order}"), "no number of the language", None),
     "a sentence whose braces do not match": (MOMENT.format(when="order", because="for {order.revenue"), "cannot be read", None),
+    "a format that is none": (MOMENT.format(when="order", because="for {order.revenue:.1q}"), "cannot be read", None),
     "a name that no rule uses": ('refund = event("Order Refunded")', "'refund' is used by no rule", None),
     "a name given twice": ('k = Journey("j", [(START, "new", order)])', "'j' was declared before", None),
     "a moment without time to act": ('m = Moment("m", BUSINESS_MOMENT, order, because="", expires=0)', "has expired when it comes", None),
+    "evidence without a window": (
+        'm = Moment("m", BUSINESS_MOMENT, order, because="", expires=1, evidence=count(order))',
+        "has no window",
+        "within=days(...)",
+    ),
     "a balance without a half-life": ('b = Balance("b", half_life=0, plus={order: 1})', "half-life of nothing", None),
 }
 

@@ -163,6 +163,13 @@ def test_a_moment_is_not_said_again_too_soon() -> None:
     assert days_of(told(text, touch(0), touch(2), touch(3), touch(5))[1]) == [0, 3]
 
 
+def test_a_moment_shows_what_its_author_asks_for() -> None:
+    text = moment('event("No")').replace("expires", "evidence=count(order, within=days(5)), expires")
+    _, said = told(text, touch(0), touch(4), touch(5), touch(6, "No"))
+
+    assert said[0].evidence == ("4", "5", "6")
+
+
 def test_a_moment_may_wait_for_a_stage() -> None:
     text = ORDER + 'j = Journey("j", [(START, "new", order), ("new", "old", silence(order, days(9)))])\n'
     text += 'm = Moment("m", BUSINESS_MOMENT, stage("j").becomes("old"), because="", expires=hours(1))\n'
