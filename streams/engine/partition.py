@@ -123,12 +123,12 @@ class Partition:
         self.token = None
         if self._life is not None and not self._life.done():
             self._life.cancel()
-            await asyncio.wait([self._life], timeout=5.0)
+            await asyncio.wait([self._life], timeout=min(5.0, seconds_max))
         if self._finishing is not None and not self._finishing.done():
             await asyncio.wait([self._finishing], timeout=seconds_max)
             if not self._finishing.done():
                 self._discard(TooSlow(f"{self.topic}[{self.number}] was taken away"))
-                await asyncio.wait([self._finishing], timeout=5.0)
+                await asyncio.wait([self._finishing], timeout=min(5.0, seconds_max / 2))
         self._discard(TooSlow("released"))
         if self._store is not None:
             self._store.close()
@@ -143,7 +143,7 @@ class Partition:
         self._busy = False
         self._stable_end = None
         self._to(State.FENCING)
-        self._life = asyncio.create_task(self._live(self.token, attempt))
+        self._life = self._shared.keep(asyncio.create_task(self._live(self.token, attempt)))
 
     async def _live(self, token: Token, attempt: int) -> None:
         while token is self.token:
@@ -184,8 +184,8 @@ class Partition:
             if self._store is None:
                 owner = Owner(shared.settings.app_id, self.topic, self.number)
                 self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
-            if await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning):
-                self._cache.clear()
+            self._cache.clear()
+            await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning)
             shared.failpoint.reach("after_restore")
 
     async def _position(self, token: Token) -> None:
@@ -218,7 +218,9 @@ class Partition:
     def _discard(self, error: KafkaError) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            self._shared.keep(producer.discard(error))
+            closing = producer.discard(error)
+            if closing is not None:
+                self._shared.keep(closing)
 
     def _give_up(self, error: BaseException) -> None:
         log.warning("%s[%d] was fenced by another producer, joining the group again: %r", self.topic, self.number, error)
@@ -274,7 +276,7 @@ class Partition:
             self._undecided(batch, error)
             return
         assert self._producer is not None
-        self._finishing = asyncio.create_task(self._finish(batch, decision, self._producer))
+        self._finishing = self._shared.keep(asyncio.create_task(self._finish(batch, decision, self._producer)))
 
     async def _finish(self, batch: Batch, decision: Decision, producer: FencedProducer) -> None:
         decided = time.perf_counter()

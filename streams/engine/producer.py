@@ -105,11 +105,17 @@ class FencedProducer:
             return None
         self._discarded = True
         kafka = self._kafka
-        kafka._message_accumulator.fail_all(error)
+        accumulator = kafka._message_accumulator
+        waiting = [*accumulator._pending_batches, *(batch for queue in accumulator._batches.values() for batch in queue)]
+        accumulator.fail_all(error)
+        for batch in waiting:  # Whoever waits has the error; nobody else needs to be told that it was never read.
+            for future in (batch.future, batch._drain_waiter):
+                if future.done() and not future.cancelled():
+                    future.exception()
         transactions = kafka._txn_manager
         if transactions._transaction_waiter is not None and transactions.state is not TransactionState.FATAL_ERROR:
             transactions.fatal_error(error)
-            transactions._transaction_waiter.exception()  # Whoever waits has it; nobody else needs to be told that it was never read.
+            transactions._transaction_waiter.exception()
         return asyncio.get_running_loop().create_task(self._close())
 
     async def _close(self) -> None:

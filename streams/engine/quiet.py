@@ -1,4 +1,4 @@
-"""Loggers of the libraries below: warnings only, and the same one at most once in ten seconds.
+"""Loggers of the libraries below: warnings only (of kafka-python, which looks at topics at the start, errors only), the same one once in ten seconds.
 
 Debug records cost time even where nobody reads them, and a client without a broker says so hundreds of times a second.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
-LIBRARIES = ("faust", "aiokafka", "mode", "kafka")
+LIBRARIES = {"faust": logging.WARNING, "aiokafka": logging.WARNING, "mode": logging.WARNING, "kafka": logging.ERROR}
 REPEAT_SECONDS = 10.0
 
 
@@ -35,6 +35,6 @@ def quieten() -> None:
         if name.split(".")[0] in LIBRARIES:
             logger = logging.getLogger(name)
             if name in LIBRARIES:
-                logger.setLevel(logging.WARNING)
+                logger.setLevel(LIBRARIES[name])
             if not any(isinstance(each, Sparse) for each in logger.filters):
                 logger.addFilter(sparse)

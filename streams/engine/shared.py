@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from streams.engine.batch import Batch, Decision, Record, Tally
@@ -35,7 +35,7 @@ class Membership(Protocol):
     async def locate(self, topic: str, partition: int) -> int: ...
     def rejoin(self) -> None: ...
     def wake(self) -> None: ...
-    def deliver(self, batch: Batch) -> Any: ...
+    def deliver(self, batch: Batch) -> Coroutine[Any, Any, None]: ...
 
 
 class Shared:
@@ -68,7 +68,7 @@ class Shared:
 
     def deliver(self, batch: Batch) -> None:
         """Bring a batch to its agent."""
-        self.keep(asyncio.ensure_future(self.transport.deliver(batch)))
+        self.keep(asyncio.create_task(self.transport.deliver(batch)))
 
     def committed(self, topic: str, partition: int, tally: Tally, seconds: float) -> None:
         """A batch is committed: its counts are real now."""
@@ -84,11 +84,11 @@ class Shared:
         """No batch holds the loop: time for what must not happen in one."""
         self.garbage.between_batches()
 
-    def keep(self, task: asyncio.Task[Any] | None) -> None:
+    def keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
         """Hold a task until it is done; what it raises ends the worker."""
-        if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

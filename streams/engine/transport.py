@@ -168,7 +168,7 @@ class Consumer(driver.Consumer):
 
     def rejoin(self) -> None:
         """Ask for a new assignment."""
-        self.app.tables.shared.keep(asyncio.ensure_future(self.in_thread(self._thread.ask_to_rejoin())))
+        self.app.tables.shared.keep(asyncio.create_task(self.in_thread(self._thread.ask_to_rejoin())))
 
     def wake(self) -> None:
         """Some partition has room."""
