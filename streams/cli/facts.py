@@ -215,7 +215,7 @@ def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | No
             facts.known += customer.known
         names = [f"{kind}:{name}" for kind, found in customer.identifiers.items() for name in found]
         if names and len(customer.moments) > most:
-            most, example = len(customer.moments), names[0]
+            most, example = len(customer.moments), min(names, key=len)
         segments.update(customer.segments)
         stages += ((journey, position.stage) for journey, position in customer.journeys.items())
         for currency, totals in customer.totals.items():

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from streams.cli import lines
@@ -57,10 +56,9 @@ def show(console: Console, outcome: Outcome, reader: str, export: Path | None) -
     console.print()
     console.print(equation(outcome, ITEMS.get(reader, "interactions")))
     console.print()
-    console.print(_table(outcome))
-    console.print()
+    console.print(_table(outcome, console.width), soft_wrap=True)
     for line in _next(outcome, export):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def equation(outcome: Outcome, items: str) -> Text:
@@ -73,46 +71,62 @@ def equation(outcome: Outcome, items: str) -> Text:
     return text if wrong is None else text.append(f"\nThis does not reconcile: {wrong}.", "bold red")
 
 
-def _table(outcome: Outcome) -> Table:
+def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:
     facts = outcome.facts
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    table.add_row("people", _words({"": facts.people, "known": facts.known, "merged": facts.merged}))
-    table.add_row("orders", _words({"": facts.orders, "cancellations": facts.cancellations, "refunds": facts.refunds}))
+    rows = [
+        ("people", _words({"": facts.people, "known": facts.known, "merged": facts.merged})),
+        ("orders", _words({"": facts.orders, "cancellations": facts.cancellations, "refunds": facts.refunds})),
+    ]
     for currency in sorted(facts.revenue.keys() | facts.cancelled.keys()):
         sums = f"{lines.amount(facts.revenue.get(currency, '0'))} ordered, {lines.amount(facts.cancelled.get(currency, '0'))} cancelled"
-        table.add_row(lines.clean(currency), sums)
+        rows.append((currency, [Text(sums)]))
     for journey, stages in facts.stages.items():
-        table.add_row(f"{lines.clean(journey)}, customers", _words(stages, lines.STAGE_STYLES))
+        rows.append((f"{journey}, customers", _words(stages, lines.STAGE_STYLES)))
     for journey, changes in facts.stage_changes.items():
-        table.add_row(f"{lines.clean(journey)}, changes to", _words({"": sum(changes.values()), **changes}, lines.STAGE_STYLES))
-    for name, verdicts in facts.moments.items():
-        table.add_row(f"moment {lines.clean(name)}", _words(verdicts, lines.STATUS_STYLES))
+        rows.append((f"{journey}, changes to", _words({"": sum(changes.values()), **changes}, lines.STAGE_STYLES)))
+    rows += [(f"moment {name}", _words(verdicts, lines.STATUS_STYLES)) for name, verdicts in facts.moments.items()]
     for name in sorted(facts.segments.keys() | facts.segment_changes.keys()):
-        table.add_row(
-            f"segment {lines.clean(name)}", _words({"members": facts.segments.get(name, 0), "changes": facts.segment_changes.get(name, 0)})
-        )
-    table.add_row("identity", _words({"merges": facts.merges, "splits": facts.splits, "conflicts": facts.conflicts}))
-    table.add_row("retracted", f"{facts.retractions:,}")
-    table.add_row("dead letters", _words(facts.dead_by_reason))
-    table.add_row("digest", facts.digest)
-    table.add_row("time", f"{outcome.seconds:.1f} s, {rate(outcome):,.0f} interactions/s until all had settled")
-    return table
+        rows.append((f"segment {name}", _words({"members": facts.segments.get(name, 0), "changes": facts.segment_changes.get(name, 0)})))
+    rows += [
+        ("identity", _words({"merges": facts.merges, "splits": facts.splits, "conflicts": facts.conflicts})),
+        ("retracted", _words({"": facts.retractions})),
+        ("dead letters", _words(facts.dead_by_reason)),
+        ("digest", [Text(facts.digest)]),
+        ("time", [Text(f"{outcome.seconds:.1f} s, {rate(outcome):,.0f} interactions/s until all had settled")]),
+    ]
+    return rows
 
 
-def _words(counts: Mapping[str, int], styles: Mapping[str, str] | None = None) -> Text:
-    """`6,743 · known 4,372`; a count without a name comes bare, one that is nothing but named is left out."""
+def _table(outcome: Outcome, width: int) -> Text:
+    """The rows, labels in one column; a row breaks between its words only, never between a name and its count."""
+    rows = _rows(outcome)
+    column = max(len(label) for label, _ in rows) + 2
     text = Text()
+    for label, words in rows:
+        text.append(f"{lines.clean(label):<{column}}", "dim")
+        at = column
+        for number, word in enumerate(words):
+            if number and at + 2 + len(word) > width:
+                text.append("\n" + " " * column)
+                at = column
+            elif number:
+                text.append("  ")
+                at += 2
+            text.append_text(word)
+            at += len(word)
+        text.append("\n")
+    return text
+
+
+def _words(counts: Mapping[str, int], styles: Mapping[str, str] | None = None) -> list[Text]:
+    """`6,743`, `known 4,372`: a count without a name comes bare, one that is nothing but named is left out."""
+    words = []
     for name, count in counts.items():
-        if name and not count:
-            continue
-        if text:
-            text.append("  ")
-        if name:
-            text.append(f"{lines.clean(name)} ", (styles or {}).get(name, "dim"))
-        text.append(f"{count:,}", "bold")
-    return text if text else Text("none", "dim")
+        if not name:
+            words.append(Text(f"{count:,}", "bold"))
+        elif count:
+            words.append(Text.assemble((f"{lines.clean(name)} ", (styles or {}).get(name, "dim")), (f"{count:,}", "bold")))
+    return words or [Text("none", "dim")]
 
 
 def _next(outcome: Outcome, export: Path | None) -> list[Text]:
