@@ -100,6 +100,22 @@ def test_a_late_interaction_folds_from_the_checkpoint_before_it(monkeypatch: pyt
     assert customer.state.interactions == 46
 
 
+def test_what_fell_due_before_a_checkpoint_still_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refold, "EVERY", 2)
+    customer = Customer(RULES)
+    customer.arrive(touch("seen", 0, "Page Viewed"))
+    customer.tick(200 * DAY)
+    customer.arrive(touch("order", 10 * DAY))
+    assert _checkpoints(customer) == [190 * DAY]
+
+    customer.arrive(touch("again", 195 * DAY))
+    customer.arrive(touch("late", 192 * DAY))
+
+    assert customer.based == 1
+    stages = sorted((said.emission.occurred_at // DAY, said.emission.to) for said in customer.standing().values())
+    assert stages == [(0, "prospect"), (10, "first_order"), (100, "at_risk"), (190, "lapsed"), (192, "won_back"), (195, "repeat")]
+
+
 def test_checkpoints_of_other_rules_or_other_people_are_not_folded_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refold, "EVERY", 2)
     customer = Customer(RULES)

@@ -146,6 +146,13 @@ def test_a_level_rises_by_an_event_or_by_time_alone() -> None:
     assert (said[0].message_id, said[0].deadline) == ("0", said[0].occurred_at)
 
 
+def test_a_segment_is_left_at_the_true_instant_however_many_age_out_before() -> None:
+    text = ORDER + 's = Segment("s", "p", sum_(order.revenue.in_currency("GBP"), within=days(99)) >= 2, "r")'
+    _, said = told(text, *(touch(day, revenue=1, currency="GBP") for day in range(30)))
+
+    assert [(one.to, (one.occurred_at - BEGIN) // DAY, one.message_id) for one in said] == [("entered", 1, "1"), ("left", 127, "28")]
+
+
 def test_balances_cross_at_the_instant_the_formula_says() -> None:
     text = ORDER + 'a = Balance("a", half_life=days(10), plus={order: 80})\nb = Balance("b", half_life=days(20), plus={event("No"): 20})\n'
     text += 'm = Moment("m", BUSINESS_MOMENT, rises(b > a), because="{b} against {a}", expires=hours(1))'

@@ -10,7 +10,7 @@ from streams.customer import emissions, fold, refold, state
 from streams.customer.emissions import Emission
 from streams.rows import Touch
 from tests.customer.memory import Customer
-from tests.laws.histories import ENDS, HISTORIES, RULEBOOKS
+from tests.laws.histories import ENDS, HISTORIES, RULEBOOKS, SPANS
 
 LAWS = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -81,7 +81,7 @@ def test_what_stands_ignores_order_duplicates_and_ticks(rules: str, history: lis
 @given(history=HISTORIES, chance=st.randoms(use_true_random=False), end=st.sampled_from(ENDS))
 @LAWS
 def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: Random, end: int) -> None:
-    rulebook, until = RULEBOOKS["both"], max(end, max(touch.occurred_at for touch in history))
+    rulebook, until = RULEBOOKS["both"], max(end, max(touch.occurred_at for touch in history) + SPANS[-1])
     shuffled = list(history)
     chance.shuffle(shuffled)
     with pytest.MonkeyPatch.context() as patch:
@@ -89,7 +89,7 @@ def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: Ra
         customer = Customer(rulebook)
         for touch in shuffled:
             customer.arrive(touch)
-            customer.tick(touch.occurred_at)
+            customer.tick(touch.occurred_at + chance.choice(SPANS))
         customer.tick(until)
 
     plain = fold.fold(state.empty(rulebook), sorted(history, key=lambda touch: touch.order), until, rulebook)
