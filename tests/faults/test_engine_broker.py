@@ -48,9 +48,9 @@ def test_a_worker_stops_within_its_time_without_a_broker(own_broker: EmbeddedBro
     time.sleep(1)
     start = time.monotonic()
     process.terminate()
-    process.wait(15)
+    process.wait(30)
 
-    assert time.monotonic() - start < 11
+    assert time.monotonic() - start < 14  # Ten seconds, and what a loaded machine needs to end a process.
     own_broker.resume()
     toy.run_until_done()
     assert toy.answer() == toy.expected()
@@ -65,7 +65,7 @@ def test_a_worker_that_never_found_a_broker_stops_too(tmp_path: Path, broker: Em
 
     process.terminate()
 
-    assert process.wait(12) is not None
+    assert process.wait(20) is not None
     toy.close()
 
 

@@ -106,7 +106,9 @@ def build(options: dict[str, Any]) -> Engine:
         def committed(topic: str, partition: int, tally: Any, seconds: float) -> None:
             for (name,), count in tally.items():
                 counts[name] = counts.get(name, 0) + count
-            Path(counts_path).write_text(json.dumps(counts))
+            fresh = Path(f"{counts_path}.new")
+            fresh.write_text(json.dumps(counts))
+            fresh.replace(counts_path)
 
     return engine
 

@@ -135,11 +135,18 @@ class ToyRun:
             done.result()
 
     def lag(self) -> int:
-        """Offsets between what is committed and the last stable ones, over both inputs."""
+        """Offsets between what is committed and the very ends of both inputs: what lies in an open transaction is to come."""
         inputs = [TopicPartition(f"{self.name}-{topic}", number) for topic in ("raw", "keyed") for number in range(self.partitions)]
-        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{self.name}-toy", inputs)])
-        committed = {(each.topic, each.partition): max(0, each.offset) for each in asked[f"{self.name}-toy"].result().topic_partitions}
-        reader = self._reader()
+        group = f"{self.name}-toy"
+        asked = self._admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, inputs)])
+        try:
+            answered = asked[group].result().topic_partitions
+        except KafkaException as error:
+            if error.args[0].name() in ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"):
+                return 1  # Not known yet.
+            raise
+        committed = {(each.topic, each.partition): max(0, each.offset) for each in answered}
+        reader = self._reader("read_uncommitted")
         try:
             return sum(_end(reader, target) - committed[target.topic, target.partition] for target in inputs)
         finally:
@@ -149,7 +156,7 @@ class ToyRun:
         """What a worker was told of committed batches so far."""
         try:
             counts: dict[str, int] = json.loads((self.directory / name).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):  # Not there yet, or being written.
+        except FileNotFoundError:
             return {}
         return counts
 
@@ -196,13 +203,13 @@ class ToyRun:
     def log(self, process: subprocess.Popen[bytes]) -> str:
         """The end of what a worker said."""
         text = (self.directory / f"worker{self.workers.index(process)}.log").read_text(errors="replace")
-        return text[-3000:]
+        return text[-20_000:]
 
-    def _reader(self) -> Consumer:
+    def _reader(self, isolation: str = "read_committed") -> Consumer:
         options = {
             "group.id": f"{self.name}-look",
             "enable.auto.commit": False,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "enable.partition.eof": True,
         }
         return Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **options})
@@ -215,7 +222,7 @@ class ToyRun:
 
 
 def _end(reader: Consumer, target: TopicPartition) -> int:
-    """The last stable offset; a topic that was made a moment ago may not have told everyone who leads it."""
+    """The end of a partition; a topic that was made a moment ago may not have told everyone who leads it."""
     for _ in range(50):
         try:
             return int(reader.get_watermark_offsets(target, timeout=10)[1])
