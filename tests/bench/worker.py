@@ -1,0 +1,138 @@
+"""`kairos worker` as it is, with a stopwatch around each pass: once a batch, never once an interaction.
+
+The rule this module owns: it changes nothing that the worker does. At every commit it writes a line of JSON to the file that BENCH_SAMPLES names: the
+time, the CPU spent so far, memory, what was counted, CPU seconds by pass, bytes of rows. What a pass costs is its thread's CPU time, so that other
+programs of the machine do not count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streams.worker
+from schemas import topics
+from streams.cli import main
+from streams.customer import decision, publish
+from streams.engine import overrides, producer
+from streams.engine.overlay import Change, Overlay
+from streams.engine.partition import Partition
+from streams.identity import protocol
+from streams.intake import steps
+
+PASSES: tuple[tuple[Any, str, str], ...] = (
+    (overrides, "drain", "read"),
+    (steps, "decide", "intake"),
+    (protocol, "advance", "identity"),
+    (decision, "_insert", "timeline"),
+    (decision, "_fold", "fold"),
+    (decision, "_drain", "fold"),
+    (decision, "_write", "fold"),
+    (publish, "outputs", "publish"),
+    (Overlay, "changes", "encode"),
+    (Partition, "_apply", "store"),
+)
+"""Where each function is looked up, its name, and the pass that its time belongs to."""
+
+
+class Stopwatch:
+    """What was measured so far; owned by the worker's one thread."""
+
+    def __init__(self, samples: Path) -> None:
+        self._samples = samples.open("w", buffering=1)
+        self._seconds: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+        self._batches: Counter[str] = Counter()
+        self._statm = Path("/proc/self/statm")
+
+    def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function; its CPU time is added to a pass."""
+        seconds, now = self._seconds, time.thread_time
+
+        def measured(*arguments: Any, **named: Any) -> Any:
+            start = now()
+            try:
+                return work(*arguments, **named)
+            finally:
+                seconds[name] += now() - start
+
+        return measured
+
+    def packed(self, pack: Callable[..., producer.Packed]) -> Callable[..., producer.Packed]:
+        """The same packing of records; its time and bytes are those of the outputs, of messages between partitions, or of the changelog."""
+        as_changelog, as_outputs = self.timed("changelog", pack), self.timed("outputs", pack)
+
+        def measured(fenced: Any, topic: str, *rest: Any) -> producer.Packed:
+            is_changelog = topic not in topics.BY_NAME
+            found: producer.Packed = (as_changelog if is_changelog else as_outputs)(fenced, topic, *rest)
+            self._bytes["changelog" if is_changelog else topic] += sum(builder.size() for builder in found.builders)
+            return found
+
+        return measured
+
+    def weighed(self, changes: Callable[..., list[Change]]) -> Callable[..., list[Change]]:
+        """The same rows; their bytes are added up by kind."""
+
+        def measured(overlay: Overlay) -> list[Change]:
+            found = changes(overlay)
+            for key, _, value in found:
+                self._bytes["state"] += len(key) + len(value or b"")
+                kind = chr(key[0])
+                self._rows[kind] += 1
+                self._bytes[f"rows {kind}"] += len(key) + len(value or b"")
+            return found
+
+        return measured
+
+    def counting(self, make: Callable[[], Callable[..., None]]) -> Callable[[], Callable[..., None]]:
+        """The same counting at every commit, and a sample after it."""
+
+        def made() -> Callable[..., None]:
+            count = make()
+
+            def counted(topic: str, partition: int, tally: dict[tuple[str, ...], int], seconds: float) -> None:
+                count(topic, partition, tally, seconds)
+                self._batches[topic] += 1
+                for (name, *_), number in tally.items():
+                    self._counts[name] += number
+                self._sample()
+
+            return counted
+
+        return made
+
+    def _sample(self) -> None:
+        pages = int(self._statm.read_text().split()[1])
+        sample = {
+            "at": time.monotonic(),
+            "cpu": time.process_time(),
+            "rss": pages * os.sysconf("SC_PAGE_SIZE"),
+            "counts": self._counts,
+            "seconds": self._seconds,
+            "bytes": self._bytes,
+            "rows": self._rows,
+            "batches": self._batches,
+        }
+        self._samples.write(json.dumps(sample) + "\n")
+
+
+def measure(samples: Path) -> None:
+    """Put the stopwatch in place; a KeyError or AttributeError where a pass is no longer called what PASSES says."""
+    watch = Stopwatch(samples)
+    for owner, function, name in PASSES:
+        setattr(owner, function, watch.timed(name, vars(owner)[function]))
+    Overlay.changes = watch.weighed(Overlay.changes)  # type: ignore[method-assign]  # The point of this module.
+    producer.FencedProducer.pack = watch.packed(producer.FencedProducer.pack)  # type: ignore[method-assign]  # As above.
+    streams.worker._counting = watch.counting(streams.worker._counting)
+
+
+if __name__ == "__main__":
+    measure(Path(os.environ["BENCH_SAMPLES"]))
+    main(prog_name="kairos")
