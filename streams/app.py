@@ -7,6 +7,7 @@ from streams import agents
 from streams.engine import Engine, EngineSettings
 from streams.identity.policy import Policy
 from streams.journeys.identity_policy import identity_policy
+from streams.journeys.tracking_plan import KNOWN_EVENTS
 from streams.language import Rulebook, rulebook
 from streams.settings import Settings
 
@@ -55,7 +56,7 @@ def rules_of(journeys: tuple[str, ...]) -> Rulebook:
     missing = [name for name in journeys if name not in known]
     if missing:
         raise UnknownJourney(f"There is no journey named {', '.join(missing)}; there are {', '.join(known)}.")
-    return rulebook(*(import_module(f"streams.journeys.{name}") for name in journeys))
+    return rulebook(*(import_module(f"streams.journeys.{name}") for name in journeys), known_events=KNOWN_EVENTS)
 
 
 def journeys_known() -> list[str]:

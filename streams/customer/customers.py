@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.boundary import Rows
-from streams.customer import emissions, timeline
+from streams.customer import emissions, refold, timeline
 from streams.customer.emissions import Kept, Said
 from streams.customer.fold import Folded, fold
 from streams.customer.state import FoldRow, decode_row, empty, follows
@@ -66,15 +66,19 @@ def forward(
     as_of = max(time, newest, before.as_of if before is not None else 0)
     state = empty(rulebook) if before is None else before.state
     stale = before is not None and before.rulebook != rulebook.version
-    again = again or stale or (bool(fresh) and before is not None and not follows(state, fresh[0]))
+    wholly = again or stale
+    again = wholly or (bool(fresh) and before is not None and not follows(state, fresh[0]))
+    own, held, base = subject(person.canonical), None if before is None else before.state, None
     if again:
-        folded = fold(empty(rulebook), timeline.read(rows, person.fragments), as_of, rulebook)
+        since = None if wholly else fresh[0].occurred_at
+        folded, base = refold.refold(rows, own, person.fragments, since, held, as_of, rulebook)
     else:
         folded = fold(state, fresh, as_of, rulebook)
+        refold.mark(rows, own, person.fragments, held, folded.state, rulebook)
     kept = before.kept if before is not None else b""
     said: list[Said] = []
     if folded.emissions or again:
-        amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again)
+        amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again, base=base)
         said, kept = amended.records, emissions.encode(amended.kept)
     version = (before.version if before is not None else 0) + 1
     return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
@@ -91,6 +95,9 @@ def regroup(
     old = [person for person in change.before if person not in same and person.canonical in had]
     new = [person for person in change.after if person not in same]
     before = [had[person.canonical] for person in old]
+    for person, row in zip(old, before, strict=True):
+        if row.state.interactions >= refold.EVERY:
+            refold.forget(rows, subject(person.canonical))
     floor = max([change.floor, *(row.version for row in before)]) + 1
     as_of_least = max([time, *(row.as_of for row in before)])
     folds: list[tuple[Folded, Instant]] = []

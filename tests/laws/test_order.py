@@ -12,7 +12,7 @@ import pytest
 
 from schemas import topics
 from streams import instants
-from streams.customer import digest
+from streams.customer import digest, refold
 from streams.customer.state import decode_row
 from streams.journeys import retail
 from streams.language import rulebook
@@ -129,6 +129,18 @@ def test_order_partitions_duplicates_and_crashes_change_nothing(seed: int) -> No
 
     same(plain, other)
     assert sum(key.startswith(TIMELINE.tag) for store in other.rows for key in store.rows) == len(events)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_checkpoints_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = history(seed)
+    plain = told(events, 1, seed)
+
+    monkeypatch.setattr(refold, "EVERY", 3)
+    random.Random(seed).shuffle(events)
+    other = told(events, 2, seed, batch=1)
+
+    same(plain, other)
 
 
 def test_the_histories_merge_split_and_cross_partitions() -> None:
