@@ -6,6 +6,7 @@ the young one fills up once is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 ENTRY_BYTES = 300
@@ -42,12 +43,27 @@ class Cache:
 
     def put(self, key: bytes, row: Any, encoded_bytes: int) -> None:
         """Keep a committed row, or that there is none; it replaces what was known."""
-        before = self._young.pop(key, None)
+        before = self._young.get(key)
         if before is not None:
             self._young_bytes -= before[1]
         else:
             self._old.pop(key, None)
         self._keep(key, (row, ENTRY_BYTES + DECODED_FACTOR * encoded_bytes))
+
+    def apply(self, changes: Iterable[tuple[bytes, Any, bytes | None]]) -> None:
+        """`put` for every committed (key, row, encoding) of a batch at once."""
+        young, old, grown = self._young, self._old, 0
+        for key, row, value in changes:
+            size = ENTRY_BYTES if value is None else ENTRY_BYTES + DECODED_FACTOR * len(value)
+            before = young.get(key)
+            if before is not None:
+                grown -= before[1]
+            else:
+                old.pop(key, None)
+            young[key] = (row, size)
+            grown += size
+        self._young_bytes += grown
+        self._turn_if_full()
 
     def clear(self) -> None:
         """Forget everything: the store was changed by another way."""
@@ -56,5 +72,8 @@ class Cache:
     def _keep(self, key: bytes, entry: tuple[Any, int]) -> None:
         self._young[key] = entry
         self._young_bytes += entry[1]
+        self._turn_if_full()
+
+    def _turn_if_full(self) -> None:
         if self._young_bytes > self._half:
             self._young, self._old, self._young_bytes = {}, self._young, 0

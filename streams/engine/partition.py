@@ -317,8 +317,7 @@ class Partition:
                 position = self._store.position
                 offset = position.offset if position else 0
             self._store.write(written.changes, Position(self._source().incarnation, offset, int(time.time() * 1000)))
-            for key, row, value in written.changes:
-                self._cache.put(key, row, 0 if value is None else len(value))
+            self._cache.apply(written.changes)
         transaction.seconds["store"] = time.perf_counter() - start
         if batch.next_offset >= 0:
             self.waiting.acknowledge(batch.next_offset)

@@ -36,12 +36,12 @@ class Stored:
         return iter(sorted((key, value) for key, value in self.values.items() if first <= key < end))
 
     def apply(self, changes: list[Change], cache: Cache) -> None:
-        for key, row, value in changes:
+        for key, _, value in changes:
             if value is None:
                 self.values.pop(key, None)
             else:
                 self.values[key] = value
-            cache.put(key, row, len(value or b""))
+        cache.apply(changes)
 
 
 KINDS = [Text(b"a"), Text(b"b")]
