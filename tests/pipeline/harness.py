@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from confluent_kafka import Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.consumer import read_topic
@@ -140,8 +141,7 @@ class Pipeline:
         }
 
     def __enter__(self) -> Self:
-        directory_of_workers = self.directory
-        directory_of_workers.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         _delete(self.bootstrap, topics.BY_NAME)
         admin.create_topics(self.bootstrap, declared(self.partitions))
         self._watch = Watch(self.bootstrap, self.app_id, INPUTS, self.partitions)
@@ -184,11 +184,16 @@ class Pipeline:
         self.workers.append(Worker(self.bootstrap, state, self.directory / f"{number}.log", environment))
         return self.workers[-1]
 
-    def start(self, count: int) -> list[Worker]:
-        """Start so many, and wait until each has partitions and runs: only then is there something to share."""
-        started = [self.worker() for _ in range(count)]
-        _await(lambda: all(worker.is_ready() for worker in started), START_SECONDS_MAX, started, "no worker became ready")
+    def start(self, count: int, **settings: object) -> list[Worker]:
+        """Start so many, and wait until each that can have partitions has them and runs: only then is there something to share."""
+        started = [self.worker(**settings) for _ in range(count)]
+        self.await_ready(started)
         return started
+
+    def await_ready(self, workers: Sequence[Worker]) -> None:
+        """Each that can have partitions has them, and hands out batches."""
+        busy = min(len(workers), self.partitions)
+        _await(lambda: sum(worker.is_ready() for worker in workers) >= busy, START_SECONDS_MAX, workers, "workers do not become ready")
 
     def await_settled(self, workers: Sequence[Worker]) -> None:
         """Nothing is left to do, and every transaction has ended, on every topic."""
@@ -209,12 +214,17 @@ class Pipeline:
             outputs.close()
 
     def interactions_left(self) -> int:
-        """Interactions that no batch has finished: this topic has no transactions, so its offsets count records. All of them before the first batch."""
-        seen = self._watch.look()
-        while not seen.committed:  # An offset is being committed by a transaction whose owner has died: unknown until it is aborted.
-            time.sleep(0.25)
-            seen = self._watch.look()
-        return seen.lag(topics.INTERACTIONS)
+        """How many records of their topic no committed batch holds. Nobody writes to it in transactions, so its offsets count records."""
+        places = [TopicPartition(topics.INTERACTIONS, partition) for partition in range(self.partitions)]
+        # A reader of uncommitted records is told the last offset that stands, even while a dead worker's transaction hides the next one.
+        reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id, "isolation.level": "read_uncommitted"})
+        try:
+            committed = reader.committed(places, timeout=30)
+            assert all(place.error is None for place in committed), committed
+            ends = [reader.get_watermark_offsets(place, timeout=30)[1] for place in places]
+        finally:
+            reader.close()
+        return sum(end - max(0, place.offset) for end, place in zip(ends, committed, strict=True))
 
     def outcome(self) -> Outcome:
         """What a reader of committed records finds."""
