@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.boundary import Rows
-from streams.customer import emissions, refold, timeline
+from streams.customer import emissions, growth, refold, timeline
 from streams.customer.emissions import Kept, Said
 from streams.customer.fold import Folded, fold
+from streams.customer.growth import Arrived
 from streams.customer.state import FoldRow, decode_row, empty, follows
 from streams.identity.protocol import Change
 from streams.instants import Instant
@@ -84,12 +85,10 @@ def forward(
     return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
 
 
-def regroup(
-    rows: Rows, rulebook: Rulebook, change: Change, had: dict[bytes, FoldRow], fresh: dict[bytes, list[Touch]], time: Instant
-) -> Regrouped:
-    """Fold again all whom a merge or a split made others than they were, and amend what they said together.
+def regroup(rows: Rows, rulebook: Rulebook, change: Change, had: dict[bytes, FoldRow], arrived: Arrived, time: Instant) -> Regrouped:
+    """Fold on those who have only grown, and again all others whom a merge or a split made other than they were; amend what they said together.
 
-    `had`: rows by canonical key; `fresh`: interactions that came, by fragment.
+    `had`: rows by canonical key.
     """
     same = set(change.before) & set(change.after)
     old = [person for person in change.before if person not in same and person.canonical in had]
@@ -100,20 +99,26 @@ def regroup(
             refold.forget(rows, subject(person.canonical))
     floor = max([change.floor, *(row.version for row in before)]) + 1
     as_of_least = max([time, *(row.as_of for row in before)])
+    kepts = [emissions.decode(row.kept) for row in before]
+    known = frozenset([fragment for person in change.before for fragment in person.fragments])
     folds: list[tuple[Folded, Instant]] = []
+    standing: list[Kept | None] = []
     for person in new:
-        touches = timeline.read(rows, person.fragments)
+        found = growth.grown(rows, rulebook, person, known, old, before, arrived)
+        base = None if found is None or not emissions.stands_alone(kepts, found.place) else found
+        touches = timeline.read(rows, person.fragments) if base is None else base.touches
         as_of = max([as_of_least, *(touch.occurred_at for touch in touches[-1:])])
-        folds.append((fold(empty(rulebook), touches, as_of, rulebook), as_of))
-    pooled = emissions.amend_pool([_kept(row) for row in before], [folded.emissions for folded, _ in folds])
+        folds.append((fold(empty(rulebook) if base is None else before[base.place].state, touches, as_of, rulebook), as_of))
+        standing.append(None if base is None else kepts[base.place])
+    pooled = emissions.amend_pool(kepts, [folded.emissions for folded, _ in folds], standing)
     said: list[list[Said]] = [[] for _ in new]
     for place, record in pooled.records:
         said[place].append(record)
     customers = []
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
-        came = [touch for fragment in person.fragments for touch in fresh.get(fragment, ())]
+        came = [touch for fragment in person.fragments for touch in arrived.fresh.get(fragment, ())]
         row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
-        customers.append(Customer(change.root, person, had.get(person.canonical), row, said[place], came, True))
+        customers.append(Customer(change.root, person, had.get(person.canonical), row, said[place], came, standing[place] is None))
     living = {person.canonical for person in change.after}
     home = {member: person.canonical for person in change.after for member in person.members}
     gone = [
@@ -122,10 +127,6 @@ def regroup(
         if person.canonical not in living
     ]
     return Regrouped(customers, gone, floor)
-
-
-def _kept(row: FoldRow) -> Kept:
-    return emissions.decode(row.kept)
 
 
 def _row(rulebook: Rulebook, version: int, as_of: Instant, folded: Folded, kept: bytes) -> FoldRow:

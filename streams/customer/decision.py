@@ -5,32 +5,24 @@ The rule this module owns: a batch inserts all, then folds each customer once. I
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
-from streams.customer import customers, partition_time, publish, timeline
+from streams.customer import customers, growth, partition_time, publish, timeline
 from streams.customer.customers import Customer, Redirect
+from streams.customer.growth import Arrived
 from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, encode_row
 from streams.identity import messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.language import Rulebook
-from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, Touch, decode_touch
+from streams.rows import DUE, FOLD, TIMELINE, Person, decode_touch
 
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
 GO_ON = 0xFFFFFFFF
 """The source of a time message by which a partition tells itself to go on; its time is what it was before the first slice."""
-
-
-class _Arrived(NamedTuple):
-    """What came to the timelines: new interactions by fragment, sorted, and the fragments in which one took another's place."""
-
-    fresh: dict[bytes, list[Touch]]
-    uids: dict[bytes, list[bytes]]
-    replaced: set[bytes]
 
 
 def decide(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, rulebook: Rulebook, partitions: int) -> Decision:
@@ -64,9 +56,9 @@ def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: b
     return time._replace(before=min([time.before, *begun])), bool(begun)
 
 
-def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...]]) -> _Arrived:
+def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...]]) -> Arrived:
     """Put what joined into the timelines; what they held already is counted and left."""
-    arrived = _Arrived({}, {}, set())
+    arrived = Arrived({}, {}, set())
     joined = [applied for change in changes for applied in change.applied]
     rows.get(TIMELINE, [applied.fragment + applied.uid for applied in joined])  # One read for all: each is at hand below.
     for applied in joined:
@@ -87,7 +79,7 @@ def _concerned(changes: Sequence[Change]) -> list[bytes]:
 
 
 def _fold(
-    rows: Rows, rulebook: Rulebook, changes: Sequence[Change], had: dict[bytes, FoldRow], arrived: _Arrived, time: PartitionTime
+    rows: Rows, rulebook: Rulebook, changes: Sequence[Change], had: dict[bytes, FoldRow], arrived: Arrived, time: PartitionTime
 ) -> tuple[list[Customer], list[Redirect]]:
     """Fold every customer that something came to, and all whom a change of people made others."""
     changed: list[Customer] = []
@@ -97,7 +89,7 @@ def _fold(
         regrouping = regrouping or (not change.before and (change.moved or len(change.after) > 1))
         unchanged = set(change.before)
         if regrouping:
-            regrouped = customers.regroup(rows, rulebook, change, had, arrived.fresh, time.instant)
+            regrouped = customers.regroup(rows, rulebook, change, had, arrived, time.instant)
             protocol.settle(rows, change.root, regrouped.floor)
             changed += regrouped.customers
             gone += regrouped.gone
@@ -111,7 +103,7 @@ def _fold(
 
 
 def _forward(
-    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, arrived: _Arrived, time: PartitionTime, change: Change
+    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, arrived: Arrived, time: PartitionTime, change: Change
 ) -> Customer | None:
     """Fold a customer who is the same as before; None where nothing came to it."""
     fragments = person.fragments
@@ -125,15 +117,9 @@ def _forward(
             rows.put(DUE, partition_time.due_key(deadline, customers.subject(person.canonical)), change.root)
             return None
     if len(fragments) > 1 and not again:
-        again = _is_elsewhere(rows, fragments, arrived.uids)
+        again = growth.is_elsewhere(rows, fragments, growth.by_fragment(arrived.uids, fragments))
     fresh.sort(key=lambda touch: touch.order)
     return customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
-
-
-def _is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: dict[NodeKey, list[bytes]]) -> bool:
-    """Whether another fragment of the person holds an id that came: then the two count once, and which of them is for the timeline to say."""
-    keys = [other + uid for fragment in fragments for uid in uids.get(fragment, ()) for other in fragments if other != fragment]
-    return any(held is not None for held in rows.get(TIMELINE, keys))
 
 
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:

@@ -132,8 +132,16 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
     return Amended(records, Kept(live, gone) if records or complete else kept)
 
 
-def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]]) -> Pooled:
+def stands_alone(kepts: Sequence[Kept], place: int) -> bool:
+    """Whether nobody else keeps, or took back, an id that the one at `place` keeps."""
+    live = kepts[place].live.keys()
+    return all(live.isdisjoint(kept.live) and live.isdisjoint(kept.gone) for other, kept in enumerate(kepts) if other != place)
+
+
+def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standing: Sequence[Kept | None] = ()) -> Pooled:
     """Amend for people who became others: what any of the old kept, against all that each of the new says when folded again.
+
+    Who was folded on from an old one's row says what came since; with it stands what that one kept (`standing`; it `stands_alone`).
 
     What is said again with the same content publishes nothing, whoever says it; what nobody says any more is taken back in the name of the
     first new person. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new person.
@@ -143,7 +151,9 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]]) -> Poo
     people: list[Kept] = []
     spoken: dict[str, Live] = {}
     for person, emissions in enumerate(said):
-        live: dict[str, Live] = {}
+        base = standing[person] if standing else None
+        live: dict[str, Live] = {} if base is None else dict(base.live)
+        spoken.update(live)
         for emission in emissions:
             held, hashed = spoken.get(emission.id) or pool.get(emission.id), content(emission)
             if held is None or held.content != hashed:

@@ -1,0 +1,86 @@
+"""A person who has grown: by identifiers, by interactions, by others whose interactions are all later.
+
+The rule this module owns: what it finds leads to the same row as a fold of the whole timeline, by the fold's law, or it finds nothing. It looks
+only at what came and at the timelines of those who joined, never at the timeline of the one who grew.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from streams.boundary import Rows
+from streams.customer.state import FoldRow, follows
+from streams.language import Rulebook
+from streams.rows import NODE_KEY_BYTES, TIMELINE, NodeKey, Person, Touch, decode_touch, end_of
+
+
+class Arrived(NamedTuple):
+    """What came to the timelines in this batch: new interactions and their uids by fragment, and the fragments in which one took another's place."""
+
+    fresh: dict[NodeKey, list[Touch]]
+    uids: dict[NodeKey, list[bytes]]
+    replaced: set[NodeKey]
+
+
+class Grown(NamedTuple):
+    """The place among those before of the one whose row is folded on, and the interactions to fold onto it, sorted."""
+
+    place: int
+    touches: list[Touch]
+
+
+def grown(
+    rows: Rows,
+    rulebook: Rulebook,
+    person: Person,
+    known: frozenset[NodeKey],
+    old: Sequence[Person],
+    had: Sequence[FoldRow],
+    arrived: Arrived,
+) -> Grown | None:
+    """Onto whose row what the person has more can be folded; None where only a fold of the whole timeline tells.
+
+    `old` and `had`: those before whom the change concerns, and their rows; `known`: all fragments that held anything before this batch.
+    """
+    if not arrived.replaced.isdisjoint(person.fragments):
+        return None
+    place = _first(person, old, had)
+    if place is None or had[place].rulebook != rulebook.version:
+        return None
+    own = frozenset(old[place].fragments)
+    touches: list[Touch] = []
+    uids: list[tuple[NodeKey, bytes]] = []
+    for fragment in person.fragments:
+        if fragment in own or fragment not in known:
+            touches += arrived.fresh.get(fragment, ())
+            uids += [(fragment, uid) for uid in arrived.uids.get(fragment, ())]
+        else:
+            for key, touch in rows.scan(TIMELINE, fragment, end_of(fragment)):
+                touches.append(decode_touch(touch))
+                uids.append((fragment, key[NODE_KEY_BYTES:]))
+    touches.sort(key=lambda touch: touch.order)
+    if touches and not follows(had[place].state, touches[0]):
+        return None
+    return None if is_elsewhere(rows, person.fragments, uids) else Grown(place, touches)
+
+
+def is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: Sequence[tuple[NodeKey, bytes]]) -> bool:
+    """Whether another fragment of the person holds an id that came: then the two count once, and which of them is for the timeline to say."""
+    if len(fragments) < 2 or not uids:
+        return False
+    return any(held is not None for held in rows.get(TIMELINE, [other + uid for own, uid in uids for other in fragments if other != own]))
+
+
+def by_fragment(uids: Mapping[NodeKey, Sequence[bytes]], fragments: Sequence[NodeKey]) -> list[tuple[NodeKey, bytes]]:
+    """The ids that came to these fragments."""
+    return [(fragment, uid) for fragment in fragments for uid in uids.get(fragment, ())]
+
+
+def _first(person: Person, old: Sequence[Person], had: Sequence[FoldRow]) -> int | None:
+    """Of those before who went into the person whole, the one whose newest interaction is the oldest: all others' may be later."""
+    found, least = None, None
+    fragments = frozenset(person.fragments)
+    for place, (before, row) in enumerate(zip(old, had, strict=True)):
+        newest = row.state.newest
+        if newest is not None and fragments.issuperset(before.fragments) and (least is None or newest < least):
+            found, least = place, newest
+    return found
