@@ -6,6 +6,7 @@ The rule this module owns: the type of an event is the name of the topic it is o
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -36,17 +37,22 @@ def cloud_event_headers(
     event_id: str, event_type: str, source: str, time: str, trace_parent: bytes | None = None
 ) -> Sequence[tuple[str, bytes]]:
     """The headers of an output: `time` is RFC 3339; a trace context that came in is carried on."""
-    headers = [
-        ("ce_id", event_id.encode()),
+    headers = [("ce_id", event_id.encode()), *_shared(event_type, source, time)]
+    if trace_parent is not None:
+        headers.append((TRACE_PARENT, trace_parent))
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _shared(event_type: str, source: str, time: str) -> tuple[tuple[str, bytes], ...]:
+    """What all outputs of a batch on one topic have in common."""
+    return (
         ("ce_type", event_type.encode()),
         ("ce_source", source.encode()),
         SPEC_VERSION,
         ("ce_time", time.encode()),
         CONTENT_TYPE,
-    ]
-    if trace_parent is not None:
-        headers.append((TRACE_PARENT, trace_parent))
-    return headers
+    )
 
 
 def is_trace_parent(value: bytes) -> bool:

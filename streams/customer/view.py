@@ -260,13 +260,14 @@ def _consent(state: State) -> list[schema.Consent]:
 
 def _reach(state: State, identifiers: dict[str, list[str]]) -> dict[str, schema.Reach]:
     """Denied where any purpose is denied there or everywhere, reachable where one is granted and an identifier leads there, else unknown."""
+    if not state.consent:
+        return _unasked(tuple(identifiers))
     decided: dict[str, set[str]] = {}
     for name, given in state.consent.items():
         decided.setdefault(name.partition("\n")[2], set()).add(consent.in_force(given).state)
     everywhere = decided.get(consent.EVERY_CHANNEL, set())
     reach = {}
-    for channel, kinds in REACHED_BY.items():
-        by = next((kind for kind in kinds if kind in identifiers), None)
+    for channel, by in _ways(tuple(identifiers)):
         said = decided.get(channel, set()) | everywhere
         if by is None and not said:
             continue
@@ -279,13 +280,25 @@ def _reach(state: State, identifiers: dict[str, list[str]]) -> dict[str, schema.
     return reach
 
 
+@lru_cache(maxsize=4096)
+def _ways(kinds: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
+    """Of each channel the best type of identifier that leads there, if any does."""
+    return tuple((channel, next((kind for kind in best if kind in kinds), None)) for channel, best in REACHED_BY.items())
+
+
+@lru_cache(maxsize=4096)
+def _unasked(kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
+    """The reach of who was never asked for consent; shared, not to be changed."""
+    return {channel: schema.Reach(state="unknown", identifier_type=by) for channel, by in _ways(kinds) if by is not None}
+
+
 def _changed(before: State | None, after: State) -> list[str]:
     """The paths of the profile that this version changed, sorted by part; all that it has where it is the first."""
     changed: list[str] = []
     for field, path in _PATHS:
         now: dict[str, object] = getattr(after, field)
         then: dict[str, object] = getattr(before, field) if before is not None else _NOTHING
-        if not now and not then:
+        if now == then:
             continue
         names = [name for name, value in now.items() if then.get(name) != value]
         if len(then) > len(now) - len(names):

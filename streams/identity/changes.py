@@ -59,6 +59,8 @@ def successors(before: Iterable[Person], after: Iterable[Person]) -> dict[NodeKe
 
 def merges(before: Sequence[Person], after: Sequence[Person]) -> list[Merge]:
     """Who vanished into whom: one Merge for every survivor, by canonical key."""
+    if _is_one_and_the_same(before, after):
+        return []
     absorbed: dict[NodeKey, list[NodeKey]] = {}
     parted = {split.parted for split in splits(before, after)}
     for gone, into in successors(before, after).items():
@@ -67,8 +69,15 @@ def merges(before: Sequence[Person], after: Sequence[Person]) -> list[Merge]:
     return [Merge(tuple(sorted(gone)), into) for into, gone in sorted(absorbed.items())]
 
 
+def _is_one_and_the_same(before: Sequence[Person], after: Sequence[Person]) -> bool:
+    """Whether there is nobody before who could be gone: the quick answer for most changes."""
+    return not before or (len(before) == len(after) == 1 and before[0].canonical == after[0].canonical)
+
+
 def splits(before: Sequence[Person], after: Sequence[Person]) -> list[Split]:
     """Whose fragments are now several customers', by canonical key."""
+    if len(after) < 2:
+        return []
     home = _home(after)
     found = []
     for person in before:

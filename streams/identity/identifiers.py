@@ -4,7 +4,6 @@ The rule this module owns: normalising is idempotent, stateless and the same for
 """
 
 import re
-from base64 import b32encode
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import blake2b
@@ -63,10 +62,15 @@ _TAG_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
 _EXAMPLE = re.compile(r"test@.*|.*[@.](example\.(com|net|org)|example|test|invalid|localhost)")
 
 
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [one + other for one in _BASE32 for other in _BASE32]
+
+
 @lru_cache(_CACHED_VALUES)
 def customer_id(canonical: NodeKey) -> str:
-    """The public id of the person whose canonical identifier has this key: "c" and 26 letters and digits."""
-    return "c" + b32encode(canonical).decode().rstrip("=").lower()
+    """The public id of the person whose canonical identifier has this key: "c" and 26 letters and digits (base32)."""
+    number = int.from_bytes(canonical, "big") << 2
+    return "c" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 def anchor(identifiers: Iterable[Identifier]) -> Identifier:
