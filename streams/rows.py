@@ -97,13 +97,19 @@ class Person(Struct, array_like=True, frozen=True):
     fragments: tuple[NodeKey, ...]
 
 
+class Written(bytes):
+    """A row's bytes, with room for what its reader made of them, so that a row in the engine's cache is read once."""
+
+    opened: object = None
+
+
 def _raw(name: str, tag: bytes) -> Kind[bytes]:
     return Kind(name, tag, lambda row: row, lambda row: row)
 
 
 TIMELINE = _raw("timeline", b"t")
 """Key: fragment (16) + interaction uid (16); value: a touch as encode_touch wrote it. Read by fragment, then sorted."""
-FOLD = _raw("fold", b"f")
+FOLD: Kind[bytes] = Kind("fold", b"f", bytes, Written)
 """Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
 CHECKPOINT = _raw("checkpoint", b"k")
 """Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""

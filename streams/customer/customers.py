@@ -11,8 +11,8 @@ from streams.boundary import Rows
 from streams.customer import emissions, growth, refold, timeline
 from streams.customer.emissions import Kept, Said
 from streams.customer.fold import Folded, fold
-from streams.customer.growth import Arrived
-from streams.customer.state import FoldRow, decode_row, empty, follows
+from streams.customer.growth import Arrived, Grown
+from streams.customer.state import FoldRow, State, empty, follows, opened
 from streams.identity.protocol import Change
 from streams.instants import Instant
 from streams.language import Rulebook
@@ -33,11 +33,12 @@ class Customer(NamedTuple):
 
 
 class Redirect(NamedTuple):
-    """A customer that is no more: all of it belongs to `into` now."""
+    """A customer that is no more: all of it belongs to `into` now. `deadline` is what it waited for."""
 
     gone: bytes
     into: bytes
     version: int
+    deadline: Instant | None
 
 
 class Regrouped(NamedTuple):
@@ -56,7 +57,7 @@ def subject(canonical: bytes) -> bytes:
 def rows_of(rows: Rows, canonicals: Sequence[bytes]) -> dict[bytes, FoldRow]:
     """The rows of those customers who have one, in one read."""
     found = rows.get(FOLD, [subject(canonical) for canonical in canonicals])
-    return {canonical: decode_row(row) for canonical, row in zip(canonicals, found, strict=True) if row is not None}
+    return {canonical: opened(row) for canonical, row in zip(canonicals, found, strict=True) if row is not None}
 
 
 def forward(
@@ -76,57 +77,139 @@ def forward(
     else:
         folded = fold(state, fresh, as_of, rulebook)
         refold.mark(rows, own, person.fragments, held, folded.state, rulebook)
-    kept = before.kept if before is not None else b""
-    said: list[Said] = []
-    if folded.emissions or again:
-        amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again, base=base)
-        said, kept = amended.records, emissions.encode(amended.kept)
+    said, kept = _amended(before, folded, again, base)
     version = (before.version if before is not None else 0) + 1
     return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
 
 
-def regroup(rows: Rows, rulebook: Rulebook, change: Change, had: dict[bytes, FoldRow], arrived: Arrived, time: Instant) -> Regrouped:
+class Others(NamedTuple):
+    """The people whom a change concerns: those who were, those who are instead, those who stay as they were."""
+
+    old: Sequence[Person]
+    new: Sequence[Person]
+    stayed: Sequence[Person]
+
+
+def others(change: Change) -> Others:
+    """Who became others. Somebody new in a component whose rows all lie here is nobody's other."""
+    before, after = change.before, change.after
+    if before is after or before == after or (not before and not change.moved and len(after) == 1):
+        return Others((), (), after)
+    if len(before) <= 1 and len(after) <= 1:
+        return Others(before, after, ())
+    were, are = set(before), set(after)
+    if were == are:
+        return Others((), (), after)
+    return Others(
+        [person for person in before if person not in are],
+        [person for person in after if person not in were],
+        [person for person in after if person in were],
+    )
+
+
+def regroup(
+    rows: Rows, rulebook: Rulebook, change: Change, others: Others, had: dict[bytes, FoldRow], arrived: Arrived, time: Instant
+) -> Regrouped:
     """Fold on those who have only grown, and again all others whom a merge or a split made other than they were; amend what they said together.
 
     `had`: rows by canonical key.
     """
-    same = set(change.before) & set(change.after)
-    old = [person for person in change.before if person not in same and person.canonical in had]
-    new = [person for person in change.after if person not in same]
+    new = others.new
+    old = [person for person in others.old if person.canonical in had]
     before = [had[person.canonical] for person in old]
     for person, row in zip(old, before, strict=True):
         if row.state.interactions >= refold.EVERY:
             refold.forget(rows, subject(person.canonical))
-    floor = max([change.floor, *(row.version for row in before)]) + 1
-    as_of_least = max([time, *(row.as_of for row in before)])
-    kepts = [emissions.decode(row.kept) for row in before]
+    floor = max([change.floor, *[row.version for row in before]]) + 1
+    as_of_least = max([time, *[row.as_of for row in before]])
     known = frozenset([fragment for person in change.before for fragment in person.fragments])
+    found = [growth.grown(rows, rulebook, person, known, old, before, arrived) for person in new]
+    if len(new) == 1 and len(old) <= 1 and found[0] is not None:
+        grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least)]
+    else:
+        grown = _pooled(rows, rulebook, change.root, new, before, found, had, arrived, floor, as_of_least)
+    return Regrouped(grown, _gone(change, old, before, floor), floor)
+
+
+def _grown(
+    rulebook: Rulebook,
+    root: NodeKey,
+    person: Person,
+    old: Sequence[FoldRow],
+    found: Grown,
+    had: dict[bytes, FoldRow],
+    arrived: Arrived,
+    floor: int,
+    as_of: Instant,
+) -> Customer:
+    """One out of one, or out of nobody: folded on as anybody who is the same."""
+    base = old[0] if old else None
+    as_of = max([as_of, *[touch.occurred_at for touch in found.touches[-1:]]])
+    folded = fold(empty(rulebook) if base is None else base.state, found.touches, as_of, rulebook)
+    said, kept = _amended(base, folded, False, None)
+    row = _row(rulebook, floor, as_of, folded, kept)
+    return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False)
+
+
+def _pooled(
+    rows: Rows,
+    rulebook: Rulebook,
+    root: NodeKey,
+    new: Sequence[Person],
+    before: Sequence[FoldRow],
+    found: Sequence[Grown | None],
+    had: dict[bytes, FoldRow],
+    arrived: Arrived,
+    floor: int,
+    as_of_least: Instant,
+) -> list[Customer]:
+    """Several out of one, or one out of several: what any of them said is amended together."""
+    kepts = [emissions.decode(row.kept) for row in before]
     folds: list[tuple[Folded, Instant]] = []
     standing: list[Kept | None] = []
-    for person in new:
-        found = growth.grown(rows, rulebook, person, known, old, before, arrived)
-        base = None if found is None or not emissions.stands_alone(kepts, found.place) else found
-        touches = timeline.read(rows, person.fragments) if base is None else base.touches
-        as_of = max([as_of_least, *(touch.occurred_at for touch in touches[-1:])])
-        folds.append((fold(empty(rulebook) if base is None else before[base.place].state, touches, as_of, rulebook), as_of))
-        standing.append(None if base is None else kepts[base.place])
+    for person, grown in zip(new, found, strict=True):
+        if grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
+            state, touches, stands = empty(rulebook), timeline.read(rows, person.fragments), None
+        else:
+            state, touches, stands = before[grown.place].state, grown.touches, kepts[grown.place]
+        as_of = max([as_of_least, *[touch.occurred_at for touch in touches[-1:]]])
+        folds.append((fold(state, touches, as_of, rulebook), as_of))
+        standing.append(stands)
     pooled = emissions.amend_pool(kepts, [folded.emissions for folded, _ in folds], standing)
     said: list[list[Said]] = [[] for _ in new]
     for place, record in pooled.records:
         said[place].append(record)
     customers = []
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
-        came = [touch for fragment in person.fragments for touch in arrived.fresh.get(fragment, ())]
         row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
-        customers.append(Customer(change.root, person, had.get(person.canonical), row, said[place], came, standing[place] is None))
-    living = {person.canonical for person in change.after}
-    home = {member: person.canonical for person in change.after for member in person.members}
-    gone = [
-        Redirect(person.canonical, home.get(person.canonical) or home[person.fragments[0]], floor)
-        for person in old
-        if person.canonical not in living
-    ]
-    return Regrouped(customers, gone, floor)
+        before_it = had.get(person.canonical)
+        customers.append(Customer(root, person, before_it, row, said[place], _came(person, arrived), standing[place] is None))
+    return customers
+
+
+def _came(person: Person, arrived: Arrived) -> list[Touch]:
+    return [touch for fragment in person.fragments for touch in arrived.fresh.get(fragment, ())]
+
+
+def _gone(change: Change, old: Sequence[Person], had: Sequence[FoldRow], floor: int) -> list[Redirect]:
+    living = [person.canonical for person in change.after]
+    home: dict[NodeKey, NodeKey] = {}
+    gone = []
+    for person, row in zip(old, had, strict=True):
+        if person.canonical not in living:
+            home = home or {member: after.canonical for after in change.after for member in after.members}
+            into = home.get(person.canonical) or home[person.fragments[0]]
+            gone.append(Redirect(person.canonical, into, floor, row.next_deadline))
+    return gone
+
+
+def _amended(before: FoldRow | None, folded: Folded, again: bool, base: State | None) -> tuple[list[Said], bytes]:
+    """What a fold of one customer makes known, and what it keeps."""
+    kept = before.kept if before is not None else b""
+    if not folded.emissions and not again:
+        return [], kept
+    amended = emissions.amend(emissions.decode(kept), folded.emissions, complete=again, base=base)
+    return amended.records, emissions.encode(amended.kept)
 
 
 def _row(rulebook: Rulebook, version: int, as_of: Instant, folded: Folded, kept: bytes) -> FoldRow:

@@ -12,12 +12,12 @@ from streams.customer import customers, growth, partition_time, publish, timelin
 from streams.customer.customers import Customer, Redirect
 from streams.customer.growth import Arrived
 from streams.customer.partition_time import PartitionTime
-from streams.customer.state import FoldRow, encode_row
+from streams.customer.state import FoldRow, sealed
 from streams.identity import messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.language import Rulebook
-from streams.rows import DUE, FOLD, TIMELINE, Person, decode_touch
+from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, decode_touch
 
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
@@ -85,17 +85,13 @@ def _fold(
     changed: list[Customer] = []
     gone: list[Redirect] = []
     for change in changes:
-        regrouping = bool(change.before) and change.before is not change.after and set(change.before) != set(change.after)
-        regrouping = regrouping or (not change.before and (change.moved or len(change.after) > 1))
-        unchanged = set(change.before)
-        if regrouping:
-            regrouped = customers.regroup(rows, rulebook, change, had, arrived, time.instant)
+        others = customers.others(change)
+        if others.new or others.old:
+            regrouped = customers.regroup(rows, rulebook, change, others, had, arrived, time.instant)
             protocol.settle(rows, change.root, regrouped.floor)
             changed += regrouped.customers
             gone += regrouped.gone
-        for person in change.after:
-            if regrouping and person not in unchanged:
-                continue
+        for person in others.stayed:
             customer = _forward(rows, rulebook, person, had.get(person.canonical), arrived, time, change)
             if customer is not None:
                 changed.append(customer)
@@ -125,24 +121,28 @@ def _forward(
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:
     """Let deadlines fall due, earliest first, a slice at a time; entries that their customers no longer stand by are deleted."""
     due = partition_time.due(rows, time.instant, DUE_MAX)
-    roots = {partition_time.subject_of(entry)[1:]: root for entry, root in due.entries}
+    roots: dict[bytes, NodeKey] = {}
     for entry, _ in due.entries:
         rows.put(DUE, entry, None)
-    waiting = [canonical for canonical in roots if canonical not in done]
-    had = customers.rows_of(rows, waiting)
-    overdue = {c: roots[c] for c in waiting if c in had and (had[c].next_deadline or time.instant + 1) <= time.instant}
-    found = people.find(rows, overdue)
-    return [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in overdue.items()], due.more
+    had = customers.rows_of(rows, list({partition_time.subject_of(entry)[1:]: None for entry, _ in due.entries}))
+    for entry, root in due.entries:  # An entry that its customer does not stand by is stale, and so may its root be.
+        canonical = partition_time.subject_of(entry)[1:]
+        if canonical in had and canonical not in done and partition_time.deadline_of(entry) == had[canonical].next_deadline:
+            roots[canonical] = root
+    found = people.find(rows, roots)
+    return [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in roots.items()], due.more
 
 
 def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) -> None:
     """Put the rows of customers and of their next deadlines."""
     for redirect in gone:
         rows.put(FOLD, customers.subject(redirect.gone), None)
+        if redirect.deadline is not None:
+            rows.put(DUE, partition_time.due_key(redirect.deadline, customers.subject(redirect.gone)), None)
     for customer in changed:
         subject = customers.subject(customer.person.canonical)
         before, after = customer.before, customer.after
-        rows.put(FOLD, subject, encode_row(after))
+        rows.put(FOLD, subject, sealed(after))
         deadline = after.next_deadline
         if before is not None and before.next_deadline is not None and before.next_deadline != deadline:
             rows.put(DUE, partition_time.due_key(before.next_deadline, subject), None)

@@ -22,9 +22,9 @@ class Arrived(NamedTuple):
 
 
 class Grown(NamedTuple):
-    """The place among those before of the one whose row is folded on, and the interactions to fold onto it, sorted."""
+    """The place among those before of the one whose row is folded on (None: nobody's, it is new), and the interactions to fold onto it, sorted."""
 
-    place: int
+    place: int | None
     touches: list[Touch]
 
 
@@ -41,15 +41,20 @@ def grown(
 
     `old` and `had`: those before whom the change concerns, and their rows; `known`: all fragments that held anything before this batch.
     """
-    if not arrived.replaced.isdisjoint(person.fragments):
+    fragments = person.fragments
+    if arrived.replaced and not arrived.replaced.isdisjoint(fragments):
         return None
-    place = _first(person, old, had)
-    if place is None or had[place].rulebook != rulebook.version:
+    place = _first(fragments, old, had)
+    own: tuple[NodeKey, ...] = ()
+    if place is not None:
+        if had[place].rulebook != rulebook.version:
+            return None
+        own = old[place].fragments
+    elif not known.isdisjoint(fragments):
         return None
-    own = frozenset(old[place].fragments)
     touches: list[Touch] = []
     uids: list[tuple[NodeKey, bytes]] = []
-    for fragment in person.fragments:
+    for fragment in fragments:
         if fragment in own or fragment not in known:
             touches += arrived.fresh.get(fragment, ())
             uids += [(fragment, uid) for uid in arrived.uids.get(fragment, ())]
@@ -57,10 +62,11 @@ def grown(
             for key, touch in rows.scan(TIMELINE, fragment, end_of(fragment)):
                 touches.append(decode_touch(touch))
                 uids.append((fragment, key[NODE_KEY_BYTES:]))
-    touches.sort(key=lambda touch: touch.order)
-    if touches and not follows(had[place].state, touches[0]):
+    if len(touches) > 1:
+        touches.sort(key=lambda touch: touch.order)
+    if touches and place is not None and not follows(had[place].state, touches[0]):
         return None
-    return None if is_elsewhere(rows, person.fragments, uids) else Grown(place, touches)
+    return None if is_elsewhere(rows, fragments, uids) else Grown(place, touches)
 
 
 def is_elsewhere(rows: Rows, fragments: Sequence[NodeKey], uids: Sequence[tuple[NodeKey, bytes]]) -> bool:
@@ -75,12 +81,11 @@ def by_fragment(uids: Mapping[NodeKey, Sequence[bytes]], fragments: Sequence[Nod
     return [(fragment, uid) for fragment in fragments for uid in uids.get(fragment, ())]
 
 
-def _first(person: Person, old: Sequence[Person], had: Sequence[FoldRow]) -> int | None:
-    """Of those before who went into the person whole, the one whose newest interaction is the oldest: all others' may be later."""
+def _first(fragments: Sequence[NodeKey], old: Sequence[Person], had: Sequence[FoldRow]) -> int | None:
+    """Of those before who went into the fragments whole, the one whose newest interaction is the oldest: all others' may be later."""
     found, least = None, None
-    fragments = frozenset(person.fragments)
     for place, (before, row) in enumerate(zip(old, had, strict=True)):
         newest = row.state.newest
-        if newest is not None and fragments.issuperset(before.fragments) and (least is None or newest < least):
+        if newest is not None and (least is None or newest < least) and all(fragment in fragments for fragment in before.fragments):
             found, least = place, newest
     return found

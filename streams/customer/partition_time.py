@@ -73,6 +73,11 @@ def due_key(deadline: Instant, subject: bytes) -> bytes:
     return _write(deadline) + subject
 
 
+def deadline_of(key: bytes) -> Instant:
+    """The deadline of an entry."""
+    return _read(key[:INSTANT_BYTES])
+
+
 def subject_of(key: bytes) -> bytes:
     """The subject of a deadline's entry."""
     return key[INSTANT_BYTES:]

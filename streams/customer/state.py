@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
-from streams.rows import Touch
+from streams.rows import Touch, Written
 
 FORMAT = 1
 NAMES_MAX = 200
@@ -188,6 +188,22 @@ def decode_row(written: bytes) -> FoldRow:
     if row.format != FORMAT:
         raise ValueError(f"a fold row of format {row.format}")
     return row
+
+
+def opened(row: bytes) -> FoldRow:
+    """A fold row as rows hold it; what was read of it is kept beside it."""
+    if not isinstance(row, Written):
+        return decode_row(row)
+    if not isinstance(row.opened, FoldRow):
+        row.opened = decode_row(row)
+    return row.opened
+
+
+def sealed(row: FoldRow) -> Written:
+    """A fold row as rows hold it; whoever asks for it next need not read it."""
+    written = Written(_ENCODE(row))
+    written.opened = row
+    return written
 
 
 def encode_state(state: State) -> bytes:

@@ -46,7 +46,7 @@ def pack(work: Workspace, child: NodeKey) -> bytes:
         rows.put(TIMELINE, key, None)
     subjects = [PERSON_SUBJECT + person.canonical for person in story.before]
     found = rows.get(FOLD, subjects)
-    folds = [(subject, fold) for subject, fold in zip(subjects, found, strict=True) if fold is not None]
+    folds = [(subject, bytes(fold)) for subject, fold in zip(subjects, found, strict=True) if fold is not None]
     for subject in subjects:
         rows.put(FOLD, subject, None)
         for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
