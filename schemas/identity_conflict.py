@@ -2,22 +2,16 @@
 
 from typing import Literal
 
-from msgspec import Struct
-
-from schemas.output import Timestamp
+from schemas.output import Output
 
 Rule = Literal["limit", "cannot_link", "weak_between_known", "generic", "component_frozen"]
 
 
-class IdentityConflict(Struct, kw_only=True, rename="camel"):
-    """The rule that kept two customers apart, both customers, and the identifiers' types with their hashes, never their values."""
+class IdentityConflict(Output, kw_only=True, rename="camel"):
+    """The rule that kept customers apart, whom, and as evidence the identifiers as type:hash, never their values; the subject is the first of them."""
 
     id: str
     rule: Rule
     identifier_type: str
     customers: list[str]
     version: int
-    replayed: bool
-    occurred_at: Timestamp | None
-    decided_at: Timestamp
-    evidence: list[str]

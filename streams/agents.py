@@ -34,7 +34,13 @@ def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int
             await batch.finish(decision.decide(batch.records, batch.rows, batch.clock, policy, rulebook, partitions))
 
     @engine.on_poison
-    def poison(record: Record, error: Exception) -> Decision:
-        """A record that fails alone, every time, is refused; only the error's kind is told, for its text may hold what the record held."""
+    def poison(topic: str, record: Record, error: Exception) -> Decision | None:
+        """An interaction that fails alone, every time, is refused; only the error's kind is told, for its text may hold what the record held.
+
+        A message of the identity protocol carries what others have sent: without it people would be wrong, so the worker ends and says why.
+        """
+        if topic != topics.INTERACTIONS:
+            return None
         found = refusal.Refusal("poison", type(error).__name__)
-        return Decision([refusal.dead_letter(record, found, record.timestamp_ms * 1000)], {("kairos_interactions_dead", "poison"): 1})
+        letter = refusal.dead_letter(record, found, record.timestamp_ms * 1000)
+        return Decision([letter], {("kairos_interactions_read",): 1, ("kairos_interactions_dead", "poison"): 1})

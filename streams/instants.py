@@ -14,6 +14,11 @@ Instant = int
 Duration = int
 """Microseconds."""
 
+# A number is told by its size: each unit holds from 1973 (1970 for seconds) to 5138.
+_UNITS: tuple[tuple[float, int], ...] = ((1e11, SECOND), (1e14, 1_000), (1e17, 1))
+_NUMERIC_LENGTHS = frozenset({10, 13, 16})
+"""Digits of a written number of seconds, milliseconds or microseconds in this age; fewer are a year or a day."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # It is only added to, for an isoformat without an offset.
 _CACHED = 1 << 16
@@ -40,3 +45,15 @@ def parse(written: str) -> Instant | None:
     except OverflowError:
         return None
     return (since.days * 86400 + since.seconds) * SECOND + since.microseconds
+
+
+def read(said: str | int | float) -> Instant | None:
+    """Read RFC 3339 text, or a number of seconds, milliseconds or microseconds since 1970, also as text; None where it is none of them."""
+    if isinstance(said, str):
+        if len(said) in _NUMERIC_LENGTHS and said.isascii() and said.isdigit():
+            return read(int(said))
+        return parse(said)
+    for limit, microseconds in _UNITS:
+        if -limit < said < limit:
+            return round(said * microseconds)
+    return None

@@ -58,6 +58,17 @@ class Touch(Struct, array_like=True, frozen=True, gc=False):
         """Where it stands in a timeline: by occurred_at, then by id and source as UTF-8 bytes."""
         return (self.occurred_at, self.id.encode(), self.source.encode())
 
+    @property
+    def name(self) -> str:
+        """What tells it from every other interaction: ids are unique within a source only. `id_of` gives the id back."""
+        return f"{len(self.source)}:{self.source}{self.id}"
+
+
+def id_of(name: str) -> str:
+    """The message id in an interaction's name."""
+    length, _, rest = name.partition(":")
+    return rest[int(length) :]
+
 
 class _Payload(Struct, gc=False):
     properties: dict[str, Any] | None = None

@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     secret_file: Path | None = Field(
         None, description="File that holds the secret; without either, DATA_DIR/secret is made once, readable by its owner alone."
     )
-    guarantee: Literal["exactly_once", "at_least_once"] = Field("exactly_once", description="at_least_once does without transactions.")
+    guarantee: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once", description="exactly_once: a Kafka transaction a batch. at_least_once is not there yet: a worker refuses it."
+    )
     clock: Literal["live", "replay"] = Field(
         "live", description="live: deadlines fall due by the wall clock; replay: by time records in the input."
     )

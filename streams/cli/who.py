@@ -8,7 +8,7 @@ from streams.cli import options
 
 
 @click.command(
-    epilog="\b\nExamples:\n  kairos who crm_id:17850\n  kairos who email:ann@example.org --json\n  kairos who cabjq2m7wx            # an id, or its beginning",
+    epilog="\b\nExamples:\n  kairos who crm_id:17850\n  kairos who email:ann@kairos.shop --json\n  kairos who cabjq2m7wx            # an id, or its beginning",
 )
 @click.argument("identifier")
 @click.option(

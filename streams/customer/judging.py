@@ -8,6 +8,7 @@ from streams.customer.state import Position, State
 from streams.language import START
 from streams.language.compile import Facts, Firing
 from streams.language.rulebook import JourneyRule, MomentRule, Plan, SegmentRule
+from streams.rows import id_of
 
 ENTERED, LEFT = "entered", "left"
 
@@ -42,9 +43,9 @@ def _move(state: State, facts: Facts, journey: JourneyRule, said: list[Emission]
                 owner=journey.owner,
                 occurred_at=facts.now,
                 received_at=state.received_at,
-                message_id=firing.evidence[-1],
+                message_id=id_of(firing.evidence[-1]),
                 deadline=deadline,
-                evidence=firing.evidence,
+                evidence=tuple([id_of(name) for name in firing.evidence]),
                 replayed=state.replayed,
                 origin=origin,
                 to=to,
@@ -71,9 +72,9 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
                 owner=declared.owner,
                 occurred_at=facts.now,
                 received_at=state.received_at,
-                message_id=by,
+                message_id=id_of(by),
                 deadline=deadline,
-                evidence=(by,),
+                evidence=(id_of(by),),
                 replayed=state.replayed,
                 to=to,
                 purpose=declared.purpose,
@@ -91,8 +92,8 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
 def _by(state: State, facts: Facts) -> str:
     """The interaction at hand; at a deadline that is another rule's, the one by which a journey has just moved."""
     if facts.touch is not None:
-        return facts.touch.id
-    return next(position.message_id for name, position in state.journeys.items() if name in facts.entered)
+        return facts.touch.name
+    return next(position.by for name, position in state.journeys.items() if name in facts.entered)
 
 
 def _fire(state: State, facts: Facts, moment: MomentRule, said: list[Emission]) -> None:
@@ -120,9 +121,9 @@ def _moment(state: State, facts: Facts, moment: MomentRule, firing: Firing, sign
         owner=declared.owner,
         occurred_at=facts.now,
         received_at=state.received_at,
-        message_id=facts.touch.id if facts.touch is not None else firing.evidence[-1],
+        message_id=facts.touch.id if facts.touch is not None else id_of(firing.evidence[-1]),
         deadline=deadline,
-        evidence=firing.evidence,
+        evidence=tuple([id_of(name) for name in firing.evidence]),
         replayed=state.replayed,
         scope=declared.scope,
         expires_at=facts.now + declared.expires,

@@ -6,6 +6,7 @@ here: a moment that is past its expiry when it is said is published as expired, 
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -22,9 +23,9 @@ from streams.boundary import Clock, Outgoing
 from streams.customer import view
 from streams.customer.customers import Customer, Redirect
 from streams.customer.emissions import Said
-from streams.identity import changes
+from streams.identity import changes, messages
 from streams.identity.identifiers import customer_id
-from streams.identity.policy import Policy
+from streams.identity.policy import Policy, version
 from streams.identity.protocol import Advanced, Change
 from streams.instants import Instant
 from streams.language import Rulebook
@@ -53,8 +54,8 @@ def outputs(
     send: list[Outgoing] = []
     for change in advanced.changes:
         if change.before is not change.after:
-            send += _people(change, gone, clock, now)
-    send += [_conflict(found, clock, now) for found in advanced.conflicts]
+            send += _people(change, gone, clock, now, version(policy))
+    send += [_conflict(found, clock, now, version(policy)) for found in advanced.conflicts]
     for customer in changed:
         if customer.refolded or customer.fresh:
             tally["kairos_customers_folded", "refold" if customer.refolded else "incremental"] += 1
@@ -63,7 +64,9 @@ def outputs(
             send.append(_WRITERS[said.emission.kind](said, customer, name, clock, before, now, tally))
         profile = view.profile(customer, name, clock, now, policy, rulebook)
         if profile.changed or customer.fresh or customer.said:  # A deadline may pass without a trace.
-            send.append(_record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now))
+            send.append(
+                _record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now, _trace(customer, profile.cause.message_id))
+            )
             tally["kairos_profiles",] += 1
     for redirect in gone:
         name = customer_id(redirect.gone)
@@ -71,8 +74,16 @@ def outputs(
     return send
 
 
-def _record(topic: str, key: str, value: Struct, event_id: str, now: str) -> Outgoing:
-    return Outgoing(topic, key.encode(), encode(value), cloud_event_headers(event_id, topic, "kairos", now))
+def _record(topic: str, key: str, value: Struct, event_id: str, now: str, trace: bytes | None = None) -> Outgoing:
+    return Outgoing(topic, key.encode(), encode(value), cloud_event_headers(event_id, topic, "kairos", now, trace))
+
+
+def _trace(customer: Customer, message_id: str | None) -> bytes | None:
+    """The trace context that the interaction carried which led to an output, where it came in this batch."""
+    for touch in customer.fresh:
+        if touch.trace_parent is not None and touch.id == message_id:
+            return touch.trace_parent.encode()
+    return None
 
 
 def _envelope(said: Said, customer: Customer, name: str, clock: Clock, now: str) -> dict[str, object]:
@@ -101,8 +112,8 @@ def cause(message_id: str, deadline: int | None) -> Cause:
     return Cause(kind="deadline", message_id=message_id, deadline=instants.text(deadline))
 
 
-def _said(topic: str, said: Said, name: str, value: Struct, now: str) -> Outgoing:
-    return _record(topic, name, value, f"{said.emission.id}-{said.revision}", now)
+def _said(topic: str, said: Said, customer: Customer, name: str, value: Struct, now: str) -> Outgoing:
+    return _record(topic, name, value, f"{said.emission.id}-{said.revision}", now, _trace(customer, said.emission.message_id))
 
 
 def _stage(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
@@ -116,7 +127,7 @@ def _stage(said: Said, customer: Customer, name: str, clock: Clock, before: Inst
         dwell_seconds=None if emission.dwell is None else emission.dwell / instants.SECOND,
     )
     tally["kairos_stage_changes", emission.rule, emission.to, _yes(said.retracted)] += 1
-    return _said(topics.STAGES, said, name, value, now)
+    return _said(topics.STAGES, said, customer, name, value, now)
 
 
 def _segment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
@@ -131,7 +142,7 @@ def _segment(said: Said, customer: Customer, name: str, clock: Clock, before: In
         cause=cause(emission.message_id, emission.deadline),
     )
     tally["kairos_segment_changes", emission.rule, _yes(entered), _yes(said.retracted)] += 1
-    return _said(topics.SEGMENTS, said, name, value, now)
+    return _said(topics.SEGMENTS, said, customer, name, value, now)
 
 
 def _moment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
@@ -152,7 +163,7 @@ def _moment(said: Said, customer: Customer, name: str, clock: Clock, before: Ins
         recommended_channel=emission.channel,
     )
     tally["kairos_moments", emission.rule, status] += 1
-    return _said(topics.MOMENTS, said, name, value, now)
+    return _said(topics.MOMENTS, said, customer, name, value, now)
 
 
 _WRITERS = {"stage": _stage, "segment": _segment, "moment": _moment}
@@ -171,51 +182,70 @@ def _yes(holds: bool) -> str:
     return "true" if holds else "false"
 
 
-def _people(change: Change, gone: Sequence[Redirect], clock: Clock, now: str) -> list[Outgoing]:
+def _people(change: Change, gone: Sequence[Redirect], clock: Clock, now: str, rules: str) -> list[Outgoing]:
     """Merges and splits of one component; only of customers who had been published."""
     published = {redirect.gone: redirect for redirect in gone}
-    occurred_at, message_id = change.cause if change.cause is not None else (None, None)
     send = []
     for merge in changes.merges(change.before, change.after):
         known = [canonical for canonical in merge.gone if canonical in published]
         if known:
-            version = published[known[0]].version
-            send.append(_change("merge", known, [merge.into], version, occurred_at, message_id, clock, now))
+            send.append(_change("merge", known, [merge.into], published[known[0]].version, change.cause, clock, now, rules))
     for split in changes.splits(change.before, change.after):
-        send.append(_change("split", [split.parted], list(split.into), change.floor + 1, occurred_at, message_id, clock, now))
+        send.append(_change("split", [split.parted], list(split.into), change.floor + 1, change.cause, clock, now, rules))
     return send
 
 
 def _change(
-    kind: str, came: list[bytes], into: list[bytes], version: int, occurred_at: int | None, message_id: str | None, clock: Clock, now: str
+    kind: Literal["merge", "split"],
+    came: list[bytes],
+    into: list[bytes],
+    of_version: int,
+    cause: messages.Cause | None,
+    clock: Clock,
+    now: str,
+    rules: str,
 ) -> Outgoing:
     name = customer_id(into[0] if kind == "merge" else came[0])
+    occurred_at, message_id = cause if cause is not None else (clock.now, None)
     value = IdentityChange(
-        id=f"{name}-{version}-{kind}",
-        kind="merge" if kind == "merge" else "split",
-        subject=Subject(kind="person", id=name),
+        **_about(name, of_version, clock, occurred_at, now, rules),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
+        evidence=[] if message_id is None else [message_id],
+        id=f"{name}-{of_version}-{kind}",
+        kind=kind,
         from_=[customer_id(canonical) for canonical in came],
         into=[customer_id(canonical) for canonical in into],
-        version=version,
-        replayed=clock.replayed,
-        occurred_at=None if occurred_at is None else instants.text(occurred_at),
-        decided_at=now,
+        version=of_version,
         message_id=message_id,
-        evidence=[] if message_id is None else [message_id],
     )
     return _record(topics.IDENTITY_CHANGES, name, value, value.id, now)
 
 
-def _conflict(found: changes.Conflict, clock: Clock, now: str) -> Outgoing:
+def _conflict(found: changes.Conflict, clock: Clock, now: str, rules: str) -> Outgoing:
+    name = found.customers[0]
+    occurred_at = clock.now if found.occurred_at is None else found.occurred_at
     value = IdentityConflict(
+        **_about(name, 1, clock, occurred_at, now, rules),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
+        evidence=list(found.evidence),
         id=found.id,
         rule=found.rule,
         identifier_type=found.identifier_type,
         customers=list(found.customers),
         version=1,
-        replayed=clock.replayed,
-        occurred_at=None if found.occurred_at is None else instants.text(found.occurred_at),
-        decided_at=now,
-        evidence=list(found.evidence),
     )
-    return _record(topics.IDENTITY_CONFLICTS, found.customers[0], value, value.id, now)
+    return _record(topics.IDENTITY_CONFLICTS, name, value, value.id, now)
+
+
+def _about(name: str, of_version: int, clock: Clock, occurred_at: Instant, now: str, rules: str) -> dict[str, object]:
+    """The envelope of what identity says of a customer: each id is said once."""
+    return {
+        "subject": Subject(kind="person", id=name),
+        "customer_id": name,
+        "customer_version": of_version,
+        "revision": 1,
+        "owner": "",
+        "replayed": clock.replayed,
+        "occurred_at": instants.text(occurred_at),
+        "received_at": None,
+        "decided_at": now,
+        "rule_version": rules,
+    }

@@ -67,11 +67,11 @@ class Totals(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Position(Struct, array_like=True, frozen=True, gc=False):
-    """Where the customer stands in a journey, since when, and by which interaction (at `deadline`: by the deadline that it had set)."""
+    """Where the customer stands in a journey, since when, and by which interaction, by name (at `deadline`: by the deadline that it had set)."""
 
     stage: str
     since: int
-    message_id: str
+    by: str
     deadline: int | None = None
 
 

@@ -18,11 +18,11 @@ from streams.identity.identifiers import Identifier, customer_id, normaliser
 from streams.identity.policy import Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
-from streams.rows import NodeKey
+from streams.rows import NodeKey, id_of
 
 EVIDENCE_MAX = 100
 """Of a batch's interactions a profile names the newest."""
-EMOTION, IRRITATION = "product_emotion", "supplier_irritation"
+EMOTION, IRRITATION = "emotion", "irritation"
 """The names of the two balances that a profile shows, where the journeys declare them."""
 
 _NOTHING: dict[str, object] = {}
@@ -82,7 +82,7 @@ def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Polic
         traits=_traits(state),
         consent=_consent(state),
         journeys={
-            journey: schema.JourneyPosition(stage=at.stage, since=text(at.since), cause=_entered(at.message_id, at.deadline))
+            journey: schema.JourneyPosition(stage=at.stage, since=text(at.since), cause=_entered(id_of(at.by), at.deadline))
             for journey, at in state.journeys.items()
         },
         segments=sorted(state.segments),
@@ -244,7 +244,7 @@ def _counts(seen: Iterable[tuple[str, tuple[int, int]]]) -> dict[str, schema.Cou
 def _consent(state: State) -> list[schema.Consent]:
     shown = []
     for name, given in sorted(state.consent.items()):
-        purpose, _, channel = name.partition("\n")
+        purpose, _, channel = name.rpartition("\n")
         counts = consent.in_force(given)
         shown.append(
             schema.Consent(
@@ -264,7 +264,7 @@ def _reach(state: State, identifiers: dict[str, list[str]]) -> dict[str, schema.
         return _unasked(tuple(identifiers))
     decided: dict[str, set[str]] = {}
     for name, given in state.consent.items():
-        decided.setdefault(name.partition("\n")[2], set()).add(consent.in_force(given).state)
+        decided.setdefault(name.rpartition("\n")[2], set()).add(consent.in_force(given).state)
     everywhere = decided.get(consent.EVERY_CHANNEL, set())
     reach = {}
     for channel, by in _ways(tuple(identifiers)):
@@ -313,4 +313,4 @@ def _changed(before: State | None, after: State) -> list[str]:
 
 def _shown(field: str, name: str) -> str:
     """The name within a path: an identifier's type, never its value; a consent's purpose."""
-    return name.partition(":")[0] if field == "identifiers" else name.partition("\n")[0] if field == "consent" else name
+    return name.partition(":")[0] if field == "identifiers" else name.rpartition("\n")[0] if field == "consent" else name

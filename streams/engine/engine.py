@@ -73,7 +73,7 @@ class Engine:
         return callback
 
     def on_poison(self, callback: OnPoison) -> OnPoison:
-        """Call `callback(record, error)` for a record that fails alone. Its decision is committed with the record's offset; None ends the worker."""
+        """Call `callback(topic, record, error)` for a record that fails alone. Its decision is committed with the record's offset; None ends the worker."""
         self._on_poison = callback
         return callback
 

@@ -5,6 +5,9 @@ The rule: an error is matched by its class, never by its text.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     InvalidProducerEpoch,
@@ -53,3 +56,9 @@ HOPELESS = (
 
 TRANSIENT = (KafkaError, OSError, TimeoutError)
 """The outside world: discard the producer, fence again, and do it again; as long as it takes."""
+
+
+def where(error: BaseException) -> str:
+    """The error's class and the line that raised it; not its text, which may hold what the record held."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else type(error).__name__

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from streams.engine.batch import Batch, Bounds, Clock, Decision, Record, Says
 from streams.engine.cache import Cache
-from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow
+from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow, where
 from streams.engine.isolation import Isolation
 from streams.engine.life import FOLLOWS, State, Token
 from streams.engine.offsets import Chunk, Taken, Waiting
@@ -334,7 +334,7 @@ class Partition:
             self._shared.fail(error)
         elif len(batch.records) > 1:
             log.warning(
-                "%s[%d] %d records from %d fail, isolating: %r", self.topic, self.number, len(batch.records), batch.records[0].offset, error
+                "%s[%d] %d records from %d fail, isolating: %s", self.topic, self.number, len(batch.records), batch.records[0].offset, where(error)
             )
             self._isolation.narrow(batch.next_offset, len(batch.records))
             self.waiting.give_back(Taken(batch.records, batch.next_offset))
@@ -347,7 +347,7 @@ class Partition:
         decision = None if batch.isolated else self._shared.poisoned(self.topic, record, error)
         if decision is None:
             self._shared.fail(
-                EngineError(f"the record at offset {record.offset} of {self.topic}[{self.number}] cannot be processed: {error!r}")
+                EngineError(f"the record at offset {record.offset} of {self.topic}[{self.number}] cannot be processed: {where(error)}")
             )
             return
         last = self._batch(Taken(batch.records, batch.next_offset), None)

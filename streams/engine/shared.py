@@ -15,7 +15,7 @@ from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory
 
 OnCommit = Callable[[str, int, Tally, float], None]
-OnPoison = Callable[[Record, Exception], Decision | None]
+OnPoison = Callable[[str, Record, Exception], Decision | None]
 
 
 class Progress(NamedTuple):
@@ -78,7 +78,7 @@ class Shared:
     def poisoned(self, topic: str, record: Record, error: Exception) -> Decision | None:
         """A record fails alone: what to do with it, None for not knowing."""
         self.metrics.poisoned(topic)
-        return None if self.on_poison is None else self.on_poison(record, error)
+        return None if self.on_poison is None else self.on_poison(topic, record, error)
 
     def between_batches(self) -> None:
         """No batch holds the loop: time for what must not happen in one."""

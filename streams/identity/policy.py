@@ -5,9 +5,12 @@ A new policy is a new value; keys depend on the secret and on the order of the t
 """
 
 import re
+from base64 import b32encode
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from streams.instants import DAY, HOUR, Duration
@@ -89,6 +92,13 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def ranked(types: tuple[IdentifierType, ...]) -> tuple[IdentifierType, ...]:
     """The types by (priority, name): a type's place is the first byte of its identifiers' keys."""
     return tuple(sorted(types, key=lambda kind: (kind.priority, kind.name)))
+
+
+@lru_cache(maxsize=16)
+def version(policy: Policy) -> str:
+    """16 characters that stand for what the policy says, the secret aside: the rule version of what identity publishes."""
+    said = msgspec.json.encode(msgspec.structs.replace(policy, secret=b"-"))
+    return b32encode(blake2b(said, digest_size=10).digest()).decode().lower()
 
 
 def _check_type(kind: IdentifierType) -> None:

@@ -16,22 +16,7 @@ _AHEAD_MAX = AHEAD_SECONDS_MAX * SECOND
 _SKEW_MAX = SKEW_SECONDS_MAX * SECOND
 _YEAR_9999_MS = 253_402_300_800_000
 
-# A number is told by its size: each unit holds from 1973 (1970 for seconds) to 5138.
-_UNITS: tuple[tuple[float, int], ...] = ((1e11, SECOND), (1e14, 1_000), (1e17, 1))
-_NUMERIC_LENGTHS = frozenset({10, 13, 16})
-"""Digits of a written number of seconds, milliseconds or microseconds in this age; fewer are a year or a day."""
-
-
-def instant(said: str | int | float) -> Instant | None:
-    """Read RFC 3339 text, or a number of seconds, milliseconds or microseconds since 1970, also as text; None where it is none of them."""
-    if isinstance(said, str):
-        if len(said) in _NUMERIC_LENGTHS and said.isascii() and said.isdigit():
-            return instant(int(said))
-        return instants.parse(said)
-    for limit, microseconds in _UNITS:
-        if -limit < said < limit:
-            return round(said * microseconds)
-    return None
+instant = instants.read
 
 
 def appended(timestamp_ms: int, now: Instant) -> Instant:

@@ -228,7 +228,7 @@ class Not(Condition):
 def by_itself(facts: Facts) -> Firing:
     """What occurs once, by the interaction at hand."""
     assert facts.touch is not None
-    return Firing((facts.touch.id,), (facts.touch.id,))
+    return Firing((facts.touch.name,), (facts.touch.name,))
 
 
 def _both(first: Holds, second: Holds) -> Holds:

@@ -96,7 +96,7 @@ def build(options: dict[str, Any]) -> Engine:
     if dead:
 
         @engine.on_poison
-        def poisoned(record: Record, error: Exception) -> Says:
+        def poisoned(topic: str, record: Record, error: Exception) -> Says:
             return Says([Send(f"{run}-dead", record.key, record.value)], {("dead",): 1})
 
     if counts_path:

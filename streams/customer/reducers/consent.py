@@ -4,6 +4,8 @@ The rule this module owns: a decision is taken back only by a later one under an
 after a merge, the most restrictive counts.
 """
 
+from decimal import Decimal
+
 from streams import instants
 from streams.customer.state import ConsentGiven, State
 from streams.rows import Touch, payload
@@ -23,11 +25,32 @@ def reduce(state: State, touch: Touch) -> None:
         purpose, decided, channel, basis = said.get("purpose"), said.get("state"), said.get("channel"), said.get("basis")
         if not isinstance(purpose, str) or decided not in STATES:
             continue
-        name = f"{purpose}\n{channel if isinstance(channel, str) else EVERY_CHANNEL}"
-        at = said.get("at")
-        since = (instants.parse(at) if isinstance(at, str) else None) or touch.occurred_at
-        standing = tuple(given for given in state.consent.get(name, ()) if not set(given.under) & set(under))
-        state.consent[name] = (*standing, ConsentGiven(decided, basis if isinstance(basis, str) else None, since, under))
+        name = f"{purpose}\n{_channel(channel)}"
+        given = ConsentGiven(decided, basis if isinstance(basis, str) else None, _since(said.get("at"), touch), under)
+        state.consent[name] = _with(state.consent.get(name, ()), given)
+
+
+def _channel(said: object) -> str:
+    return said.replace("\n", " ") if isinstance(said, str) else EVERY_CHANNEL
+
+
+def _since(at: object, touch: Touch) -> int:
+    """When it was given: as said, where that can be read, else when the interaction occurred."""
+    if isinstance(at, Decimal):
+        at = float(at)
+    if isinstance(at, bool) or not isinstance(at, str | int | float):
+        return touch.occurred_at
+    said = instants.read(at)
+    return touch.occurred_at if said is None else said
+
+
+def _with(standing: tuple[ConsentGiven, ...], given: ConsentGiven) -> tuple[ConsentGiven, ...]:
+    """The decisions that stand: of those that share an identifier the one given last; of two at one instant the more restrictive."""
+    under = set(given.under)
+    about = [other for other in standing if not under.isdisjoint(other.under)]
+    if any((other.since, -STATES.index(other.state)) > (given.since, -STATES.index(given.state)) for other in about):
+        return standing
+    return (*(other for other in standing if other not in about), given)
 
 
 def in_force(given: tuple[ConsentGiven, ...]) -> ConsentGiven:
