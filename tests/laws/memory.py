@@ -97,7 +97,16 @@ class Memory:
     """Topics and partitions; `produce`, `run`, then look at `log` (records by topic), `rows` (by partition) and `tally`."""
 
     def __init__(
-        self, rulebook: Rulebook, partitions: int, seed: int = 0, *, policy: Policy = POLICY, crash: float = 0.0, batch: int = 20
+        self,
+        rulebook: Rulebook,
+        partitions: int,
+        seed: int = 0,
+        *,
+        policy: Policy = POLICY,
+        crash: float = 0.0,
+        batch: int = 20,
+        replayed: bool = True,
+        now: int = RECEIVED * 1000,
     ) -> None:
         self._random = random.Random(seed)
         self._rulebook = rulebook
@@ -105,6 +114,8 @@ class Memory:
         self._crash = crash
         self._batch = batch
         self.partitions = partitions
+        self.replayed = replayed
+        self.now = now
         self.inputs: dict[tuple[str, int], list[Record]] = {
             (topic, partition): [] for topic in (topics.INTERACTIONS, topics.IDENTITY) for partition in range(partitions)
         }
@@ -140,7 +151,7 @@ class Memory:
         position = self.positions[place]
         records = self.inputs[place][position : position + self._random.randint(1, self._batch)]
         view = View(self.rows[partition], partition, self.partitions)
-        clock = Clock(RECEIVED * 1000, True)
+        clock = Clock(self.now, self.replayed)
         decide: Callable[[], Decision] = (
             (lambda: steps.decide(records, clock, self._policy, self.partitions))
             if topic == topics.INTERACTIONS
@@ -153,6 +164,13 @@ class Memory:
         self._commit(partition, view, decided)
         self.positions[place] += len(records)
         return True
+
+    def tick(self) -> None:
+        """A batch without records for every partition, as the live clock brings it."""
+        for partition in range(self.partitions):
+            view = View(self.rows[partition], partition, self.partitions)
+            clock = Clock(self.now, self.replayed)
+            self._commit(partition, view, decision.decide([], view, clock, self._policy, self._rulebook, self.partitions))
 
     def _commit(self, partition: int, view: View, decided: Decision) -> None:
         for key, row in view.written.items():
@@ -171,4 +189,4 @@ class Memory:
 
     def _append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         records = self.inputs[topic, partition]
-        records.append(Record(key, value, headers, RECEIVED, partition, len(records)))
+        records.append(Record(key, value, headers, self.now // 1000, partition, len(records)))

@@ -131,6 +131,25 @@ def test_order_partitions_duplicates_and_crashes_change_nothing(seed: int) -> No
     assert sum(key.startswith(TIMELINE.tag) for store in other.rows for key in store.rows) == len(events)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_time_that_moves_in_between_changes_nothing(seed: int) -> None:
+    chance = random.Random(seed)
+    events = history(seed)
+    plain = told(events, 1, seed)
+
+    other = Memory(RULES, chance.choice([1, 3]), seed, batch=chance.choice([1, 10]))
+    for event in sorted(events, key=lambda event: str(event["timestamp"])):
+        if chance.random() < 0.5:
+            other.tell_time(event["timestamp"])
+        if chance.random() < 0.3:
+            other.run()
+        other.produce(event)
+    other.tell_time(UNTIL)
+    other.run()
+
+    same(plain, other)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_checkpoints_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     events = history(seed)

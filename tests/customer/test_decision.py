@@ -1,0 +1,152 @@
+"""A batch of the customer agent, end to end in memory: time, deadlines in slices, verdicts, what a profile shows, trace contexts."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas import topics
+from streams import instants
+from streams.customer import decision
+from streams.instants import DAY, HOUR, MINUTE
+from streams.journeys import brand, retail
+from streams.language import Rulebook, rulebook
+from tests.laws.memory import Memory
+
+BEGIN = instants.parse("2025-12-01T00:00:00Z") or 0
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture(scope="module")
+def shop() -> Rulebook:
+    return rulebook(retail)
+
+
+def order(user: str, number: int, occurred_at: int, revenue: int = 100) -> dict[str, Any]:
+    return {
+        "messageId": f"m{number}",
+        "userId": user,
+        "event": "Order Completed",
+        "timestamp": instants.text(occurred_at),
+        "properties": {"revenue": revenue, "currency": "GBP"},
+    }
+
+
+def values(memory: Memory, topic: str) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(record.value or b"") for record in memory.log[topic]]
+
+
+def test_a_tick_of_the_live_clock_lets_deadlines_fall_due(shop: Rulebook) -> None:
+    memory = Memory(shop, 1, replayed=False, now=BEGIN + HOUR)
+    memory.produce(order("ann", 1, BEGIN))
+    memory.run()
+
+    memory.now = BEGIN + 90 * DAY - MINUTE
+    memory.tick()
+    assert [value["to"] for value in values(memory, topics.STAGES)] == ["first_order"]
+
+    memory.now = BEGIN + 90 * DAY
+    memory.tick()
+    assert [value["to"] for value in values(memory, topics.STAGES)] == ["first_order", "at_risk"]
+    assert values(memory, topics.STAGES)[-1]["cause"] == {"kind": "deadline", "messageId": "m1", "deadline": "2026-03-01T00:00:00Z"}
+    assert not values(memory, topics.STAGES)[-1]["replayed"]
+
+
+def test_a_tick_without_anything_due_says_nothing(shop: Rulebook) -> None:
+    memory = Memory(shop, 2, replayed=False, now=BEGIN)
+
+    memory.tick()
+    memory.now += 1
+    memory.tick()
+
+    assert dict(memory.log) == {}
+
+
+@pytest.mark.parametrize(("hours", "status"), [(47, "fired"), (49, "expired")])
+def test_live_a_moment_is_judged_by_the_wall_clock(shop: Rulebook, hours: int, status: str) -> None:
+    memory = Memory(shop, 1, replayed=False, now=BEGIN + 10 * DAY + hours * HOUR)
+    for number in range(3):
+        memory.produce(order("ann", number, BEGIN + number * DAY))
+    memory.produce(order("ann", 9, BEGIN + 10 * DAY, revenue=1000))
+    memory.run()
+
+    (moment,) = values(memory, topics.MOMENTS)
+
+    assert (moment["moment"], moment["status"]) == ("big_order", status)
+    assert (moment["reason"] is None) == (status == "fired")
+
+
+@pytest.mark.parametrize("replayed", [True, False])
+def test_deadlines_beyond_a_slice_are_drained_all_the_same(shop: Rulebook, replayed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision, "DUE_MAX", 7)
+    memory = Memory(shop, 1, replayed=replayed, now=BEGIN + HOUR)
+    for number in range(40):
+        memory.produce(order(f"user-{number}", number, BEGIN + number))
+    memory.run()
+
+    if replayed:
+        memory.tell_time(instants.text(BEGIN + 100 * DAY))
+        memory.run()
+    else:
+        memory.now = BEGIN + 100 * DAY
+        for _ in range(40):
+            memory.tick()
+
+    at_risk = [value for value in values(memory, topics.STAGES) if value["to"] == "at_risk"]
+    assert len(at_risk) == len({value["customerId"] for value in at_risk}) == 40
+
+
+def test_a_profile_shows_emotion_and_irritation() -> None:
+    memory = Memory(rulebook(brand), 1)
+    survey = {"messageId": "s", "userId": "ann", "event": "Survey Answered", "timestamp": instants.text(BEGIN), "properties": {"score": 0}}
+    memory.produce(order("ann", 1, BEGIN))
+    memory.produce(survey)
+    memory.run()
+
+    profile = max(values(memory, topics.PROFILES), key=lambda value: value["version"])
+
+    assert profile["emotion"] > 0
+    assert profile["irritation"] > 0
+
+
+def test_outputs_carry_the_trace_context_of_what_led_to_them(shop: Rulebook) -> None:
+    memory = Memory(shop, 1)
+    memory.produce(order("ann", 1, BEGIN), headers=[("traceparent", TRACE.encode())])
+    memory.run()
+
+    for topic in (topics.STAGES, topics.PROFILES):
+        (record,) = memory.log[topic]
+        assert dict(record.headers)["traceparent"] == TRACE.encode()
+
+
+def test_two_sources_may_use_one_message_id(shop: Rulebook) -> None:
+    memory = Memory(shop, 1)
+    for system in ("web", "pos"):
+        memory.produce({**order("ann", 1, BEGIN), "source": {"system": system}})
+    memory.run()
+
+    stages = values(memory, topics.STAGES)
+    assert [value["to"] for value in stages] == ["first_order", "repeat"]
+    assert stages[0]["id"] != stages[1]["id"]
+    assert [value["evidence"] for value in stages] == [["m1"], ["m1"]]
+
+
+def test_of_two_consents_the_one_given_last_holds(shop: Rulebook) -> None:
+    memory = Memory(shop, 1)
+    for number, (state, at) in enumerate([("denied", (BEGIN + HOUR) // 1000), ("granted", instants.text(BEGIN))]):
+        consent = [{"purpose": "ads\nall", "state": state, "at": at}]
+        memory.produce(
+            {
+                "messageId": f"c{number}",
+                "userId": "ann",
+                "event": "Consent Changed",
+                "timestamp": instants.text(BEGIN + number),
+                "consent": consent,
+            }
+        )
+    memory.run()
+
+    profile = max(values(memory, topics.PROFILES), key=lambda value: value["version"])
+
+    assert [(given["purpose"], given["channel"], given["state"]) for given in profile["consent"]] == [("ads\nall", "*", "denied")]
+    assert profile["consent"][0]["since"] == instants.text(BEGIN + HOUR)
