@@ -150,3 +150,23 @@ def test_of_two_consents_the_one_given_last_holds(shop: Rulebook) -> None:
 
     assert [(given["purpose"], given["channel"], given["state"]) for given in profile["consent"]] == [("ads\nall", "*", "denied")]
     assert profile["consent"][0]["since"] == instants.text(BEGIN + HOUR)
+
+
+def test_an_entry_that_a_merge_left_behind_has_no_say_after_a_split() -> None:
+    memory = Memory(rulebook(brand, retail), 1, batch=1)
+    seen = [
+        ("Order Completed", "2024-01-01T00:00:00Z", {"revenue": 40, "currency": "GBP"}, None),
+        ("Page Viewed", "2024-01-02T00:00:00Z", {}, "u1"),
+        ("Product Added", "2024-01-03T00:00:00Z", {"price": 3}, None),
+        *(("Page Viewed", "2024-01-03T01:00:00Z", {}, f"u{number}") for number in range(2, 9)),
+    ]
+    for number, (event, at, properties, user) in enumerate(seen):
+        who = {"anonymousId": "cookie-1", **({"userId": user} if user else {})}
+        memory.produce({"messageId": f"m{number}", "event": event, "timestamp": at, "properties": properties, **who})
+        memory.run()
+    assert memory.tally["kairos_customers_merged",] and memory.tally["kairos_customers_split",]
+
+    memory.tell_time("2025-06-01T00:00:00Z")
+    memory.run()
+
+    assert [value["to"] for value in values(memory, topics.STAGES) if value["journey"] == "retail"][-2:] == ["at_risk", "lapsed"]
