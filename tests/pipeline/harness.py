@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.consumer import read_topic
@@ -41,6 +41,7 @@ OUTPUTS = tuple(name for name in topics.BY_NAME if name not in INPUTS)
 STALL_SECONDS_MAX = 180.0
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 60.0
+REQUEST_SECONDS_MAX = 60.0
 SETTLED_LOOKS = 2
 LOG_CHARACTERS_SHOWN = 4_000
 
@@ -159,17 +160,18 @@ class Pipeline:
         """The topic that holds every row."""
         return f"{self.app_id}-customers-changelog"
 
-    def play(self, shuffle_seed: int | None = None, duplicates: float = 0.0) -> Played:
-        """Put the whole source onto its topic, and say the time at its end."""
+    def play(self, shuffle_seed: int | None = None, duplicates: float = 0.0, portion: Source | None = None) -> Played:
+        """Put the whole source onto its topic, and say the time at its end; or a portion of it."""
+        source = portion or self._source
         return play(
             self.bootstrap,
-            self._source.reader,
-            self._source.path,
+            source.reader,
+            source.path,
             topic=topics.INTERACTIONS,
             partitions=self.partitions,
             shuffle_seed=shuffle_seed,
             duplicates=duplicates,
-            until=self._source.until,
+            until=source.until,
             secret=SECRET.encode(),
         )
 
@@ -213,18 +215,33 @@ class Pipeline:
         finally:
             outputs.close()
 
-    def interactions_left(self) -> int:
-        """How many records of their topic no committed batch holds. Nobody writes to it in transactions, so its offsets count records."""
-        places = [TopicPartition(topics.INTERACTIONS, partition) for partition in range(self.partitions)]
+    def records_left(self) -> int:
+        """How many committed records of the two inputs lie beyond what the workers have committed: those at least are left to do."""
+        settings = {"bootstrap.servers": self.bootstrap, "group.id": self.app_id, "enable.auto.commit": False, "enable.partition.eof": True}
         # A reader of uncommitted records is told the last offset that stands, even while a dead worker's transaction hides the next one.
-        reader = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.app_id, "isolation.level": "read_uncommitted"})
+        asking = Consumer({**settings, "isolation.level": "read_uncommitted"})
+        reader = Consumer({**settings, "isolation.level": "read_committed"})
         try:
-            committed = reader.committed(places, timeout=30)
+            places = [TopicPartition(topic, partition) for topic in INPUTS for partition in range(self.partitions)]
+            committed = asking.committed(places, timeout=REQUEST_SECONDS_MAX)
             assert all(place.error is None for place in committed), committed
-            ends = [reader.get_watermark_offsets(place, timeout=30)[1] for place in places]
+            reader.assign([TopicPartition(place.topic, place.partition, max(0, place.offset)) for place in committed])
+            left, open_ends = 0, len(places)
+            while open_ends:
+                message = reader.poll(REQUEST_SECONDS_MAX)
+                assert message is not None, "a partition does not come to its end"
+                error = message.error()
+                assert error is None or error.code() == KafkaError._PARTITION_EOF, error
+                left += error is None
+                open_ends -= error is not None
         finally:
+            asking.close()
             reader.close()
-        return sum(end - max(0, place.offset) for end, place in zip(ends, committed, strict=True))
+        return left
+
+    def is_open(self, topic: str) -> bool:
+        """Whether a transaction is open on a topic."""
+        return admin.end_offsets(self.bootstrap, [topic]) != admin.end_offsets(self.bootstrap, [topic], committed=False)
 
     def outcome(self) -> Outcome:
         """What a reader of committed records finds."""
