@@ -38,12 +38,13 @@ class Clock(Protocol):
 
 
 class Kind(Generic[R]):
-    """A kind of row: the tag its keys begin with, and how its value is written and read."""
+    """A kind of row: the tag its keys begin with, how its value is written and read, and whether a row that was used is soon used again."""
 
-    __slots__ = ("decode", "encode", "name", "tag")
+    __slots__ = ("cached", "decode", "encode", "name", "tag")
 
-    def __init__(self, name: str, tag: bytes, encode: Callable[[R], bytes], decode: Callable[[bytes], R]) -> None:
+    def __init__(self, name: str, tag: bytes, encode: Callable[[R], bytes], decode: Callable[[bytes], R], cached: bool = True) -> None:
         self.name = name
+        self.cached = cached
         self.tag = tag
         self.encode = encode
         self.decode = decode

@@ -114,15 +114,15 @@ class Written(bytes):
     opened: object = None
 
 
-def _raw(name: str, tag: bytes) -> Kind[bytes]:
-    return Kind(name, tag, lambda row: row, lambda row: row)
+def _raw(name: str, tag: bytes, cached: bool = True) -> Kind[bytes]:
+    return Kind(name, tag, bytes, bytes, cached)
 
 
-TIMELINE = _raw("timeline", b"t")
+TIMELINE = _raw("timeline", b"t", cached=False)
 """Key: fragment (16) + interaction uid (16); value: a touch as encode_touch wrote it. Read by fragment, then sorted."""
 FOLD: Kind[bytes] = Kind("fold", b"f", bytes, Written)
 """Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
-CHECKPOINT = _raw("checkpoint", b"k")
+CHECKPOINT = _raw("checkpoint", b"k", cached=False)
 """Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""
 DUE = _raw("due", b"d")
 """Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition.

@@ -60,9 +60,13 @@ def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...
     """Put what joined into the timelines; what they held already is counted and left."""
     arrived = Arrived({}, {}, set())
     joined = [applied for change in changes for applied in change.applied]
-    rows.get(TIMELINE, [applied.fragment + applied.uid for applied in joined])  # One read for all: each is at hand below.
-    for applied in joined:
-        how = timeline.insert(rows, applied.fragment, applied.uid, applied.touch)
+    keys = [applied.fragment + applied.uid for applied in joined]
+    found = rows.get(TIMELINE, keys)
+    held = dict(zip(keys, found, strict=True))
+    for key, applied in zip(keys, joined, strict=True):
+        how = timeline.place(rows, key, held[key], applied.touch)
+        if how != "duplicate":
+            held[key] = applied.touch
         if how == "fresh":
             arrived.fresh.setdefault(applied.fragment, []).append(decode_touch(applied.touch))
             arrived.uids.setdefault(applied.fragment, []).append(applied.uid)

@@ -39,7 +39,11 @@ class Entry(NamedTuple):
 def insert(rows: Rows, fragment: NodeKey, uid: bytes, touch: bytes) -> Inserted:
     """Put an interaction, as `encode_touch` wrote it, into its fragment; what is replaced or put has its customer folded from there."""
     key = fragment + uid
-    (held,) = rows.get(TIMELINE, [key])
+    return place(rows, key, rows.get(TIMELINE, [key])[0], touch)
+
+
+def place(rows: Rows, key: bytes, held: bytes | None, touch: bytes) -> Inserted:
+    """As `insert`, for a caller who knows what the timeline holds at this key."""
     if held is not None:
         if held == touch or _rank(held) <= _rank(touch):
             return "duplicate"

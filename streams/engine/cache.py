@@ -51,9 +51,11 @@ class Cache:
         self._keep(key, (row, ENTRY_BYTES + DECODED_FACTOR * encoded_bytes))
 
     def apply(self, changes: Iterable[tuple[bytes, Any, bytes | None]]) -> None:
-        """`put` for every committed (key, row, encoding) of a batch at once."""
+        """`put` for every committed (key, row, encoding) of a batch at once, but those whose row is MISSING."""
         young, old, grown = self._young, self._old, 0
         for key, row, value in changes:
+            if row is MISSING:
+                continue
             size = ENTRY_BYTES if value is None else ENTRY_BYTES + DECODED_FACTOR * len(value)
             before = young.get(key)
             if before is not None:

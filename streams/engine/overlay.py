@@ -33,7 +33,7 @@ class Readable(Protocol):
 
 
 class Change(NamedTuple):
-    """A row that the batch put: its stored key, the row, its encoding; both None where it was deleted."""
+    """A row that the batch put: its stored key, the row (MISSING if the cache shall not keep it), its encoding; both None where it was deleted."""
 
     key: bytes
     row: Any
@@ -43,10 +43,11 @@ class Change(NamedTuple):
 class _Written:
     """The rows of one kind that the batch has put, by stored key; sorted from the first scan of that kind on."""
 
-    __slots__ = ("encode", "rows", "sorted_keys")
+    __slots__ = ("cached", "encode", "rows", "sorted_keys")
 
-    def __init__(self, encode: Any) -> None:
-        self.encode = encode
+    def __init__(self, kind: Kind[Any]) -> None:
+        self.encode = kind.encode
+        self.cached = _is_cached(kind)
         self.rows: dict[bytes, Any] = {}
         self.sorted_keys: list[bytes] | None = None
 
@@ -97,7 +98,7 @@ class Overlay:
         tag = kind.tag
         written = self._written.get(tag)
         if written is None:
-            written = self._written[tag] = _Written(kind.encode)
+            written = self._written[tag] = _Written(kind)
         stored = tag + key
         if written.sorted_keys is not None and stored not in written.rows:
             insort(written.sorted_keys, stored)
@@ -106,7 +107,7 @@ class Overlay:
     def changes(self) -> list[Change]:
         """Every row put, encoded."""
         return [
-            Change(stored, row, None if row is None else written.encode(row))
+            Change(stored, row if written.cached else MISSING, None if row is None else written.encode(row))
             for written in self._written.values()
             for stored, row in written.rows.items()
         ]
@@ -114,6 +115,10 @@ class Overlay:
     def _read(self, kind: Kind[R], missing: list[tuple[int, bytes]], found: list[Any]) -> None:
         keep, decode = self._cache.put, kind.decode
         values = self._store.get_many([stored for _, stored in missing])
+        if not _is_cached(kind):
+            for (place, _), value in zip(missing, values, strict=True):
+                found[place] = None if value is None else decode(value)
+            return
         for (place, stored), value in zip(missing, values, strict=True):
             row = None if value is None else decode(value)
             found[place] = row
@@ -127,6 +132,11 @@ class Overlay:
             written.sorted_keys = sorted(written.rows)
         keys, rows = written.sorted_keys, written.rows
         return [(key, rows[key]) for key in keys[bisect_left(keys, low) : bisect_left(keys, high)]]
+
+
+def _is_cached(kind: Kind[Any]) -> bool:
+    """Whether rows of this kind go into the cache: all do, unless the kind says that they are used once."""
+    return bool(getattr(kind, "cached", True))
 
 
 def _merged(

@@ -63,6 +63,7 @@ class Workspace:
         self._nodes: dict[NodeKey, Node] = {}
         self._written: dict[NodeKey, Node] = {}
         self._components: dict[NodeKey, Component] = {}
+        self._rowless: set[NodeKey] = set()
         self._owned: dict[NodeKey, Component | None] = {}
         self._queue: deque[tuple[NodeKey, Message]] = deque()
 
@@ -75,6 +76,8 @@ class Workspace:
             self._nodes[key] = node if node is not None else _UNTOUCHED
             if component is not None:
                 self._components[key] = component
+            else:
+                self._rowless.add(key)
 
     def node(self, key: NodeKey) -> Node:
         node = self._nodes.get(key)
@@ -90,8 +93,8 @@ class Workspace:
         """The component at a root of this partition; not to be changed."""
         component = self._components.get(root)
         if component is None:
-            component = self.rows.get(COMPONENT, (root,))[0] or alone(root)
-            self._components[root] = component
+            stored = None if root in self._rowless else self.rows.get(COMPONENT, (root,))[0]
+            component = self._components[root] = stored if stored is not None else alone(root)
         return component
 
     def own(self, root: NodeKey) -> Component:
@@ -107,7 +110,7 @@ class Workspace:
         self._components.pop(root, None)
         self.stories.pop(root, None)
         self._owned.pop(root, None)
-        if self.rows.get(COMPONENT, (root,))[0] is not None:
+        if root not in self._rowless and self.rows.get(COMPONENT, (root,))[0] is not None:
             self._owned[root] = None
 
     def story(self, root: NodeKey) -> Story:

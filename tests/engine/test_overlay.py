@@ -111,3 +111,23 @@ def test_holds_agrees_with_the_partitioner() -> None:
     overlay = Overlay(Stored(), Cache(0), 3, 8)
 
     assert [overlay.holds(b"%d" % n) for n in range(100)] == [partition_of(b"%d" % n, 8) == 3 for n in range(100)]
+
+
+class Once(Text):
+    """Rows that are not soon asked for again."""
+
+    cached = False
+
+
+def test_a_kind_that_is_used_once_stays_out_of_the_cache() -> None:
+    cache, store, kind = Cache(1 << 20), Stored(), Once(b"a")
+    store.values[b"ak"] = b"one"
+    overlay = Overlay(store, cache, 0, 1)
+
+    assert overlay.get(kind, [b"k", b"l"]) == ["one", None]
+    overlay.put(kind, b"l", "two")
+    changes = overlay.changes()
+    cache.apply(changes)
+
+    assert [(change.key, change.value) for change in changes] == [(b"al", b"two")]
+    assert len(cache) == 0
