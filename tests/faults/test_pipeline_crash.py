@@ -49,9 +49,9 @@ def test_killed_at_every_fail_point_in_turn(broker: EmbeddedBroker, tmp_path: Pa
 
 
 def test_one_of_two_workers_is_killed_again_and_again(broker: EmbeddedBroker, tmp_path: Path, source: Source, undisturbed: Outcome) -> None:
-    with Pipeline(broker.bootstrap, tmp_path / "run", source, 16, batch_records_max=crash.BATCH_RECORDS_MAX) as pipeline:
+    with Pipeline(broker.bootstrap, tmp_path / "run", 16, source.journeys, batch_records_max=crash.BATCH_RECORDS_MAX) as pipeline:
         steady = pipeline.worker()
-        pipeline.play(shuffle_seed=8, duplicates=0.05)
+        pipeline.play(source, shuffle_seed=8, duplicates=0.05)
         for number, failpoint in enumerate(crash.IN_A_TRANSACTION):
             victim = pipeline.worker("victim", f"{failpoint}:{5 + number}:kill")
             victim.await_killed()

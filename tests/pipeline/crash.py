@@ -58,9 +58,10 @@ def killed_run(bootstrap: str, directory: Path, source: Source, planned: Sequenc
     """A portion comes before each worker. Each is killed with work left, the next one goes on; the last one gets the rest and finishes."""
     portions = sources.portions(source, directory / "portions", PORTION_LINES, len(planned))
     left, torn = [], 0
-    with Pipeline(bootstrap, directory / "run", source, PARTITIONS, batch_records_max=BATCH_RECORDS_MAX, instance_id="one") as pipeline:
+    settings = {"batch_records_max": BATCH_RECORDS_MAX, "instance_id": "one"}
+    with Pipeline(bootstrap, directory / "run", PARTITIONS, source.journeys, **settings) as pipeline:
         for number, kill in enumerate(planned):
-            pipeline.play(number, DUPLICATES, portions[number])
+            pipeline.play(portions[number], number, DUPLICATES)
             worker = pipeline.worker("one", f"{kill.failpoint}:{kill.hit}:kill")
             worker.await_killed()
             left.append(pipeline.records_left())
@@ -68,7 +69,7 @@ def killed_run(bootstrap: str, directory: Path, source: Source, planned: Sequenc
             torn += pipeline.is_open(pipeline.changelog)
             if kill.deleted:
                 shutil.rmtree(worker.directory)
-        pipeline.play(len(planned), DUPLICATES, portions[-1])
+        pipeline.play(portions[-1], len(planned), DUPLICATES)
         last = pipeline.worker("one")
         pipeline.await_settled([last])
         last.stop()

@@ -124,18 +124,17 @@ class Worker:
 class Pipeline:
     """One run: fresh topics, an app of its own, any number of workers together or one after the other. Settings as KAIROS_ names them, in lower case."""
 
-    def __init__(self, bootstrap: str, directory: Path, source: Source, partitions: int, **settings: object) -> None:
+    def __init__(self, bootstrap: str, directory: Path, partitions: int, journeys: Sequence[str], **settings: object) -> None:
         self.bootstrap = bootstrap
         self.directory = directory
         self.partitions = partitions
         self.app_id = f"test-{uuid.uuid4().hex[:12]}"
         self.workers: list[Worker] = []
-        self._source = source
         self._settings = {
             "app_id": self.app_id,
             "secret": SECRET,
             "partitions": partitions,
-            "journeys": ",".join(source.journeys),
+            "journeys": ",".join(journeys),
             "clock": "replay",
             "session_timeout_seconds": 6,
             **settings,
@@ -160,9 +159,8 @@ class Pipeline:
         """The topic that holds every row."""
         return f"{self.app_id}-customers-changelog"
 
-    def play(self, shuffle_seed: int | None = None, duplicates: float = 0.0, portion: Source | None = None) -> Played:
-        """Put the whole source onto its topic, and say the time at its end; or a portion of it."""
-        source = portion or self._source
+    def play(self, source: Source, shuffle_seed: int | None = None, duplicates: float = 0.0) -> Played:
+        """Put a whole source onto its topic, and say the time at its end."""
         return play(
             self.bootstrap,
             source.reader,
@@ -263,9 +261,9 @@ def run(
     **settings: object,
 ) -> tuple[Outcome, list[Counter[tuple[str, ...]]]]:
     """An undisturbed run from nothing to its outcome, and what each worker has counted."""
-    with Pipeline(bootstrap, directory, source, partitions, **settings) as pipeline:
+    with Pipeline(bootstrap, directory, partitions, source.journeys, **settings) as pipeline:
         started = pipeline.start(workers)
-        pipeline.play(shuffle_seed, duplicates)
+        pipeline.play(source, shuffle_seed, duplicates)
         pipeline.await_settled(started)
         counts = [worker.counts() for worker in started]
         for worker in started:
