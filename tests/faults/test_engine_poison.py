@@ -46,4 +46,4 @@ def test_poison_nobody_answers_for_ends_the_worker_with_its_reason(toy: ToyRun) 
     process = toy.worker()
 
     assert process.wait(30) == 1
-    assert "cannot be processed: ValueError('a number was expected')" in toy.log(process)
+    assert "cannot be processed: ValueError at toy.py:" in toy.log(process)
