@@ -50,20 +50,22 @@ def outputs(
 
     `before`: the partition's time when the batch began, by which a replay judges its moments.
     """
-    now = instants.text(clock.now)
+    now, rules, reading = instants.text(clock.now), version(policy), view.reading(policy)
     send: list[Outgoing] = []
+    published = {redirect.gone: redirect for redirect in gone}
     for change in advanced.changes:
         if change.before is not change.after:
-            send += _people(change, gone, clock, now, version(policy))
-    send += [_conflict(found, clock, now, version(policy)) for found in advanced.conflicts]
+            send += _people(change, published, clock, now, rules)
+    send += [_conflict(found, clock, now, rules) for found in advanced.conflicts]
     for customer in changed:
         if customer.refolded or customer.fresh:
             tally["kairos_customers_folded", "refold" if customer.refolded else "incremental"] += 1
         name = customer_id(customer.person.canonical)
         for said in customer.said:
             send.append(_WRITERS[said.emission.kind](said, customer, name, clock, before, now, tally))
-        profile = view.profile(customer, name, clock, now, policy, rulebook)
-        if profile.changed or customer.fresh or customer.said:  # A deadline may pass without a trace.
+        paths = view.changed_by(customer)
+        if paths or customer.fresh or customer.said:  # A deadline may pass without a trace.
+            profile = view.profile(customer, name, paths, clock, now, reading, rulebook)
             send.append(
                 _record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now, _trace(customer, profile.cause.message_id))
             )
@@ -182,9 +184,8 @@ def _yes(holds: bool) -> str:
     return "true" if holds else "false"
 
 
-def _people(change: Change, gone: Sequence[Redirect], clock: Clock, now: str, rules: str) -> list[Outgoing]:
+def _people(change: Change, published: dict[bytes, Redirect], clock: Clock, now: str, rules: str) -> list[Outgoing]:
     """Merges and splits of one component; only of customers who had been published."""
-    published = {redirect.gone: redirect for redirect in gone}
     send = []
     for merge in changes.merges(change.before, change.after):
         known = [canonical for canonical in merge.gone if canonical in published]

@@ -6,6 +6,8 @@ the interactions carried it shows those that are held to be this person's.
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
 
 from schemas import profile as schema
 from schemas.output import Cause, Subject
@@ -15,7 +17,7 @@ from streams.customer.customers import Customer, Redirect
 from streams.customer.reducers import consent
 from streams.customer.state import State, balances
 from streams.identity.identifiers import Identifier, customer_id, normaliser
-from streams.identity.policy import Policy, ranked
+from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
 from streams.rows import NodeKey, id_of
@@ -25,7 +27,7 @@ EVIDENCE_MAX = 100
 EMOTION, IRRITATION = "emotion", "irritation"
 """The names of the two balances that a profile shows, where the journeys declare them."""
 
-_NOTHING: dict[str, object] = {}
+_NOBODY = State()
 
 REACHED_BY = {
     "email": ("email",),
@@ -52,12 +54,21 @@ _PATHS = (
     ("sources", "freshness"),
 )
 """Parts of the state that are kept by name, and where the profile shows them."""
+_parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field for field, _ in _PATHS])
 
 
-def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Policy, rulebook: Rulebook) -> Profile:
-    """A customer's profile as of its row."""
+class Reading(NamedTuple):
+    """What all profiles of a policy need: how an identifier is read, the types by rank, and those that a complete profile has."""
+
+    identifier: Callable[[str], tuple[str, str, NodeKey | None]]
+    types: tuple[IdentifierType, ...]
+    wanted: tuple[str, ...]
+
+
+def profile(customer: Customer, name: str, changed: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook) -> Profile:
+    """A customer's profile as of its row; `changed`: what `changed_by` says."""
     row, state = customer.after, customer.after.state
-    identifiers = _identifiers(state, customer, policy)
+    identifiers = _identifiers(state, customer, reading)
     held = balances(state, rulebook, row.as_of)
     newest = state.newest
     return Profile(
@@ -75,12 +86,12 @@ def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Polic
         version=row.version,
         updated_at=now,
         as_of=text(row.as_of),
-        known=_is_known(customer, policy),
+        known=reading.types[customer.person.canonical[0]].strength == "unique",  # Without one it is a prospect.
         cause=_cause(customer),
-        changed=_changed(customer.before.state if customer.before is not None else None, state),
+        changed=changed,
         identifiers=identifiers,
-        traits=_traits(state),
-        consent=_consent(state),
+        traits=_traits(state) if state.traits else {},
+        consent=_consent(state) if state.consent else [],
         journeys={
             journey: schema.JourneyPosition(stage=at.stage, since=text(at.since), cause=_entered(id_of(at.by), at.deadline))
             for journey, at in state.journeys.items()
@@ -89,14 +100,14 @@ def profile(customer: Customer, name: str, clock: Clock, now: str, policy: Polic
         moments=_counts(state.moments.items()),
         channels=_counts(state.channels.items()),
         reach=_reach(state, identifiers),
-        open_cases=_open_cases(state),
+        open_cases=_open_cases(state) if state.cases else [],
         language=state.language,
         timezone=state.timezone,
         accounts=sorted(state.accounts),
-        totals=_totals(state),
+        totals=_totals(state) if state.totals else {},
         emotion=round(held.get(EMOTION, 0.0), 6),
         irritation=round(held.get(IRRITATION, 0.0), 6),
-        completeness=_completeness(identifiers, policy),
+        completeness=_completeness(identifiers, reading.wanted),
         freshness={source: text(last) for source, last in state.sources.items()},
     )
 
@@ -142,10 +153,10 @@ def redirect(gone: Redirect, name: str, clock: Clock, now: str, rulebook: Rulebo
     )
 
 
-def _identifiers(state: State, customer: Customer, policy: Policy) -> dict[str, list[str]]:
+def _identifiers(state: State, customer: Customer, reading: Reading) -> dict[str, list[str]]:
     """By type, sorted; of those that were seen only the person's own."""
     members = customer.person.members
-    read = _reading(policy)
+    read = reading.identifier
     own: dict[str, list[str]] = {}
     for seen in state.identifiers:
         kind, value, key = read(seen)
@@ -158,17 +169,18 @@ def _identifiers(state: State, customer: Customer, policy: Policy) -> dict[str, 
 
 
 @lru_cache(maxsize=16)
-def _reading(policy: Policy) -> Callable[[str], tuple[str, str, NodeKey | None]]:
-    """Reads an identifier as the state has it: its type, its value, its key (None for a type that has no part in identity)."""
+def reading(policy: Policy) -> Reading:
+    """The one Reading of a policy; look it up once a batch."""
     normalise = normaliser(policy).normalise
 
     @lru_cache(maxsize=1 << 16)
     def read(seen: str) -> tuple[str, str, NodeKey | None]:
+        """Of an identifier as the state has it: its type, its value, its key (None for a type that has no part in identity)."""
         kind, _, value = seen.partition(":")
         found = normalise(kind, value)
         return kind, value, found.key if isinstance(found, Identifier) else None
 
-    return read
+    return Reading(read, ranked(policy.types), tuple(kind.name for kind in policy.types if kind.strength != "weak"))
 
 
 def _traits(state: State) -> dict[str, schema.Trait]:
@@ -207,20 +219,9 @@ def _totals(state: State) -> dict[str, schema.Totals]:
     }
 
 
-def _is_known(customer: Customer, policy: Policy) -> bool:
-    """Whether the person has a unique identifier; without one it is a prospect."""
-    return ranked(policy.types)[customer.person.canonical[0]].strength == "unique"
-
-
-def _completeness(identifiers: dict[str, list[str]], policy: Policy) -> float:
+def _completeness(identifiers: dict[str, list[str]], wanted: tuple[str, ...]) -> float:
     """The share of the policy's unique and strong types of identifier that are known of the customer."""
-    wanted = _wanted(policy)
-    return round(sum(name in identifiers for name in wanted) / len(wanted), 2) if wanted else 1.0
-
-
-@lru_cache(maxsize=16)
-def _wanted(policy: Policy) -> tuple[str, ...]:
-    return tuple(kind.name for kind in policy.types if kind.strength != "weak")
+    return round(sum([name in identifiers for name in wanted]) / len(wanted), 2) if wanted else 1.0
 
 
 def _cause(customer: Customer) -> Cause:
@@ -292,22 +293,24 @@ def _unasked(kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
     return {channel: schema.Reach(state="unknown", identifier_type=by) for channel, by in _ways(kinds) if by is not None}
 
 
-def _changed(before: State | None, after: State) -> list[str]:
-    """The paths of the profile that this version changed, sorted by part; all that it has where it is the first."""
+def changed_by(customer: Customer) -> list[str]:
+    """The paths of the profile that this version changed, by part, sorted; all that it has where it is the first."""
+    after = customer.after.state
+    before = _NOBODY if customer.before is None else customer.before.state
     changed: list[str] = []
-    for field, path in _PATHS:
-        now: dict[str, object] = getattr(after, field)
-        then: dict[str, object] = getattr(before, field) if before is not None else _NOTHING
+    if before is after:
+        return changed
+    for now, then, (field, path) in zip(_parts(after), _parts(before), _PATHS, strict=True):
         if now == then:
             continue
         names = [name for name, value in now.items() if then.get(name) != value]
         if len(then) > len(now) - len(names):
             names += [name for name in then if name not in now]
-        if names:
-            changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
-    for field in ("language", "timezone"):
-        if getattr(after, field) != (getattr(before, field) if before is not None else None):
-            changed.append(field)
+        changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
+    if after.language != before.language:
+        changed.append("language")
+    if after.timezone != before.timezone:
+        changed.append("timezone")
     return changed
 
 
