@@ -20,8 +20,8 @@ from streams.rows import FOLD, PERSON_SUBJECT, NodeKey, Person, Touch
 
 
 class Customer(NamedTuple):
-    """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, and the
-    interactions that came."""
+    """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, the
+    interactions that came, whether they were folded with all others again, and whether a merge or a split made it other than it was."""
 
     root: NodeKey
     person: Person
@@ -30,6 +30,7 @@ class Customer(NamedTuple):
     said: list[Said]
     fresh: list[Touch]
     refolded: bool
+    regrouped: bool = False
 
 
 class Redirect(NamedTuple):
@@ -148,7 +149,7 @@ def _grown(
     folded = fold(empty(rulebook) if base is None else base.state, found.touches, as_of, rulebook)
     said, kept = _amended(base, folded, False, None)
     row = _row(rulebook, floor, as_of, folded, kept)
-    return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False)
+    return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True)
 
 
 def _pooled(
@@ -183,7 +184,7 @@ def _pooled(
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
         row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
         before_it = had.get(person.canonical)
-        customers.append(Customer(root, person, before_it, row, said[place], _came(person, arrived), standing[place] is None))
+        customers.append(Customer(root, person, before_it, row, said[place], _came(person, arrived), standing[place] is None, True))
     return customers
 
 

@@ -64,7 +64,7 @@ def outputs(
         for said in customer.said:
             send.append(_WRITERS[said.emission.kind](said, customer, name, clock, before, now, tally))
         paths = view.changed_by(customer)
-        if paths or customer.fresh or customer.said:  # A deadline may pass without a trace.
+        if paths or customer.fresh or customer.said or customer.regrouped:  # A deadline may pass without a trace.
             profile = view.profile(customer, name, paths, clock, now, reading, rulebook)
             send.append(
                 _record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now, _trace(customer, profile.cause.message_id))
