@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import TransactionState
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from streams.engine.errors import RecordTooLarge
 from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSettings
@@ -67,9 +69,20 @@ class FencedProducer:
     async def begin(self) -> None:
         await self._kafka.begin_transaction()
 
-    def pack(self, topic: str, partition: int, rows: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]]) -> Packed:
+    def pack(
+        self,
+        topic: str,
+        partition: int,
+        rows: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
+        compressed: bool = False,
+    ) -> Packed:
         """Records as (key, value, headers). RecordTooLarge before anything is sent: an empty batch would accept what the broker refuses."""
-        builder = self._kafka.create_batch()
+        codec = DefaultRecordBatch.CODEC_SNAPPY if compressed else DefaultRecordBatch.CODEC_NONE
+
+        def begun() -> BatchBuilder:
+            return BatchBuilder(BATCH_BYTES, codec, is_transactional=True)
+
+        builder = begun()
         builders = [builder]
         limit = self._record_bytes_max
         for key, value, headers in rows:
@@ -82,7 +95,7 @@ class FencedProducer:
                 raise RecordTooLarge(topic, size, limit)
             if builder.append(timestamp=None, key=key, value=value, headers=listed) is None:
                 builder.close()
-                builder = self._kafka.create_batch()
+                builder = begun()
                 builder.append(timestamp=None, key=key, value=value, headers=listed)
                 builders.append(builder)
         builder.close()

@@ -121,7 +121,7 @@ class Transaction:
             return None
         if self._changelog is None:
             raise EngineError("an agent without a table has put rows")
-        return self._producer.pack(self._changelog, partition, [(key, value, ()) for key, _, value in changes])
+        return self._producer.pack(self._changelog, partition, [(key, value, ()) for key, _, value in changes], compressed=True)
 
 
 def _parts(outgoing: Any) -> tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]], int | None]:

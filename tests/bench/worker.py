@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aiokafka.producer.message_accumulator import BatchBuilder
+
 import streams.worker
 from schemas import topics
 from streams.cli import main
@@ -50,6 +52,7 @@ class Stopwatch:
         self._rows: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._batches: Counter[str] = Counter()
+        self._topics: dict[int, str] = {}
         self._statm = Path("/proc/self/statm")
 
     def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -66,13 +69,26 @@ class Stopwatch:
         return measured
 
     def packed(self, pack: Callable[..., producer.Packed]) -> Callable[..., producer.Packed]:
-        """The same packing of records; its time and bytes are those of the outputs, of messages between partitions, or of the changelog."""
+        """The same packing of records; its time is that of the outputs, messages between partitions among them, or of the changelog."""
         as_changelog, as_outputs = self.timed("changelog", pack), self.timed("outputs", pack)
 
-        def measured(fenced: Any, topic: str, *rest: Any) -> producer.Packed:
+        def measured(fenced: Any, topic: str, *rest: Any, **named: Any) -> producer.Packed:
             is_changelog = topic not in topics.BY_NAME
-            found: producer.Packed = (as_changelog if is_changelog else as_outputs)(fenced, topic, *rest)
-            self._bytes["changelog" if is_changelog else topic] += sum(builder.size() for builder in found.builders)
+            found: producer.Packed = (as_changelog if is_changelog else as_outputs)(fenced, topic, *rest, **named)
+            for builder in found.builders:
+                self._topics[id(builder)] = "changelog" if is_changelog else topic
+            return found
+
+        return measured
+
+    def built(self, build: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+        """The same making of a record batch, compressed where it is to be; its bytes are added up by topic."""
+
+        def measured(builder: Any) -> bytes:
+            found = build(builder)
+            topic = self._topics.pop(id(builder), None)
+            if topic is not None:
+                self._bytes[topic] += len(found)
             return found
 
         return measured
@@ -129,6 +145,7 @@ def measure(samples: Path) -> None:
     for owner, function, name in PASSES:
         setattr(owner, function, watch.timed(name, vars(owner)[function]))
     Overlay.changes = watch.weighed(Overlay.changes)  # type: ignore[method-assign]  # The point of this module.
+    BatchBuilder._build = watch.built(BatchBuilder._build)
     producer.FencedProducer.pack = watch.packed(producer.FencedProducer.pack)  # type: ignore[method-assign]  # As above.
     streams.worker._counting = watch.counting(streams.worker._counting)
 
