@@ -46,18 +46,19 @@ ACTIONS: dict[str, Callable[[], None]] = {
     "kill": _kill,  # as kill -9: nothing is cleaned up
     "pause": _pause,  # as a machine that hangs: goes on with SIGCONT
     "error": _error,  # as a producer that failed
+    "errors": _error,  # the same, at every so manyth hit
 }
 
 
 class FailPoint:
     """At most one armed fail point; `armed` is false for every other name, and for all of them outside tests."""
 
-    __slots__ = ("_action", "_hits_left", "_name")
+    __slots__ = ("_action", "_every", "_hits_left", "_name")
 
     def __init__(self, order: str | None = None) -> None:
         """`order` is `name:hit:action`; None reads the environment. EngineError for a name, hit or action that does not exist."""
         order = os.environ.get(ENVIRONMENT, "") if order is None else order
-        self._name, self._hits_left, self._action = "", 0, _kill
+        self._name, self._hits_left, self._action, self._every = "", 0, _kill, 0
         if order:
             name, _, rest = order.partition(":")
             hit, _, action = rest.partition(":")
@@ -66,6 +67,7 @@ class FailPoint:
                     f"{ENVIRONMENT}={order!r}: wanted name:hit:action, a name of {sorted(FAIL_POINTS)}, an action of {sorted(ACTIONS)}"
                 )
             self._name, self._hits_left, self._action = name, int(hit), ACTIONS[action]
+            self._every = int(hit) if action == "errors" else 0
 
     def armed(self, name: str) -> bool:
         """Whether `reach(name)` will strike now; lets the caller first make true what the fail point's line says."""
@@ -76,4 +78,5 @@ class FailPoint:
         if name == self._name:
             self._hits_left -= 1
             if self._hits_left == 0:
+                self._hits_left = self._every
                 self._action()

@@ -12,11 +12,17 @@ from typing import NamedTuple
 from streams.engine.batch import Bounds, Record
 
 
+class Gap(Exception):
+    """What was brought does not follow what was read before: something in between went another way."""
+
+
 class Chunk(NamedTuple):
     """What one fetch brought of a partition: records by offset, and the offset after them, markers and aborted records included."""
 
     records: Sequence[Record]
     next_offset: int
+    first_offset: int = 0
+    """Where reading stood before; the first record may come later, never earlier."""
 
 
 class Taken(NamedTuple):
@@ -41,7 +47,9 @@ class Waiting:
         self._chunks: deque[Chunk] = deque()
 
     def offer(self, chunk: Chunk) -> None:
-        """Keep what was read, less the records below where reading stands."""
+        """Keep what was read, less the records below where reading stands. Gap if it begins beyond."""
+        if chunk.first_offset > self.read_to:
+            raise Gap(f"read from {chunk.first_offset} on, but reading stood at {self.read_to}")
         records = cut_below(chunk.records, self.read_to)
         self.read_to = max(self.read_to, chunk.next_offset)
         if records:

@@ -139,14 +139,15 @@ def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartiti
                 _consumed(fetcher, target)
                 result.check_raise()
             break
+        state = subscriptions.subscription.assignment.state_value(target)
+        before = state.position
         if result._partition_records is not None:
             result._partition_records._consumer_record = _light_record
         records = result.getall(wanted)
         if not result.has_more():
             _consumed(fetcher, target)
-        position = subscriptions.subscription.assignment.state_value(target).position
-        if position is not None:
-            chunks[target] = Chunk(records, position)
+        if before is not None and state.position is not None:
+            chunks[target] = Chunk(records, state.position, before)
     return chunks
 
 

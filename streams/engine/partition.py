@@ -18,10 +18,10 @@ from streams.engine.cache import Cache
 from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow, where
 from streams.engine.isolation import Isolation
 from streams.engine.life import FOLLOWS, State, Token
-from streams.engine.offsets import Chunk, Taken, Waiting
+from streams.engine.offsets import Chunk, Gap, Taken, Waiting
 from streams.engine.overlay import Overlay
 from streams.engine.producer import FencedProducer
-from streams.engine.restore import Source, restore
+from streams.engine.restore import restore
 from streams.engine.shared import Progress, Shared
 from streams.engine.store import Owner, Position, Store, open_store
 from streams.engine.transaction import Transaction, Written
@@ -76,7 +76,12 @@ class Partition:
         if token is self.token and self.state is State.RUNNING:
             if not self.waiting.count:
                 self._chunk_at = time.perf_counter()
-            self.waiting.offer(chunk)
+            try:
+                self.waiting.offer(chunk)
+            except Gap as gap:
+                log.warning("%s[%d] is read anew: %s", self.topic, self.number, gap)
+                self._begin_anew(1)
+                return
             self._pump()
 
     def saw_end(self, token: Token, stable_end: int | None) -> None:
@@ -136,6 +141,12 @@ class Partition:
         self._cache.clear()
         self._to(State.RELEASED)
 
+    def _begin_anew(self, attempt: int) -> None:
+        """Still ours, but nothing that is under way counts: fence, restore, seek."""
+        assert self.token is not None
+        self.token = Token(self.token.generation)
+        self._start_life(attempt)
+
     def _start_life(self, attempt: int) -> None:
         assert self.token is not None
         self._discard(KafkaError("its partition begins anew"))
@@ -180,7 +191,7 @@ class Partition:
     async def _restore(self) -> None:
         self._to(State.RESTORING)
         if self.table is not None:
-            shared, source = self._shared, self._source()
+            shared, source = self._shared, self._shared.source(self.table, self.number)
             if self._store is None:
                 owner = Owner(shared.settings.app_id, self.topic, self.number)
                 self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
@@ -190,7 +201,7 @@ class Partition:
 
     async def _position(self, token: Token) -> None:
         self._to(State.POSITIONED)
-        position = await self._shared.transport.locate(self.topic, self.number)
+        position = await self._shared.transport.locate(self.topic, self.number, token)
         self._count_uncertain(position)
         self.waiting = Waiting(position)
         self._shared.failpoint.reach("after_position")
@@ -199,14 +210,6 @@ class Partition:
         if (offset, end) != self._restored:
             self.moved_at = time.monotonic()
         self._restored = (offset, end)
-
-    def _source(self) -> Source:
-        ground, topic = self._shared.ground, self._changelog()
-        assert topic is not None
-        return Source(topic, self.number, ground.incarnations[topic], ground.tombstone_ms[topic])
-
-    def _changelog(self) -> str | None:
-        return None if self.table is None else self._shared.changelog(self.table)
 
     def _to(self, state: State) -> None:
         if state is not self.state:
@@ -282,7 +285,7 @@ class Partition:
         decided = time.perf_counter()
         shared = self._shared
         transaction = Transaction(
-            producer, shared.failpoint, self._changelog() if batch.rows is not None else None, shared.output_partitions
+            producer, shared.failpoint, self._shared.changelog(self.table) if batch.rows is not None else None, shared.output_partitions
         )
         limit = shared.settings.transaction_timeout_ms / 1000
         guard = asyncio.get_running_loop().call_later(
@@ -316,7 +319,9 @@ class Partition:
             if offset is None:
                 position = self._store.position
                 offset = position.offset if position else 0
-            self._store.write(written.changes, Position(self._source().incarnation, offset, int(time.time() * 1000)))
+            self._store.write(
+                written.changes, Position(self._shared.source(self.table, self.number).incarnation, offset, int(time.time() * 1000))
+            )
             self._cache.apply(written.changes)
         transaction.seconds["store"] = time.perf_counter() - start
         if batch.next_offset >= 0:
@@ -334,7 +339,12 @@ class Partition:
             self._shared.fail(error)
         elif len(batch.records) > 1:
             log.warning(
-                "%s[%d] %d records from %d fail, isolating: %s", self.topic, self.number, len(batch.records), batch.records[0].offset, where(error)
+                "%s[%d] %d records from %d fail, isolating: %s",
+                self.topic,
+                self.number,
+                len(batch.records),
+                batch.records[0].offset,
+                where(error),
             )
             self._isolation.narrow(batch.next_offset, len(batch.records))
             self.waiting.give_back(Taken(batch.records, batch.next_offset))
@@ -374,8 +384,6 @@ class Partition:
             return
         if transaction.committing and batch.next_offset >= 0:
             self._uncertain = (batch.next_offset, decision.tally, time.perf_counter() - batch.began)
-        generation = self.token.generation
-        self.token = Token(generation)
         if isinstance(error, REFUSED):
             if batch.isolated or not batch.records:
                 self._shared.fail(error)
@@ -383,7 +391,7 @@ class Partition:
             self._isolation.narrow(batch.next_offset, len(batch.records))
             if len(batch.records) == 1:
                 self._isolation.refuse(batch.records[0].offset, error)
-        self._start_life(1)
+        self._begin_anew(1)
 
     def _count_uncertain(self, position: int) -> None:
         """A commit whose answer never came: the position tells whether it went through; then its counts are owed."""

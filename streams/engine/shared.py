@@ -10,7 +10,9 @@ from streams.engine.batch import Batch, Decision, Record, Tally
 from streams.engine.changelog import Ground, changelog_topic
 from streams.engine.failpoints import FailPoint
 from streams.engine.garbage import Garbage
+from streams.engine.life import Token
 from streams.engine.metrics import Metrics
+from streams.engine.restore import Source
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory
 
@@ -32,7 +34,7 @@ class Membership(Protocol):
     """What a partition asks of the consumer group."""
 
     async def is_member(self, generation: int) -> bool: ...
-    async def locate(self, topic: str, partition: int) -> int: ...
+    async def locate(self, topic: str, partition: int, token: Token) -> int: ...
     def rejoin(self) -> None: ...
     def wake(self) -> None: ...
     def deliver(self, batch: Batch) -> Coroutine[Any, Any, None]: ...
@@ -58,9 +60,15 @@ class Shared:
         self.garbage = Garbage()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def changelog(self, table: str) -> str:
+    def changelog(self, table: str | None) -> str | None:
         """The changelog topic of a table."""
-        return changelog_topic(self.settings.app_id, table)
+        return None if table is None else changelog_topic(self.settings.app_id, table)
+
+    def source(self, table: str | None, partition: int) -> Source:
+        """What the store of a table's partition is restored from."""
+        topic = self.changelog(table)
+        assert topic is not None, "an agent without a table has no changelog"
+        return Source(topic, partition, self.ground.incarnations[topic], self.ground.tombstone_ms[topic])
 
     def wake(self) -> None:
         """A partition has room again."""

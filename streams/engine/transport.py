@@ -22,6 +22,7 @@ from faust.types.tuples import ConsumerMessage
 from streams.engine import overrides
 from streams.engine.batch import Batch
 from streams.engine.errors import HOPELESS
+from streams.engine.life import Token
 from streams.engine.offsets import Chunk
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,18 @@ class Message(ConsumerMessage):
     """A Faust message that carries a batch."""
 
     __slots__ = ("batch",)
+
+
+class Room(NamedTuple):
+    """How many records a partition has room for, and the token it asks with."""
+
+    records: int
+    token: Token
+
+
+def still_sought(room: Mapping[TopicPartition, Room], sought: Mapping[TopicPartition, Token]) -> dict[TopicPartition, int]:
+    """Of what is asked for, what was not sought anew since."""
+    return {target: asked.records for target, asked in room.items() if sought.get(target) is asked.token}
 
 
 class Fetched(NamedTuple):
@@ -51,6 +64,11 @@ class Thread(driver.AIOKafkaConsumerThread):
     Worker = overrides.BoundedThread
     _poked: asyncio.Future[None] | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._sought: dict[TopicPartition, Token] = {}
+        """With which token each partition was last sought: what is asked for with another would be read past its new owner."""
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         return overrides.create_worker_consumer(self, transport)
 
@@ -58,8 +76,11 @@ class Thread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         overrides.never_hold_back(self._consumer)
 
-    async def take(self, room: Mapping[TopicPartition, int]) -> Fetched:
-        """Records of the partitions that have room, as soon as there are any; nothing when poked, or after a second."""
+    async def take(self, room: Mapping[TopicPartition, Room]) -> Fetched:
+        """Records of the partitions that have room, as soon as there are any; nothing when poked, or after a second.
+
+        A partition that is sought while this waits is left out: its position must not move by a read that nobody will accept.
+        """
         consumer = self._consumer
         if consumer is None or consumer._closed:
             raise ConsumerStoppedError
@@ -70,7 +91,7 @@ class Thread(driver.AIOKafkaConsumerThread):
                 await asyncio.sleep(PAUSE_SECONDS)
                 return Fetched({}, {}, 0.0)
             start = perf_counter()
-            chunks = overrides.drain(fetcher, room)
+            chunks = overrides.drain(fetcher, still_sought(room, self._sought))
             if chunks:
                 return Fetched(chunks, self._stable_ends(), perf_counter() - start)
             waiter = fetcher._create_fetch_waiter()
@@ -82,7 +103,7 @@ class Thread(driver.AIOKafkaConsumerThread):
             elif not waiter.cancelled():
                 waiter.result()
             start = perf_counter()
-            chunks = {} if subscriptions.reassignment_in_progress else overrides.drain(fetcher, room)
+            chunks = {} if subscriptions.reassignment_in_progress else overrides.drain(fetcher, still_sought(room, self._sought))
             return Fetched(chunks, self._stable_ends(), perf_counter() - start)
 
     def poke(self) -> None:
@@ -93,16 +114,19 @@ class Thread(driver.AIOKafkaConsumerThread):
         """Whether the group's coordinator knows us in this generation: asked, not remembered."""
         return await overrides.heartbeat(self._ensure_consumer()._coordinator, generation)
 
-    async def locate(self, target: TopicPartition) -> int:
-        """Fetch the committed offset (the first one there is, if none), and seek to it."""
+    async def locate(self, target: TopicPartition, token: Token) -> int:
+        """Fetch the committed offset (the first one there is, if there is none or it is gone), and seek to it for `token`."""
         consumer = self._ensure_consumer()
-        offset = await consumer.committed(target)
-        if offset is None:
-            offset = (await consumer.beginning_offsets([target]))[target]
+        begin = int((await consumer.beginning_offsets([target]))[target])
+        committed = await consumer.committed(target)
+        if committed is not None and committed < begin:
+            log.warning("%s[%d]: records from %d to %d were deleted before they were read", *target, committed, begin)
+        offset = begin if committed is None else max(begin, int(committed))
         if target not in consumer.assignment():
             raise KafkaError(f"{target} is no longer assigned")
         consumer.seek(target, offset)
-        return int(offset)
+        self._sought[target] = token
+        return offset
 
     async def ask_to_rejoin(self) -> None:
         """The group assigns anew."""
@@ -129,13 +153,11 @@ class Consumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         custody = self.app.tables
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-            tokens = {}
-            room = {}
-            for target, partition in custody.partitions.items():
-                wanted = partition.room()
-                if wanted:
-                    room[TopicPartition(*target)] = wanted
-                    tokens[target] = partition.token
+            room = {
+                TopicPartition(*target): Room(wanted, partition.token)
+                for target, partition in custody.partitions.items()
+                if (wanted := partition.room())
+            }
             try:
                 fetched = await self.in_thread(self._thread.take(room))
             except ConsumerStoppedError:
@@ -148,13 +170,13 @@ class Consumer(driver.Consumer):
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             custody.shared.metrics.read(fetched.seconds)
-            for target, token in tokens.items():
-                partition = custody.partitions.get(target)
+            for target, asked in room.items():
+                partition = custody.partitions.get(TP(*target))
                 if partition is None:
                     continue
-                partition.saw_end(token, fetched.stable_ends.get(target))
+                partition.saw_end(asked.token, fetched.stable_ends.get(target))
                 if target in fetched.chunks:
-                    partition.offer(token, fetched.chunks[target])
+                    partition.offer(asked.token, fetched.chunks[target])
 
     # What partitions ask (shared.Membership).
 
@@ -162,9 +184,9 @@ class Consumer(driver.Consumer):
         """Whether the coordinator still knows us in this generation."""
         return bool(await self.in_thread(self._thread.is_member(generation)))
 
-    async def locate(self, topic: str, partition: int) -> int:
-        """The committed offset; the input is sought there."""
-        return int(await self.in_thread(self._thread.locate(TopicPartition(topic, partition))))
+    async def locate(self, topic: str, partition: int, token: Token) -> int:
+        """The committed offset; the input is sought there, for those who ask with `token`."""
+        return int(await self.in_thread(self._thread.locate(TopicPartition(topic, partition), token)))
 
     def rejoin(self) -> None:
         """Ask for a new assignment."""

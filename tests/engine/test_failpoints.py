@@ -21,6 +21,18 @@ def test_strikes_at_the_hit_that_was_ordered() -> None:
     point.reach("after_commit")
 
 
+def test_errors_strike_again_and_again() -> None:
+    point, struck = FailPoint("after_commit:3:errors"), []
+
+    for number in range(1, 10):
+        try:
+            point.reach("after_commit")
+        except Injected:
+            struck.append(number)
+
+    assert struck == [3, 6, 9]
+
+
 def test_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENVIRONMENT, "after_fence:1:error")
 

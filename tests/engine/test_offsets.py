@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.engine.batch import Bounds, Record
-from streams.engine.offsets import Chunk, Taken, Waiting, cut_below
+from streams.engine.life import Token
+from streams.engine.offsets import Chunk, Gap, Taken, Waiting, cut_below
+from streams.engine.transport import Room, still_sought
 
 BOUNDS = Bounds(1000, 1 << 20, 10.0)
 
@@ -67,6 +71,22 @@ def test_the_position_never_goes_back() -> None:
     waiting.acknowledge(3)
 
     assert waiting.position == 5
+
+
+def test_what_does_not_follow_is_not_taken() -> None:
+    waiting = Waiting(5)
+
+    with pytest.raises(Gap):
+        waiting.offer(Chunk([record(9)], 10, 8))
+
+    assert (waiting.count, waiting.read_to) == (0, 5)
+
+
+def test_a_partition_that_was_sought_since_is_left_out() -> None:
+    old, new = Token(1), Token(1)
+    first, second, third = TopicPartition("t", 0), TopicPartition("t", 1), TopicPartition("t", 2)
+
+    assert still_sought({first: Room(5, old), second: Room(7, new), third: Room(9, new)}, {first: new, second: new}) == {second: 7}
 
 
 def test_markers_alone_move_reading_but_bring_nothing() -> None:

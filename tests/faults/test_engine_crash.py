@@ -54,6 +54,16 @@ def test_a_producer_that_fails_is_replaced_and_the_batch_done_again(toy: ToyRun,
     assert toy.counts() | {"ticks": 0} == {"forwarded": 3000, "added": 3000, "ticks": 0}
 
 
+@pytest.mark.parametrize("name", ["after_outputs", pytest.param("during_commit", marks=pytest.mark.faults)])
+def test_producers_that_fail_all_the_time_lose_nothing(toy: ToyRun, name: str) -> None:
+    toy.feed(5000)
+
+    toy.run_until_done(failpoint=f"{name}:5:errors", counts=str(toy.directory / "counts.json"))
+
+    assert toy.answer() == toy.expected()
+    assert toy.counts() | {"ticks": 0} == {"forwarded": 5000, "added": 5000, "ticks": 0}
+
+
 def test_state_that_is_deleted_is_restored(toy: ToyRun) -> None:
     toy.feed(4000)
     toy.run_until_done()
