@@ -306,7 +306,10 @@ def changed_by(customer: Customer) -> list[str]:
         names = [name for name, value in now.items() if then.get(name) != value]
         if len(then) > len(now) - len(names):
             names += [name for name in then if name not in now]
-        changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
+        if len(names) == 1:
+            changed.append(f"{path}.{_shown(field, names[0])}")
+        else:
+            changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
     if after.language != before.language:
         changed.append("language")
     if after.timezone != before.timezone:

@@ -153,17 +153,21 @@ def _sorted(by_key: dict[bytes, V]) -> dict[bytes, V]:
     return by_key if len(by_key) < 2 else dict(sorted(by_key.items()))
 
 
+def _listed(keys: set[bytes]) -> list[bytes]:
+    return list(keys) if len(keys) < 2 else sorted(keys)
+
+
 def _write_component(component: Component) -> bytes:
     return _WRITE((
-        sorted(component.members),
+        _listed(component.members),
         component.format,
         _sorted(component.fragments),
         _sorted(component.edges),
-        sorted(component.generic),
+        _listed(component.generic),
         _sorted(component.cannot),
         component.floor,
         component.parked,
-        sorted(component.said),
+        _listed(component.said),
         component.people,
     ))  # fmt: skip
 

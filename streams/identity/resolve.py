@@ -101,12 +101,17 @@ def _is_undisputed(component: Component, policy: Policy, types: Sequence[Identif
 
 
 def _person(members: list[NodeKey], component: Component) -> Person:
-    members.sort()
     fragments = component.fragments
+    if len(members) == 1:
+        alone = tuple(members)
+        return Person(members[0], alone, alone if members[0] in fragments else ())
+    members.sort()
     return Person(members[0], tuple(members), tuple([member for member in members if member in fragments]))
 
 
 def _generic(component: Component, types: Sequence[IdentifierType]) -> list[Refused]:
+    if not component.generic:
+        return []
     shared = [key for key in component.generic if key in component.members]
     return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
 
