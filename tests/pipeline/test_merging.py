@@ -12,7 +12,7 @@ from tests.pipeline.harness import run, shares
 from tests.pipeline.outcome import Outcome, assert_same
 from tests.pipeline.sources import Source
 
-PEOPLE = 2_000
+PEOPLE = 1_200
 SIX = ("after_decide", "after_outputs", "before_commit", "during_restore", "during_commit", "after_commit")
 """Three within a transaction, three without."""
 
