@@ -199,7 +199,9 @@ class EmbeddedBroker:
             return file.read_text().strip()
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         command = [str(java), "-XX:TieredStopAtLevel=1", "-cp", class_path, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-        done = subprocess.run([*command, "-t", cluster_id, "-c", str(self._properties(ports))], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, f"--cluster-id={cluster_id}", "-c", str(self._properties(ports))], capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise BrokerUnavailable(f"Kafka could not prepare {self.data_directory}:\n{done.stdout}{done.stderr}")
         file.write_text(cluster_id + "\n")
