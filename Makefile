@@ -23,7 +23,7 @@ check: $(STAMP) ## Check the house: import contracts, lint, format, types, the t
 	$(BIN)/pytest tests/house -n 0
 
 test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
-	$(BIN)/pytest -m faults -n 0
+	$(BIN)/pytest -m faults -n 2 --durations=15
 
 soak: $(STAMP) ## Run the tests that watch a worker for hours
 	$(BIN)/pytest -m soak -n 0

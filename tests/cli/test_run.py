@@ -172,7 +172,13 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     shop = Path("data/online-retail.csv.gz").absolute()
     command = [sys.executable, "-m", "streams.cli", "run", "--source", str(shop), "--reader", "online-retail", "--plain"]
     with (tmp_path / "told").open("w") as told:
-        run = subprocess.Popen(command, env=_environment(tmp_path / "data"), stdout=told, stderr=subprocess.STDOUT)
+        run = subprocess.Popen(
+            command,
+            env=_environment(tmp_path / "data"),
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # A shell ignores it for what it runs in the background.
+        )
     deadline = time.monotonic() + RUN_SECONDS_MAX
     while "playing" not in (tmp_path / "told").read_text() and time.monotonic() < deadline:
         assert run.poll() is None, (tmp_path / "told").read_text()

@@ -34,7 +34,7 @@ def test_disorder_duplicates_partitions_and_workers_change_nothing(
     shuffled, counts = run(broker.bootstrap, tmp_path / "run", source, partitions=16, workers=2, shuffle_seed=5, duplicates=0.05)
 
     assert_same(shuffled, in_order)
-    assert shuffled.facts.duplicates > 1_000
+    assert shuffled.facts.duplicates > 500
     assert shuffled.facts.merges >= 1_000
     assert shuffled.absorbed >= 1_000
     assert min(shares(counts, "kairos_engine_batches")) >= 0.2
