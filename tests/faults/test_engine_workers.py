@@ -60,11 +60,11 @@ def test_workers_that_come_and_go(new_toy: Callable[..., ToyRun], partitions: in
         if number % 2:
             leaver.kill()
         else:
-            toy.stop(leaver)
+            toy.stop(leaver, begun=False)
         running.append(toy.worker(instance_id=None, slow_seconds=0.02))
     toy.await_done(running, seconds=180)
     for process in running:
-        toy.stop(process)
+        toy.stop(process, begun=False)
 
     assert toy.answer() == toy.expected()
 
