@@ -68,3 +68,20 @@ def test_one_of_two_workers_is_killed_again_and_again(broker: EmbeddedBroker, tm
     assert_same(found, undisturbed)
     assert found.facts.merges >= 1_000
     assert found.absorbed >= 1_000
+
+
+def test_the_default_session_time_out_lets_the_other_worker_go_on(
+    broker: EmbeddedBroker, tmp_path: Path, source: Source, undisturbed: Outcome
+) -> None:
+    settings = {"batch_records_max": crash.BATCH_RECORDS_MAX, "session_timeout_seconds": None}
+    with Pipeline(broker.bootstrap, tmp_path / "run", 4, source.journeys, **settings) as pipeline:
+        steady, victim = pipeline.start(2)
+        pipeline.play(source, shuffle_seed=9, duplicates=0.05)
+        victim.process.kill()
+        victim.await_killed()
+        assert pipeline.records_left() > crash.BATCH_RECORDS_MAX
+        pipeline.await_settled([steady])
+        steady.stop()
+        found = pipeline.outcome()
+
+    assert_same(found, undisturbed)

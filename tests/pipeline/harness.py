@@ -122,7 +122,10 @@ class Worker:
 
 
 class Pipeline:
-    """One run: fresh topics, an app of its own, any number of workers together or one after the other. Settings as KAIROS_ names them, in lower case."""
+    """One run: fresh topics, an app of its own, any number of workers together or one after the other.
+
+    Settings as KAIROS_ names them, in lower case; None leaves the default.
+    """
 
     def __init__(self, bootstrap: str, directory: Path, partitions: int, journeys: Sequence[str], **settings: object) -> None:
         self.bootstrap = bootstrap
@@ -177,7 +180,7 @@ class Pipeline:
         """Start one; of those with one `name` the next goes on with the state that the last has left."""
         number = len(self.workers) + 1
         said = {**self._settings, **settings}
-        environment = {f"KAIROS_{key.upper()}": str(value) for key, value in said.items()}
+        environment = {f"KAIROS_{key.upper()}": str(value) for key, value in said.items() if value is not None}
         if failpoint:
             environment["KAIROS_FAILPOINT"] = failpoint
         state = self.directory / (name or f"worker-{number}")
