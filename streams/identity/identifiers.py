@@ -159,7 +159,8 @@ def _email(value: str, policy: Policy) -> str | None:
     if not _ASCII_DOMAIN.fullmatch(domain):
         return None
     if domain in _TAG_DOMAINS:
-        local = local.partition("+")[0].replace(".", "")
+        # A mark behind a dot that goes composes with the letter before it.
+        local = normalize("NFC", local.partition("+")[0].replace(".", ""))
     return f"{local}@{domain}" if local else None
 
 

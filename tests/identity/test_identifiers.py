@@ -1,7 +1,7 @@
 """Normalising, blocking and keying."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -27,6 +27,8 @@ def _value(kind: str, written: str) -> str:
         ("email", "a.n.n@googlemail.com", "ann@googlemail.com"),
         ("email", "ann@Bücher.de", "ann@xn--bcher-kva.de"),
         ("email", "A\u0308nne@shop.de", "\u00e4nne@shop.de"),
+        ("email", "A.\u0308@gmail.com", "\u00e4@gmail.com"),
+        ("email", "e.\u0327.\u0301+\u0308@gmail.com", "\u0229\u0301@gmail.com"),
         ("phone", "030 901820", "+4930901820"),
         ("phone", "+44 20 7946 0958", "+442079460958"),
         ("phone", "0044 20 79460958", "+442079460958"),
@@ -143,6 +145,7 @@ def test_normalising_is_idempotent(kind: str, written: str) -> None:
     st.text(alphabet="aA\u00c4\u0130\u01c5\u1e9e\u03a3\u0308.+@-", max_size=12),
     st.sampled_from(["gmail.com", "Bücher.de", "ΣΑΣ.gr", "x.y", "faß.de"]),
 )
+@example("A.\u0308", "gmail.com")
 def test_an_address_has_one_form_whatever_its_script(local: str, domain: str) -> None:
     once = FORMS["email"](f"{local}@{domain}", POLICY)
 
