@@ -17,7 +17,7 @@ def test_two_workers_share_the_work_and_one_dies(toy: ToyRun) -> None:
     toy.feed(5000)
     first = toy.worker(instance_id=None, slow_seconds=0.02, counts=str(toy.directory / "first.json"))
     second = toy.worker(instance_id=None, slow_seconds=0.02, counts=str(toy.directory / "second.json"))
-    toy.await_counts("first.json", "second.json")
+    toy.feed_until_shared("first.json", "second.json")
 
     first.kill()
     first.wait()

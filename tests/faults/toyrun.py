@@ -167,6 +167,14 @@ class ToyRun:
             assert time.monotonic() < give_up, "a worker got nothing to do\n" + "\n".join(map(self.log, self.workers))
             time.sleep(0.1)
 
+    def feed_until_shared(self, *names: str) -> None:
+        """Every one of these workers has added something; all are fed until the last has, however late it joins."""
+        give_up = time.monotonic() + DEADLINE_SECONDS
+        while not all(self.counts(name).get("added") for name in names):
+            assert time.monotonic() < give_up, "a worker got nothing to do\n" + "\n".join(map(self.log, self.workers))
+            self.feed(200, seed=self.sent)
+            time.sleep(0.2)
+
     def answer(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
         """What a reader of committed records sees: the sums in the changelog, the outputs and how often each came."""
         sums: dict[bytes, tuple[int, int]] = {}
