@@ -124,6 +124,10 @@ FOLD: Kind[bytes] = Kind("fold", b"f", bytes, Written)
 """Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
 CHECKPOINT = _raw("checkpoint", b"k", cached=False)
 """Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""
+AGED = _raw("aged", b"a", cached=False)
+"""Key: fragment (16); value: customer/aged.py's totals of the interactions that its timeline holds no more."""
+BASE = _raw("base", b"b", cached=False)
+"""Key: subject (17); value: customer/horizon.py's Base, the state on which what the timeline holds is folded. Only of who has older totals."""
 DUE = _raw("due", b"d")
 """Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition.
 

@@ -4,7 +4,7 @@ The rule this module owns: however a customer came to its interactions, its row 
 repeated. Versions go up only; a customer that is folded as of a time never goes back before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import NamedTuple
 
 from streams.boundary import Rows
@@ -21,7 +21,7 @@ from streams.rows import FOLD, PERSON_SUBJECT, NodeKey, Person, Touch
 
 class Customer(NamedTuple):
     """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, the
-    interactions that came, whether they were folded with all others again, and whether a merge or a split made it other than it was."""
+    interactions that came, whether they were folded with all others again, and whether other identifiers or interactions are its own now."""
 
     root: NodeKey
     person: Person
@@ -84,28 +84,32 @@ def forward(
 
 
 class Others(NamedTuple):
-    """The people whom a change concerns: those who were, those who are instead, those who stay as they were."""
+    """The people whom a change concerns: those who were, those who are instead, those who stay as they were, and who of these has other identifiers."""
 
     old: Sequence[Person]
     new: Sequence[Person]
     stayed: Sequence[Person]
+    renamed: Set[NodeKey] = frozenset()
 
 
 def others(change: Change) -> Others:
-    """Who became others. Somebody new in a component whose rows all lie here is nobody's other."""
+    """Who became others: whose id or fragments changed. Somebody new in a component whose rows all lie here is nobody's other."""
     before, after = change.before, change.after
-    if before is after or before == after or (not before and not change.moved and len(after) == 1):
+    if before is after or (not before and not change.moved and len(after) == 1):
         return Others((), (), after)
-    if len(before) <= 1 and len(after) <= 1:
-        return Others(before, after, ())
-    were, are = set(before), set(after)
-    if were == are:
-        return Others((), (), after)
+    were, are = {_own(person): person for person in before}, {_own(person): person for person in after}
+    stayed = [person for own, person in are.items() if own in were]
     return Others(
-        [person for person in before if person not in are],
-        [person for person in after if person not in were],
-        [person for person in after if person in were],
+        [person for own, person in were.items() if own not in are],
+        [person for own, person in are.items() if own not in were],
+        stayed,
+        {person.canonical for person in stayed if were[_own(person)].members != person.members},
     )
+
+
+def _own(person: Person) -> tuple[NodeKey, tuple[NodeKey, ...]]:
+    """What its customer is made of: an identifier without interactions adds nothing."""
+    return person.canonical, person.fragments
 
 
 def regroup(

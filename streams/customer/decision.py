@@ -96,20 +96,28 @@ def _fold(
             changed += regrouped.customers
             gone += regrouped.gone
         for person in others.stayed:
-            customer = _forward(rows, rulebook, person, had.get(person.canonical), arrived, time, change)
+            renamed = person.canonical in others.renamed
+            customer = _forward(rows, rulebook, person, had.get(person.canonical), arrived, time, change, renamed)
             if customer is not None:
                 changed.append(customer)
     return changed, gone
 
 
 def _forward(
-    rows: Rows, rulebook: Rulebook, person: Person, before: FoldRow | None, arrived: Arrived, time: PartitionTime, change: Change
+    rows: Rows,
+    rulebook: Rulebook,
+    person: Person,
+    before: FoldRow | None,
+    arrived: Arrived,
+    time: PartitionTime,
+    change: Change,
+    renamed: bool,
 ) -> Customer | None:
     """Fold a customer who is the same as before; None where nothing came to it."""
     fragments = person.fragments
     again = bool(arrived.replaced) and not arrived.replaced.isdisjoint(fragments)
     fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
-    if not fresh and not again:
+    if not fresh and not again and not renamed:
         deadline = before.next_deadline if before is not None else None
         if not change.moved or deadline is None:
             return None
@@ -119,7 +127,8 @@ def _forward(
     if len(fragments) > 1 and not again:
         again = growth.is_elsewhere(rows, fragments, growth.by_fragment(arrived.uids, fragments))
     fresh.sort(key=lambda touch: touch.order)
-    return customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
+    customer = customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
+    return customer._replace(regrouped=True) if renamed else customer
 
 
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:

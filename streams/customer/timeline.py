@@ -65,6 +65,30 @@ def entries(rows: Rows, fragments: Iterable[NodeKey]) -> list[Entry]:
     return sorted(_entry(touch) for touch in found.values())
 
 
+class Held(NamedTuple):
+    """An interaction that a timeline holds: where it stands, the fragment that it counts for, and the keys of all rows that hold it."""
+
+    entry: Entry
+    fragment: NodeKey
+    keys: list[bytes]
+
+
+def held(rows: Rows, fragments: Iterable[NodeKey]) -> list[Held]:
+    """As `entries`, with the rows that each comes from."""
+    found: dict[bytes, Held] = {}
+    for fragment in fragments:
+        for key, touch in rows.scan(TIMELINE, fragment, end_of(fragment)):
+            uid = key[NODE_KEY_BYTES:]
+            known = found.get(uid)
+            if known is None:
+                found[uid] = Held(_entry(touch), fragment, [key])
+            elif _rank(touch) < _rank(known.entry.touch):
+                found[uid] = Held(_entry(touch), fragment, [*known.keys, key])
+            else:
+                known.keys.append(key)
+    return sorted(found.values(), key=lambda each: each.entry)
+
+
 def read(rows: Rows, fragments: Iterable[NodeKey]) -> list[Touch]:
     """The timeline that the fragments make together: in order, each id once."""
     return [decode_touch(entry.touch) for entry in entries(rows, fragments)]

@@ -24,6 +24,7 @@ class Node(Struct, array_like=True, frozen=True):
     """An identifier's place in the forest; no row means the default: a root that never asked or was asked.
 
     `linked`: identifiers it told to join already, a cache. `unique`: distinct unique identifiers seen with it. `generic`: too many of them.
+    `bare`: it had nothing when it got its parent, so nothing of it has to be absorbed before what climbs through it.
     """
 
     format: int = FORMAT
@@ -31,11 +32,13 @@ class Node(Struct, array_like=True, frozen=True):
     linked: frozenset[NodeKey] = frozenset()
     unique: frozenset[NodeKey] = frozenset()
     generic: bool = False
+    bare: bool = False
 
 
 class Component(Struct, array_like=True):
     """All that is known at a root: who belongs, what links them, and the people as last settled.
 
+    `members`: the root, all that was absorbed or came with a touch, and generic ones whose root this is; the edges alone name all others.
     `fragments`: anchor -> its newest touch, `edges`: pair -> first and last seen; the newest and the last are kept to the hour.
     `cannot`: pair -> order of the command and whether they are apart. `floor`: no customer of this component ever had a greater version.
     `people`: None where all members are one person. `said`: the conflicts published before. `parked`: how many messages wait here.
@@ -51,6 +54,8 @@ class Component(Struct, array_like=True):
     parked: int = 0
     said: set[bytes] = set()
     people: tuple[Person, ...] | None = ()
+    settled: tuple[Person, ...] | None = None
+    """The customers, once they were asked for; never written."""
 
 
 def alone(key: NodeKey) -> Component:
@@ -107,6 +112,7 @@ def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant
     """Join a touch's evidence into a component that the caller owns."""
     last = hour(occurred_at)
     anchor = ids[0]
+    component.members.add(anchor)
     component.fragments[anchor] = max(component.fragments.get(anchor, last), last)
     for other in ids[1:]:
         seen = component.edges.get(anchor + other)
@@ -137,12 +143,29 @@ def join(component: Component, other: Component) -> None:
     component.floor = max(component.floor, other.floor) + 1
 
 
+def is_bare(component: Component) -> bool:
+    """Whether it is an identifier alone, of which nothing is known and for which nothing waits."""
+    return not (component.fragments or component.edges or component.generic or component.cannot or component.parked or component.floor)
+
+
+def identifiers(component: Component) -> set[NodeKey]:
+    """All that belong: members, and whatever a link names that is not shared by too many. Not to be changed."""
+    members, edges = component.members, component.edges
+    if not edges:
+        return members
+    named = members.union([both[:NODE_KEY_BYTES] for both in edges], [both[NODE_KEY_BYTES:] for both in edges])
+    return named - (component.generic - members) if component.generic else named
+
+
 def settled(component: Component) -> tuple[Person, ...]:
     """The people as last settled who hold a touch, by canonical key: the customers of this component."""
-    if component.people is not None:
-        return component.people
-    members = tuple(sorted(component.members))
-    return (Person(members[0], members, tuple(sorted(component.fragments))),)
+    if component.settled is None:
+        people = component.people
+        if people is None:
+            members = tuple(sorted(identifiers(component)))
+            people = (Person(members[0], members, tuple(sorted(component.fragments))),)
+        component.settled = people
+    return component.settled
 
 
 S = TypeVar("S", Node, Component)

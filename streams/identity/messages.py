@@ -62,9 +62,10 @@ class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 
 class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
-    """At a root: this identifier is shared by too many and links nobody."""
+    """At a root: this identifier is shared by too many and links nobody. `own`: the root is its own, not of one that was seen with it."""
 
     identifier: NodeKey
+    own: bool
     path: Path
 
 

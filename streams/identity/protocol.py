@@ -3,8 +3,8 @@
 Theory of operation. Every identifier is a node; pointers lead from greater keys to lesser ones, so they end at the least, the root. The root holds the
 component: the evidence, and (by their keys, in the same partition) the rows of its customers. An EVENT tells each other identifier, once, to join
 its anchor (UNION) and brings its touch to the anchor's root (APPLY). The greater of two roots hooks under the lesser and sends it all it has
-(ABSORB). Components only ever join, nobody is asked anything, so every message may be late, early or doubled; what comes to a root before the
-ABSORB that it climbed through waits there (PARKED).
+(ABSORB); one that has nothing, as most new identifiers, only hooks. Components only ever join, nobody is asked anything, so every message may be late,
+early or doubled; what comes to a root before the ABSORB that it climbed through waits there (PARKED).
 
 The rule this module owns: a handler changes rows of one partition, sends, and never waits. A batch is one transaction: what it sends and what it
 stores become visible together, so an ABSORB leaves in the batch that decides it.
@@ -20,7 +20,7 @@ from msgspec import structs
 from streams.boundary import Clock, Outgoing, Record, Rows
 from streams.identity import changes, messages, moves
 from streams.identity.changes import Conflict
-from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, join, news, pair, settled, witness
+from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, is_bare, join, news, pair, settled, witness
 from streams.identity.messages import Absorb, Apply, Cannot, Cause, Event, Generic, Message, Path, SetHome, Time, Union
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
@@ -117,7 +117,7 @@ def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) ->
         return work.post(root, _as_apply(message, path))
     component = work.component(root)
     anchor = message.anchor
-    if not ready(component, anchor, path):
+    if not ready(component, path):
         return _park(work, root, _as_apply(message, path))
     story = work.story(root)
     applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
@@ -159,20 +159,25 @@ def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
         node = structs.replace(node, unique=frozenset() if generic else unique, generic=generic)
         work.write_node(key, node)
         if generic:
-            work.emit(key, Generic(key, ()))
+            work.emit(key, Generic(key, True, ()))
     if node.generic:
-        work.emit(via, Generic(key, ()))
+        work.emit(via, Generic(key, False, ()))
     return node.generic
 
 
 def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
     """A root becomes the child of a lesser node: all it has goes to the root above."""
+    component = work.component(child)
+    if is_bare(component):
+        work.drop(child)
+        work.write_node(child, structs.replace(work.node(child), parent=low, bare=True))
+        work.tally["kairos_identity_hooked",] += 1
+        return
     story = work.story(child)
     story.cause = cause or story.cause
     root, path, here = work.climb(low, ()) if work.rows.holds(low) else (low, (), False)
-    component = work.component(child)
     above = work.component(root) if here else None
-    if above is not None and ready(above, None, path) and child not in above.members:
+    if above is not None and ready(above, path) and child not in above.members:
         waiting = moves.take_parked(work, child)
         work.drop(child)
         work.write_node(child, structs.replace(work.node(child), parent=root))
@@ -196,7 +201,7 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
             work.post(root, part)
         return
     component = work.component(root)
-    if not ready(component, None, path):
+    if not ready(component, path):
         moves.expect_again(work, root, child)
         for part in moves.slices(child, body, path):
             _park(work, root, part)
@@ -226,7 +231,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
         assert isinstance(message, Apply | Absorb | Generic | Cannot)
-        if ready(component, message.anchor if isinstance(message, Apply) else None, message.path):
+        if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
             work.emit(root, message)
@@ -249,13 +254,18 @@ def _set_home(work: Workspace, key: NodeKey, message: SetHome) -> None:
 
 def _generic(work: Workspace, key: NodeKey, message: Generic) -> None:
     root, path, here = work.climb(key, message.path)
+    onward = Generic(message.identifier, message.own, path)
     if not here:
-        return work.post(root, Generic(message.identifier, path))
+        return work.post(root, onward)
     component = work.component(root)
-    if not ready(component, None, path):
-        return _park(work, root, Generic(message.identifier, path))
-    if message.identifier not in component.generic:
-        work.own(root).generic.add(message.identifier)
+    if not ready(component, path):
+        return _park(work, root, onward)
+    own = message.own and message.identifier not in component.members
+    if own or message.identifier not in component.generic:
+        component = work.own(root)
+        component.generic.add(message.identifier)
+        if own:
+            component.members.add(message.identifier)
         work.story(root).unsettled = True
     return None
 
@@ -266,7 +276,7 @@ def _cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
     if not here:
         return work.post(root, onward)
     component = work.component(root)
-    if not ready(component, None, path):
+    if not ready(component, path):
         return _park(work, root, onward)
     if forbid(work.own(root), pair(*message.pair), message.order, message.apart):
         work.story(root).unsettled = True
@@ -311,6 +321,7 @@ def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple
     own = work.own(root)
     people, refused = resolve(own, work.policy)
     own.people = None if len(people) == 1 and people[0].fragments else tuple(person for person in people if person.fragments)
+    own.settled = None
     for link in refused:
         mark = changes.fingerprint(link)
         if mark not in own.said:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.component import Component, Pair, ends
+from streams.identity.component import Component, Pair, ends, identifiers
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
@@ -62,14 +62,14 @@ class _Cluster:
 def resolve(component: Component, policy: Policy) -> Resolved:
     """Who the members of a component are: every member in exactly one person."""
     types = ranked(policy.types)
-    if len(component.members) == 1:
-        people = [_person(list(component.members), component)]
-        return Resolved(tuple(people), tuple(_generic(component, types)))
-    if _is_undisputed(component, policy, types):
-        return Resolved((_person(list(component.members), component),), ())
-    refused = _generic(component, types)
-    people = []
-    for members, links in _parts(component.members, _live(component, types, refused)):
+    everybody = identifiers(component)
+    if len(everybody) == 1:
+        return Resolved((_person(list(everybody), component),), tuple(_generic(component, everybody, types)))
+    if _is_undisputed(component, everybody, policy, types):
+        return Resolved((_person(list(everybody), component),), ())
+    refused = _generic(component, everybody, types)
+    people: list[Person] = []
+    for members, links in _parts(everybody, _live(component, types, refused)):
         if _lasting(members, types) > policy.component_members_max:
             links = _oldest(links, policy.component_members_max, types)
             least = min(members)
@@ -78,12 +78,12 @@ def resolve(component: Component, policy: Policy) -> Resolved:
     return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
 
 
-def _is_undisputed(component: Component, policy: Policy, types: Sequence[IdentifierType]) -> bool:
-    """Whether no rule can have a say and every member but the least is linked to a lesser one: then all are one person, as mostly.
+def _is_undisputed(component: Component, members: set[NodeKey], policy: Policy, types: Sequence[IdentifierType]) -> bool:
+    """Whether no rule can have a say and every identifier but the least is linked to a lesser one: then all are one person, as mostly.
 
     A lesser end of a strong member is strong, so strong members are connected without weak ones.
     """
-    members, edges = component.members, component.edges
+    edges = component.edges
     if component.generic or component.cannot:
         return False
     if len(members - {both[NODE_KEY_BYTES:] for both in edges}) > 1:
@@ -109,20 +109,20 @@ def _person(members: list[NodeKey], component: Component) -> Person:
     return Person(members[0], tuple(members), tuple([member for member in members if member in fragments]))
 
 
-def _generic(component: Component, types: Sequence[IdentifierType]) -> list[Refused]:
+def _generic(component: Component, members: set[NodeKey], types: Sequence[IdentifierType]) -> list[Refused]:
     if not component.generic:
         return []
-    shared = [key for key in component.generic if key in component.members]
+    shared = [key for key in component.generic if key in members]
     return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
 
 
 def _live(component: Component, types: Sequence[IdentifierType], refused: list[Refused]) -> list[_Link]:
-    """The links that may join at all, each with both ends among the members; adds those that a command forbids to `refused`."""
-    members, generic, cannot = component.members, component.generic, component.cannot
+    """The links that may join at all; adds those that a command forbids to `refused`."""
+    generic, cannot = component.generic, component.cannot
     links = []
     for both, (first, last) in _unexpired(component.edges, types).items():
         left, right = ends(both)
-        if left in generic or right in generic or left not in members or right not in members:
+        if left in generic or right in generic:
             continue
         if both in cannot and cannot[both][1]:
             refused.append(Refused("cannot_link", left, right, types[right[0]].name, first))

@@ -136,17 +136,18 @@ class Workspace:
             yield self._queue.popleft()
 
     def climb(self, key: NodeKey, path: messages.Path) -> tuple[NodeKey, messages.Path, bool]:
-        """From a node of this partition towards its root: where the pointers lead, the nodes passed, and whether the end lies here."""
-        above = self.node(key).parent
-        if above is None:
+        """From a node of this partition towards its root: where the pointers lead, the nodes passed that had something, and whether the end lies here."""
+        node = self.node(key)
+        if node.parent is None:
             return key, path, True
         passed = set(path)
-        while above is not None:
-            passed.add(key)
-            key = above
+        while node.parent is not None:
+            if not node.bare:
+                passed.add(key)
+            key = node.parent
             if not self.rows.holds(key):
                 return key, tuple(sorted(passed)), False
-            above = self.node(key).parent
+            node = self.node(key)
         return key, tuple(sorted(passed)), True
 
     def write(self) -> None:
@@ -157,6 +158,6 @@ class Workspace:
             self.rows.put(COMPONENT, root, component)
 
 
-def ready(component: Component, anchor: NodeKey | None, path: Sequence[NodeKey]) -> bool:
+def ready(component: Component, path: Sequence[NodeKey]) -> bool:
     """Whether all that a message climbed through has been absorbed here: else it has to wait."""
-    return component.members.issuperset(path) and (anchor is None or anchor in component.members)
+    return component.members.issuperset(path)

@@ -216,12 +216,24 @@ def test_no_version_of_either_is_above_the_floor_of_both() -> None:
 
 def test_a_touch_is_forwarded_to_its_root_with_its_path() -> None:
     partition = Partition(key(USER))
-    partition.advance((key(EMAIL), Union(key(USER), None, None)))
+    partition.advance(event([key(EMAIL)], FAR, "had something"), (key(EMAIL), Union(key(USER), None, None)))
 
     touch = event([key(EMAIL)], FAR, "a")
     advanced = partition.advance(touch)
 
     assert sent(advanced) == [(key(USER), Apply(touch.anchor, touch.ids, touch.uid, FAR, touch.touch, (key(EMAIL),)))]
+
+
+def test_an_identifier_that_had_nothing_hooks_without_a_move_and_nobody_waits_for_it() -> None:
+    partition = Partition(key(USER))
+
+    hooked = partition.advance((key(EMAIL), Union(key(USER), None, None)))
+    touch = event([key(EMAIL)], FAR, "a")
+    advanced = partition.advance(touch)
+
+    assert hooked.send == hooked.changes == []
+    assert partition.node(key(EMAIL)) == Node(parent=key(USER), bare=True)
+    assert sent(advanced) == [(key(USER), Apply(touch.anchor, touch.ids, touch.uid, FAR, touch.touch, ()))]
 
 
 def test_a_home_is_taken_only_if_it_ranks_lower() -> None:
@@ -253,8 +265,8 @@ def test_the_roots_concerned_are_told_of_a_generic_identifier() -> None:
     advanced = partition.advance(*[(key(EMAIL), Union(user, user, None)) for user in users])
 
     told = [(to, message) for to, message in sent(advanced) if isinstance(message, Generic)]
-    assert (users[3], Generic(key(EMAIL), ())) in told
-    assert (users[0], Generic(key(EMAIL), (key(EMAIL),))) in told
+    assert (users[3], Generic(key(EMAIL), False, ())) in told
+    assert (users[0], Generic(key(EMAIL), True, ())) in told
 
 
 def test_a_conflict_is_told_once() -> None:
@@ -310,7 +322,7 @@ def test_time_records_are_handed_through() -> None:
         Union(key(USER), key(USER), (FAR, "a")),
         Absorb(key(USER), 1, 2, b"body", (key(CRM),)),
         SetHome(key(USER)),
-        Generic(key(USER), ()),
+        Generic(key(USER), True, ()),
         Cannot((key(USER), key(CRM)), True, 7, ()),
         Time(1, 2),
     ],

@@ -17,7 +17,7 @@ import msgspec
 from schemas import topics
 from streams.boundary import Kind, Outgoing
 from streams.identity import messages, protocol
-from streams.identity.component import COMPONENT, NODE, PARKED, STASH
+from streams.identity.component import COMPONENT, NODE, PARKED, STASH, identifiers
 from streams.identity.messages import Cannot, Event, Message
 from streams.identity.policy import Policy
 from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Touch, decode_touch, encode_touch, uid
@@ -213,10 +213,10 @@ class World:
                 rows.put(TIMELINE, key, applied.touch)
         held = {fragment for person in change.after for fragment in person.fragments}
         assert {applied.fragment for applied in change.applied} <= held, "a touch that came before its anchor"
-        members = rows.get(COMPONENT, [change.root])[0].members
+        members = identifiers(rows.get(COMPONENT, [change.root])[0])
         folds = {}
         for person in change.before:
-            assert members.issuperset(person.members), "people of another component"
+            assert members.issuperset(person.fragments), "people of another component"
             row = rows.get(FOLD, [PERSON_SUBJECT + person.canonical])[0]
             assert row is not None, "a customer whose fold row did not come along"
             folds[person.canonical] = msgspec.msgpack.decode(row)

@@ -19,6 +19,12 @@ def reduce(state: State, touch: Touch) -> None:
     channels = case.channels if not touch.channel or touch.channel in case.channels else (*case.channels, touch.channel)
     solved_at = at if meaning == "case_solved" else None if meaning == "case_opened" else case.solved_at
     state.cases[case_id] = Case(touch.topic or case.topic, case.opened_at, at, channels, touch.department or case.owner, solved_at)
-    solved = [name for name, known in state.cases.items() if known.solved_at is not None]
-    if len(solved) > SOLVED_MAX:
-        del state.cases[min(solved, key=lambda name: (state.cases[name].updated_at, name))]
+    bounded(state.cases)
+
+
+def bounded(named: dict[str, Case]) -> dict[str, Case]:
+    """Forget, of more solved cases than are remembered, those updated longest ago; the dict is the caller's own."""
+    solved = [name for name, known in named.items() if known.solved_at is not None]
+    for name in sorted(solved, key=lambda name: (named[name].updated_at, name))[: max(0, len(solved) - SOLVED_MAX)]:
+        del named[name]
+    return named

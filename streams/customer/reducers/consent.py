@@ -53,6 +53,14 @@ def _with(standing: tuple[ConsentGiven, ...], given: ConsentGiven) -> tuple[Cons
     return (*(other for other in standing if other not in about), given)
 
 
+def joined(one: tuple[ConsentGiven, ...], other: tuple[ConsentGiven, ...]) -> tuple[ConsentGiven, ...]:
+    """The decisions that stand of two who are one, in the order in which they were given."""
+    standing: tuple[ConsentGiven, ...] = ()
+    for given in sorted((*one, *other), key=lambda given: (given.since, -STATES.index(given.state), given.under)):
+        standing = _with(standing, given)
+    return standing
+
+
 def in_force(given: tuple[ConsentGiven, ...]) -> ConsentGiven:
     """The decision that counts: the most restrictive, the latest of those."""
     return min(given, key=lambda one: (STATES.index(one.state), -one.since))

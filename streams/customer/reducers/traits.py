@@ -55,6 +55,12 @@ def reduce(state: State, touch: Touch) -> None:
                     trim(state.traits, lambda trait: trait.occurred_at)
 
 
+def survivor(name: str, one: Trait, other: Trait) -> Trait:
+    """Of two that survived apart the one that survives both, whichever is named first."""
+    held, said = sorted((one, other), key=lambda trait: (trait.occurred_at, trait.source, str(trait.value)))
+    return said if SURVIVORSHIP[POLICY.get(name, "trusted")](held, said) else held
+
+
 def _flat(traits: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | int | bool | None]]:
     """Traits by their dotted names; a number with a point as its exact text, a list as its texts."""
     for name, value in traits.items():
