@@ -100,6 +100,18 @@ def decode_touch(row: bytes) -> Touch:
     return _TOUCH_DECODE(row)
 
 
+class _Named(Struct, array_like=True, frozen=True, gc=False):
+    id: str
+
+
+_NAMED = msgspec.msgpack.Decoder(_Named).decode
+
+
+def touch_id(row: bytes) -> str:
+    """The message id of an encoded touch, without reading the rest."""
+    return _NAMED(row).id
+
+
 class Person(Struct, array_like=True, frozen=True):
     """A subset of a component that `resolve` holds to be one: the canonical key, all member keys, and those that anchor a fragment; each sorted."""
 

@@ -5,7 +5,7 @@ changed only by the batch that copied it (workspace.py).
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -56,6 +56,8 @@ class Component(Struct, array_like=True):
     people: tuple[Person, ...] | None = ()
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
+    undisputed: bool = False
+    """Known to be one person whatever is seen again; never written."""
 
 
 def alone(key: NodeKey) -> Component:
@@ -76,6 +78,8 @@ def copy(component: Component) -> Component:
         component.parked,
         set(component.said),
         component.people,
+        component.settled,
+        component.undisputed,
     )
 
 
@@ -94,18 +98,26 @@ def hour(instant: Instant) -> Instant:
     return instant - instant % HOUR
 
 
-def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> bool:
-    """Whether a touch with these identifiers (its anchor first) would change the evidence."""
+News = Literal["nothing", "again", "new"]
+"""What a touch adds to the evidence: nothing; that something known was seen again, later; a link, a fragment or an earlier first sighting."""
+
+
+def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> News:
+    """What a touch with these identifiers (its anchor first) would add to the evidence."""
     last = hour(occurred_at)
     anchor = ids[0]
-    if component.fragments.get(anchor, last - 1) < last:
-        return True
+    newest = component.fragments.get(anchor)
+    if newest is None:
+        return "new"
+    found: News = "again" if newest < last else "nothing"
     edges = component.edges
     for other in ids[1:]:
         seen = edges.get(anchor + other)
-        if seen is None or occurred_at < seen[0] or last > seen[1]:
-            return True
-    return False
+        if seen is None or occurred_at < seen[0]:
+            return "new"
+        if last > seen[1]:
+            found = "again"
+    return found
 
 
 def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> None:

@@ -20,12 +20,12 @@ from msgspec import structs
 from streams.boundary import Clock, Outgoing, Record, Rows
 from streams.identity import changes, messages, moves
 from streams.identity.changes import Conflict
-from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, is_bare, join, news, pair, settled, witness
+from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, is_bare, join, news, pair, witness
 from streams.identity.messages import Absorb, Apply, Cannot, Cause, Event, Generic, Message, Path, SetHome, Time, Union
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
 from streams.identity.workspace import Applied, Story, Workspace, ready
-from streams.rows import NODE_KEY_BYTES, NodeKey, Person, decode_touch, end_of
+from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
 
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
@@ -99,7 +99,7 @@ def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
         node = work.node(anchor)
         fresh = [other for other in message.ids[1:] if other not in node.linked]
         if fresh:
-            cause = (message.occurred_at, decode_touch(message.touch).id)
+            cause = (message.occurred_at, touch_id(message.touch))
             for other in fresh:
                 work.emit(other, Union(anchor, anchor, cause))
             known = node.linked if len(node.linked) < LINKED_MAX else frozenset[NodeKey]()
@@ -122,10 +122,12 @@ def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) ->
     story = work.story(root)
     applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
     story.applied.append(applied)
-    if news(component, message.ids, message.occurred_at):
+    told = news(component, message.ids, message.occurred_at)
+    if told != "nothing":
         witness(work.own(root), message.ids, message.occurred_at)
-        story.unsettled = True
-        story.news = applied
+        if told == "new" or not component.undisputed:
+            story.unsettled = True
+            story.news = applied
     return None
 
 
@@ -308,10 +310,10 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             after = _resolve(work, root, conflicts)
             component = work.component(root)
         cause = story.cause
-        if after != story.before and set(after) != set(story.before):
+        if after is not story.before and set(after) != set(story.before):
             component.floor += 1
             if cause is None and story.news is not None:
-                cause = (story.news.occurred_at, decode_touch(story.news.touch).id)
+                cause = (story.news.occurred_at, touch_id(story.news.touch))
             _count_people(work, story.before, after)
         told.append(Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause))
     return told, conflicts
@@ -319,19 +321,23 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
 
 def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:
     own = work.own(root)
-    people, refused = resolve(own, work.policy)
-    own.people = None if len(people) == 1 and people[0].fragments else tuple(person for person in people if person.fragments)
-    own.settled = None
+    people, refused, own.undisputed = resolve(own, work.policy)
+    if len(people) == 1 and people[0].fragments:
+        own.people, own.settled = None, people
+    else:
+        own.people = own.settled = tuple([person for person in people if person.fragments])
     for link in refused:
         mark = changes.fingerprint(link)
         if mark not in own.said:
             own.said.add(mark)
             conflicts.append(changes.conflict(link, people, work.types))
             work.tally["kairos_identity_conflicts", link.rule] += 1
-    return settled(own)
+    return own.settled
 
 
 def _count_people(work: Workspace, before: Sequence[Person], after: Sequence[Person]) -> None:
+    if not before or (len(before) == len(after) == 1 and before[0].canonical == after[0].canonical):
+        return
     merged = sum(len(merge.gone) for merge in changes.merges(before, after))
     split = sum(len(split.into) - 1 for split in changes.splits(before, after))
     for name, count in (("kairos_customers_merged", merged), ("kairos_customers_split", split)):

@@ -34,10 +34,14 @@ class Refused(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """The people of a component, by canonical key, and the links that were refused; people without a touch are among `people`."""
+    """The people of a component, by canonical key, and the links that were refused; people without a touch are among `people`.
+
+    `undisputed`: one person, and only a new link or an earlier first sighting could make it otherwise.
+    """
 
     people: tuple[Person, ...]
     refused: tuple[Refused, ...]
+    undisputed: bool = False
 
 
 class _Link(NamedTuple):
@@ -64,9 +68,9 @@ def resolve(component: Component, policy: Policy) -> Resolved:
     types = ranked(policy.types)
     everybody = identifiers(component)
     if len(everybody) == 1:
-        return Resolved((_person(list(everybody), component),), tuple(_generic(component, everybody, types)))
+        return Resolved((_person(list(everybody), component),), tuple(_generic(component, everybody, types)), True)
     if _is_undisputed(component, everybody, policy, types):
-        return Resolved((_person(list(everybody), component),), ())
+        return Resolved((_person(list(everybody), component),), (), True)
     refused = _generic(component, everybody, types)
     people: list[Person] = []
     for members, links in _parts(everybody, _live(component, types, refused)):

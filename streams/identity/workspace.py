@@ -141,13 +141,15 @@ class Workspace:
         if node.parent is None:
             return key, path, True
         passed = set(path)
-        while node.parent is not None:
+        above: NodeKey | None = node.parent
+        while above is not None:
             if not node.bare:
                 passed.add(key)
-            key = node.parent
+            key = above
             if not self.rows.holds(key):
                 return key, tuple(sorted(passed)), False
             node = self.node(key)
+            above = node.parent
         return key, tuple(sorted(passed)), True
 
     def write(self) -> None:
