@@ -1,5 +1,7 @@
 """A dead letter: a record that was refused, why, and its original bytes (topic journey.interactions.dead.v1)."""
 
+from hashlib import sha256
+
 from msgspec import Struct
 
 from schemas.output import Timestamp
@@ -46,3 +48,21 @@ class DeadLetter(Struct, kw_only=True, rename="camel"):
     original_size: int
     original_sha256: str
     received_at: Timestamp
+
+
+def letter(
+    reason: str, detail: str, topic: str, partition: int, offset: int, key: bytes | None, original: bytes, received_at: Timestamp
+) -> DeadLetter:
+    """The dead letter of a record that lay there, with as much of its key, its bytes and the detail as a letter holds."""
+    return DeadLetter(
+        reason=reason,
+        detail=detail[:DETAIL_CHARACTERS_MAX],
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        original_key=key if key is None else key[:ORIGINAL_BYTES_MAX],
+        original=original[:ORIGINAL_BYTES_MAX],
+        original_size=len(original),
+        original_sha256=sha256(original).hexdigest(),
+        received_at=received_at,
+    )

@@ -47,7 +47,7 @@ _ASKED = "Internal: who is this? Its messages are no contract."
 
 TOPICS = (
     Topic(INTERACTIONS, "any", None, "delete", 7 * DAY_MS, MEBIBYTE // 4, ("producers", "connectors"), ("intake",), _TAKEN),
-    Topic(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("intake", "connectors"), ("operators",), _REFUSED),
+    Topic(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("intake", "customer", "connectors"), ("operators",), _REFUSED),
     Topic(IDENTITY, _NODE, None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "customer"), ("customer",), _ASKED),
     _output(PROFILES, "The newest profile of every customer; redirects of merged ones.", None),
     _output(STAGES, "Stage changes and their retractions.", 30),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from schemas import topics
 from streams.boundary import Decision
 from streams.customer import decision
+from streams.customer.horizon import Limits
 from streams.engine import Batch, Engine, Record
 from streams.identity.policy import Policy
 from streams.intake import refusal, steps
@@ -18,7 +19,7 @@ TABLE = "customers"
 """The one table; its changelog is named <app id>-customers-changelog."""
 
 
-def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int) -> None:
+def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits) -> None:
     """Give the engine its two agents; `partitions` is the number that every co-partitioned topic has."""
 
     @engine.agent(topics.INTERACTIONS)
@@ -31,7 +32,7 @@ def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int
     async def customer(batches: AsyncIterator[Batch]) -> None:
         """Fold each batch of one partition into the customers it touches, and say what changed."""
         async for batch in batches:
-            await batch.finish(decision.decide(batch.records, batch.rows, batch.clock, policy, rulebook, partitions))
+            await batch.finish(decision.decide(batch.records, batch.rows, batch.clock, policy, rulebook, partitions, limits))
 
     @engine.on_poison
     def poison(topic: str, record: Record, error: Exception) -> Decision | None:

@@ -4,8 +4,11 @@ from importlib import import_module
 from pathlib import Path
 
 from streams import agents
+from streams.customer import horizon
+from streams.customer.horizon import Limits
 from streams.engine import Engine, EngineSettings
 from streams.identity.policy import Policy
+from streams.instants import DAY
 from streams.journeys.identity_policy import identity_policy
 from streams.journeys.tracking_plan import KNOWN_EVENTS
 from streams.language import Rulebook, rulebook
@@ -41,8 +44,13 @@ def build(settings: Settings) -> Engine:
             changelog_replication=settings.replication,
         )
     )
-    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions)
+    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions, limits_of(settings))
     return engine
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How far back timelines reach."""
+    return horizon.limits(settings.timeline_interactions_max, settings.timeline_days_max * DAY)
 
 
 def policy_of(settings: Settings) -> Policy:

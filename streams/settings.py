@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     guarantee: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once", description="exactly_once: a Kafka transaction a batch. at_least_once is not there yet: a worker refuses it."
     )
+    timeline_interactions_max: int = Field(
+        2_000, ge=16, le=1_000_000, description="So many interactions a customer's timeline holds; older ones live on in totals."
+    )
+    timeline_days_max: int = Field(
+        400, ge=1, le=36_500, description="So much older than the customer's newest interaction may those in its timeline be."
+    )
     clock: Literal["live", "replay"] = Field(
         "live", description="live: deadlines fall due by the wall clock; replay: by time records in the input."
     )
@@ -49,7 +55,7 @@ class Settings(BaseSettings):
         10.0, ge=1.0, le=1800.0, description="After this without a heartbeat a worker's partitions go to the others."
     )
     instance_id: str | None = Field(None, description="Static membership: a name that a worker keeps over its restarts.")
-    batch_records_max: int = Field(1_000, ge=1, le=100_000, description="Most records of a batch.")
+    batch_records_max: int = Field(4_000, ge=1, le=100_000, description="Most records of a batch.")
     batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, description="Most bytes of a batch.")
     batch_seconds_max: float = Field(0.1, gt=0, le=10, description="Work that a batch aims to stay below.")
     tick_seconds: float = Field(1.0, gt=0, le=60, description="Under the live clock, how often deadlines are looked at.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from hashlib import sha256
 from typing import Protocol
 
 import msgspec
@@ -80,6 +81,7 @@ class _Origin(Struct, rename="camel"):
     topic: str
     partition: int
     offset: int
+    original_sha256: str
 
 
 class _Source(Struct):
@@ -146,8 +148,8 @@ def collect(read: Read, keep: Keep) -> tuple[Facts, str | None]:
     Beside the facts an identifier (`type:value`) of a customer with many moments, to be looked at; None where there is no customer.
     """
     facts = Facts()
-    refused = _dead_letters(facts, read(topics.DEAD_LETTERS), keep)
-    _interactions(facts, read(topics.INTERACTIONS), refused)
+    refused, late = _dead_letters(facts, read(topics.DEAD_LETTERS), keep)
+    _interactions(facts, read(topics.INTERACTIONS), refused, late)
     example = _profiles(facts, read(topics.PROFILES), keep)
     stages = _standing(facts, read(topics.STAGES), "stages", keep)
     facts.stage_changes = _nested((change.journey, change.to) for change in stages)
@@ -159,9 +161,10 @@ def collect(read: Read, keep: Keep) -> tuple[Facts, str | None]:
     return facts, example
 
 
-def _dead_letters(facts: Facts, messages: Iterator[Message], keep: Keep) -> set[tuple[int, int]]:
-    """Count the refused by reason; the places of those that lay on the interactions topic."""
+def _dead_letters(facts: Facts, messages: Iterator[Message], keep: Keep) -> tuple[set[tuple[int, int]], Counter[str]]:
+    """Count the refused by reason; the places of those that lay on the interactions topic, and what of it came to the customers (by SHA-256)."""
     reasons: Counter[str] = Counter()
+    late: Counter[str] = Counter()
     places = set()
     for message in messages:
         assert message.value is not None
@@ -170,19 +173,24 @@ def _dead_letters(facts: Facts, messages: Iterator[Message], keep: Keep) -> set[
         reasons[letter.reason] += 1
         if letter.topic == topics.INTERACTIONS:
             places.add((letter.partition, letter.offset))
+        elif letter.topic == topics.IDENTITY:
+            late[letter.original_sha256] += 1
     facts.dead = reasons.total()
     facts.dead_by_reason = dict(reasons.most_common())
-    return places
+    return places, late
 
 
-def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[int, int]]) -> None:
-    """Count what was sent, and of what was not refused the ids that came more than once."""
+def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[int, int]], late: Counter[str]) -> None:
+    """Count what was sent, and of what was not refused the ids that came more than once; `late`: how often what was refused as too late."""
     ids: set[int] = set()
     for message in messages:
         if any(name == TIME_HEADER for name, _ in message.headers or ()):
             continue
         facts.read += 1
         if (message.partition, message.offset) in refused or message.value is None:
+            continue
+        if late and late[digest := sha256(message.value).hexdigest()] > 0:
+            late[digest] -= 1
             continue
         named = _NAMED.decode(message.value)
         if named.message_id is None:

@@ -8,21 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from streams.cli.facts import Message
-from streams.customer import digest
+from streams.customer import aged, digest
 from streams.customer.state import decode_row
 from streams.identity.identifiers import customer_id
-from streams.rows import FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE
+from streams.rows import AGED, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE
 
 _FRAGMENT_END = len(TIMELINE.tag) + NODE_KEY_BYTES
 
 
 def totals(changelog: Iterable[Message]) -> tuple[int, str]:
-    """How many interactions the timelines hold (an id that lies in two fragments counts once), and the digest of all customers' states."""
+    """How many interactions the timelines took in (those that live on in totals too; an id that lies in two fragments counts once), and the digest
+    of all customers' states."""
     newest = rows(
-        changelog, lambda key: key.startswith((TIMELINE.tag, FOLD.tag)), lambda key, value: value if key.startswith(FOLD.tag) else b""
+        changelog,
+        lambda key: key.startswith((TIMELINE.tag, AGED.tag, FOLD.tag)),
+        lambda key, value: b"" if key.startswith(TIMELINE.tag) else value,
     )
     touches = {key[_FRAGMENT_END:] for _, key in newest if key.startswith(TIMELINE.tag)}
-    return len(touches), digest_of(newest)
+    older = sum(aged.read(row).interactions for (_, key), row in newest.items() if key.startswith(AGED.tag))
+    return len(touches) + older, digest_of(newest)
 
 
 def digest_of(newest: dict[tuple[int, bytes], bytes]) -> str:

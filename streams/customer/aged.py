@@ -52,7 +52,8 @@ def take(rows: Rows, going: Sequence[Held]) -> list[Touch]:
         for key in each.keys:
             rows.put(TIMELINE, key, None)
     fragments = list(by_fragment)
-    for fragment, row in zip(fragments, rows.get(AGED, fragments), strict=True):
+    found = rows.get(AGED, fragments)
+    for fragment, row in zip(fragments, found, strict=True):
         state = State() if row is None else read(row)
         for touch in by_fragment[fragment]:
             _count(state, touch)

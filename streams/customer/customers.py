@@ -4,15 +4,16 @@ The rule this module owns: however a customer came to its interactions, its row 
 repeated. Versions go up only; a customer that is folded as of a time never goes back before it.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from streams.boundary import Rows
-from streams.customer import emissions, growth, refold, timeline
+from streams.customer import emissions, growth, horizon, refold, timeline
 from streams.customer.emissions import Kept, Said
 from streams.customer.fold import Folded, fold
 from streams.customer.growth import Arrived, Grown
-from streams.customer.state import FoldRow, State, empty, follows, opened
+from streams.customer.horizon import Rebased
+from streams.customer.state import FoldRow, Mark, State, empty, follows, opened
 from streams.identity.protocol import Change
 from streams.instants import Instant
 from streams.language import Rulebook
@@ -74,13 +75,15 @@ def forward(
     own, held, base = subject(person.canonical), None if before is None else before.state, None
     if again:
         since = None if wholly else fresh[0].occurred_at
-        folded, base = refold.refold(rows, own, person.fragments, since, held, as_of, rulebook)
+        start = horizon.start(rows, rulebook, own, before)
+        folded, base = refold.refold(rows, own, person.fragments, since, held, as_of, rulebook, start)
     else:
         folded = fold(state, fresh, as_of, rulebook)
         refold.mark(rows, own, person.fragments, held, folded.state, rulebook)
     said, kept = _amended(before, folded, again, base)
     version = (before.version if before is not None else 0) + 1
-    return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept), said, fresh, again)
+    mark = None if before is None else before.mark
+    return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept, mark), said, fresh, again)
 
 
 class Others(NamedTuple):
@@ -128,11 +131,15 @@ def regroup(
     floor = max([change.floor, *[row.version for row in before]]) + 1
     as_of_least = max([time, *[row.as_of for row in before]])
     known = frozenset([fragment for person in change.before for fragment in person.fragments])
+    rebased = horizon.rebase(rows, rulebook, new, old, before)
     found = [growth.grown(rows, rulebook, person, known, old, before, arrived) for person in new]
+    if rebased:
+        before = horizon.settled(rebased, new, old, before)
+        found = horizon.standing(rebased, new, found)
     if len(new) == 1 and len(old) <= 1 and found[0] is not None:
-        grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least)]
+        grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased)]
     else:
-        grown = _pooled(rows, rulebook, change.root, new, before, found, had, arrived, floor, as_of_least)
+        grown = _pooled(rows, rulebook, change.root, new, before, found, had, arrived, floor, as_of_least, rebased)
     return Regrouped(grown, _gone(change, old, before, floor), floor)
 
 
@@ -146,13 +153,14 @@ def _grown(
     arrived: Arrived,
     floor: int,
     as_of: Instant,
+    rebased: Mapping[bytes, Rebased],
 ) -> Customer:
     """One out of one, or out of nobody: folded on as anybody who is the same."""
     base = old[0] if old else None
     as_of = max([as_of, *[touch.occurred_at for touch in found.touches[-1:]]])
     folded = fold(empty(rulebook) if base is None else base.state, found.touches, as_of, rulebook)
     said, kept = _amended(base, folded, False, None)
-    row = _row(rulebook, floor, as_of, folded, kept)
+    row = _row(rulebook, floor, as_of, folded, kept, _mark(rebased, person))
     return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True)
 
 
@@ -167,6 +175,7 @@ def _pooled(
     arrived: Arrived,
     floor: int,
     as_of_least: Instant,
+    rebased: Mapping[bytes, Rebased],
 ) -> list[Customer]:
     """Several out of one, or one out of several: what any of them said is amended together."""
     kepts = [emissions.decode(row.kept) for row in before]
@@ -174,7 +183,9 @@ def _pooled(
     standing: list[Kept | None] = []
     for person, grown in zip(new, found, strict=True):
         if grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
-            state, touches, stands = empty(rulebook), timeline.read(rows, person.fragments), None
+            beginning = rebased.get(person.canonical)
+            state = empty(rulebook) if beginning is None else beginning.state
+            touches, stands = timeline.read(rows, person.fragments), None
         else:
             state, touches, stands = before[grown.place].state, grown.touches, kepts[grown.place]
         as_of = max([as_of_least, *[touch.occurred_at for touch in touches[-1:]]])
@@ -186,7 +197,7 @@ def _pooled(
         said[place].append(record)
     customers = []
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
-        row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]))
+        row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]), _mark(rebased, person))
         before_it = had.get(person.canonical)
         customers.append(Customer(root, person, before_it, row, said[place], _came(person, arrived), standing[place] is None, True))
     return customers
@@ -217,5 +228,10 @@ def _amended(before: FoldRow | None, folded: Folded, again: bool, base: State | 
     return amended.records, emissions.encode(amended.kept)
 
 
-def _row(rulebook: Rulebook, version: int, as_of: Instant, folded: Folded, kept: bytes) -> FoldRow:
-    return FoldRow(rulebook.version, version, as_of, folded.next_deadline, folded.state, kept)
+def _mark(rebased: Mapping[bytes, Rebased], person: Person) -> Mark | None:
+    beginning = rebased.get(person.canonical)
+    return None if beginning is None else beginning.mark
+
+
+def _row(rulebook: Rulebook, version: int, as_of: Instant, folded: Folded, kept: bytes, mark: Mark | None) -> FoldRow:
+    return FoldRow(rulebook.version, version, as_of, folded.next_deadline, folded.state, kept, mark=mark)

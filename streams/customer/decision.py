@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
-from streams.customer import customers, growth, partition_time, publish, timeline
+from streams.customer import customers, growth, horizon, partition_time, publish, timeline, too_late
 from streams.customer.customers import Customer, Redirect
 from streams.customer.growth import Arrived
+from streams.customer.horizon import LIMITS, Limits
 from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, sealed
 from streams.identity import messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
+from streams.identity.workspace import Applied
 from streams.language import Rulebook
 from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, decode_touch
 
@@ -25,21 +27,26 @@ GO_ON = 0xFFFFFFFF
 """The source of a time message by which a partition tells itself to go on; its time is what it was before the first slice."""
 
 
-def decide(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, rulebook: Rulebook, partitions: int) -> Decision:
+def decide(
+    records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits = LIMITS
+) -> Decision:
     """Who it was, what is new, what follows, what to say: rows are put, the rest is the decision."""
     advanced = protocol.advance(records, rows, clock, policy)
     tally = Counter(advanced.tally)
     time, more = _time(rows, clock, advanced, partitions, bool(records))
-    arrived = _insert(rows, advanced.changes, tally)
     had = customers.rows_of(rows, _concerned(advanced.changes))
+    joined, late = horizon.admitted(advanced.changes, had, limits)
+    arrived = _insert(rows, joined, tally)
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
     if time.moved or more:
         done = {customer.person.canonical for customer in changed} | {redirect.gone for redirect in gone}
         drained, more = _drain(rows, rulebook, done, time)
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
-    _write(rows, changed, gone)
+    _write(rows, rulebook, changed, gone, limits)
     send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, time.before, policy, rulebook, tally)]
+    if late:
+        send += too_late.letters(late, records, tally)
     if more and records:  # After a tick the next one goes on.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, time.before)), (), records[0].partition))
     return Decision(send, tally)
@@ -56,10 +63,9 @@ def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: b
     return time._replace(before=min([time.before, *begun])), bool(begun)
 
 
-def _insert(rows: Rows, changes: Sequence[Change], tally: Counter[tuple[str, ...]]) -> Arrived:
+def _insert(rows: Rows, joined: Sequence[Applied], tally: Counter[tuple[str, ...]]) -> Arrived:
     """Put what joined into the timelines; what they held already is counted and left."""
     arrived = Arrived({}, {}, set())
-    joined = [applied for change in changes for applied in change.applied]
     keys = [applied.fragment + applied.uid for applied in joined]
     found = rows.get(TIMELINE, keys)
     held = dict(zip(keys, found, strict=True))
@@ -146,7 +152,7 @@ def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime
     return [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in roots.items()], due.more
 
 
-def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) -> None:
+def _write(rows: Rows, rulebook: Rulebook, changed: Sequence[Customer], gone: Sequence[Redirect], limits: Limits) -> None:
     """Put the rows of customers and of their next deadlines."""
     for redirect in gone:
         rows.put(FOLD, customers.subject(redirect.gone), None)
@@ -155,6 +161,8 @@ def _write(rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect]) ->
     for customer in changed:
         subject = customers.subject(customer.person.canonical)
         before, after = customer.before, customer.after
+        if horizon.is_due(after, limits):
+            after = horizon.clear(rows, rulebook, subject, customer.person.fragments, after, limits)
         rows.put(FOLD, subject, sealed(after))
         deadline = after.next_deadline
         if before is not None and before.next_deadline is not None and before.next_deadline != deadline:

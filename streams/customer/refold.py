@@ -43,15 +43,23 @@ _DECODE = msgspec.msgpack.Decoder(Checkpoint).decode
 
 
 def refold(
-    rows: Rows, subject: bytes, fragments: Sequence[NodeKey], since: int | None, held: State | None, until: int, rulebook: Rulebook
+    rows: Rows,
+    subject: bytes,
+    fragments: Sequence[NodeKey],
+    since: int | None,
+    held: State | None,
+    until: int,
+    rulebook: Rulebook,
+    start: State | None = None,
 ) -> Refolded:
-    """Fold the fragments' timeline again up to `until`, from the last checkpoint before `since` (None: from nothing, and none is left).
+    """Fold the fragments' timeline again up to `until`, from the last checkpoint before `since` (None: from `start`, and none is left).
 
-    `held` is the customer's state so far: where it is short there are no checkpoints to look for.
+    `held` is the customer's state so far: where it is short there are no checkpoints to look for. `start`: the state before all that the timeline
+    holds (None: nothing was).
     """
-    base = None
+    base = start
     if held is not None and held.interactions >= EVERY:
-        base = _base(rows, subject, tuple(fragments), since, rulebook)
+        base = _base(rows, subject, tuple(fragments), since, rulebook) or start
     entries = timeline.entries(rows, fragments)
     after = empty(rulebook) if base is None else base
     if base is not None:
@@ -76,6 +84,12 @@ def mark(rows: Rows, subject: bytes, fragments: Sequence[NodeKey], before: State
 def forget(rows: Rows, subject: bytes, since: int = 0) -> None:
     """Delete the checkpoints of a subject from an instant on: of people who became others, all."""
     for key, _ in list(rows.scan(CHECKPOINT, subject + _at(since), end_of(subject))):
+        rows.put(CHECKPOINT, key, None)
+
+
+def forget_until(rows: Rows, subject: bytes, instant: int) -> None:
+    """Delete the checkpoints of a subject up to an instant and at it."""
+    for key, _ in list(rows.scan(CHECKPOINT, subject, subject + _at(instant + 1))):
         rows.put(CHECKPOINT, key, None)
 
 

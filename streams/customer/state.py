@@ -160,8 +160,18 @@ def balances(state: State, rulebook: Rulebook, at: int) -> dict[str, float]:
     return {name: decayed(state.memory[slot], half_life, at) for name, (slot, half_life) in rulebook.balances.items()}
 
 
+class Mark(Struct, array_like=True, frozen=True, gc=False):
+    """How far a customer's timeline reaches back: what occurred at `cut` or before it is in totals. It is looked at again when there are more than
+    `interactions` in the state, or one is newer than `instant`."""
+
+    cut: int
+    interactions: int = 0
+    instant: int = 0
+
+
 class FoldRow(Struct, array_like=True, frozen=True, gc=False):
-    """A customer's row: under which rules and up to when it was folded, its state, and its live outputs (emissions.encode's bytes, read when needed)."""
+    """A customer's row: under which rules and up to when it was folded, its state, its live outputs (emissions.encode's bytes, read when needed),
+    and where its timeline begins (None: with its first interaction)."""
 
     rulebook: str
     version: int
@@ -170,6 +180,7 @@ class FoldRow(Struct, array_like=True, frozen=True, gc=False):
     state: State
     kept: bytes
     format: int = FORMAT
+    mark: Mark | None = None
 
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode

@@ -4,13 +4,16 @@ The rule this module owns: all of a component's rows leave this partition in the
 Due entries stay: one whose fold row is gone is dropped when it is met.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
+from streams.boundary import Kind
 from streams.identity.component import COMPONENT, PARKED, STASH, Component
 from streams.identity.messages import Absorb, Cause, Path
 from streams.identity.workspace import Applied, Story, Workspace
-from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
+from streams.rows import AGED, BASE, CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
 
 SLICE_BYTES_MAX = 480 * 1024
 
@@ -28,6 +31,8 @@ class Body(Struct, array_like=True, frozen=True):
     folds: list[Row]
     parked: list[bytes]
     cause: Cause | None
+    aged: list[Row] = []
+    bases: list[Row] = []
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -45,15 +50,24 @@ def pack(work: Workspace, child: NodeKey) -> bytes:
     for key, _ in timeline:
         rows.put(TIMELINE, key, None)
     subjects = [PERSON_SUBJECT + person.canonical for person in story.before]
-    found = rows.get(FOLD, subjects)
-    folds = [(subject, bytes(fold)) for subject, fold in zip(subjects, found, strict=True) if fold is not None]
+    folds = _taken(work, FOLD, subjects)
+    aged, bases = (_taken(work, AGED, sorted(component.fragments)), _taken(work, BASE, subjects)) if folds else ([], [])
     for subject in subjects:
-        rows.put(FOLD, subject, None)
         for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
             rows.put(CHECKPOINT, key, None)
-    body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, take_parked(work, child), story.cause)
+    parked = take_parked(work, child)
+    body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, parked, story.cause, aged, bases)
     work.drop(child)
     return _ENCODE(body)
+
+
+def _taken(work: Workspace, kind: Kind[bytes], keys: Sequence[bytes]) -> list[Row]:
+    """Take the rows of a kind out of this partition."""
+    held = work.rows.get(kind, keys)
+    found = [(key, bytes(row)) for key, row in zip(keys, held, strict=True) if row is not None]
+    for key, _ in found:
+        work.rows.put(kind, key, None)
+    return found
 
 
 def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]:
@@ -61,8 +75,9 @@ def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]
     moved = _DECODE(body)
     for key, row in moved.timeline:
         work.rows.put(TIMELINE, key, row)
-    for subject, fold in moved.folds:
-        work.rows.put(FOLD, subject, fold)
+    for kind, found in ((FOLD, moved.folds), (AGED, moved.aged), (BASE, moved.bases)):
+        for key, row in found:
+            work.rows.put(kind, key, row)
     story = Story(moved.before)
     story.applied = moved.applied
     story.cause = moved.cause

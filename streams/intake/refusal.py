@@ -3,12 +3,12 @@
 The rule this module owns: a dead letter's key says where the record lay and nothing of whom it was about; the record's own key is in the value.
 """
 
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas import record as wire
 from schemas import topics
-from schemas.dead_letter import DETAIL_CHARACTERS_MAX, ORIGINAL_BYTES_MAX, DeadLetter
+from schemas.dead_letter import letter
 from streams import instants
 from streams.boundary import Headers, Outgoing, Record
 from streams.instants import Instant
@@ -27,24 +27,12 @@ class Refusal(NamedTuple):
 def dead_letter(record: Record, refusal: Refusal, received_at: Instant, topic: str = topics.INTERACTIONS) -> Outgoing:
     """The dead letter of a record of `topic`; a trace context that the record had is carried on."""
     place = f"{topic}-{record.partition}-{record.offset}"
-    original = record.value or b""
     written = instants.text(received_at)
-    letter = DeadLetter(
-        reason=refusal.reason,
-        detail=refusal.detail[:DETAIL_CHARACTERS_MAX],
-        topic=topic,
-        partition=record.partition,
-        offset=record.offset,
-        original_key=record.key if record.key is None else record.key[:ORIGINAL_BYTES_MAX],
-        original=original[:ORIGINAL_BYTES_MAX],
-        original_size=len(original),
-        original_sha256=sha256(original).hexdigest(),
-        received_at=written,
-    )
+    told = letter(refusal.reason, refusal.detail, topic, record.partition, record.offset, record.key, record.value or b"", written)
     return Outgoing(
         topics.DEAD_LETTERS,
         blake2b(place.encode(), digest_size=_KEY_BYTES).hexdigest().encode(),
-        wire.encode(letter),
+        wire.encode(told),
         wire.cloud_event_headers(place, topics.DEAD_LETTERS, SOURCE, written, trace_parent(record.headers)),
     )
 

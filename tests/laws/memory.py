@@ -15,13 +15,17 @@ import murmurhash2
 
 from schemas import topics
 from streams.boundary import Decision, Kind, Outgoing
-from streams.customer import decision
+from streams.customer import decision, horizon
+from streams.customer.horizon import Limits
 from streams.identity.policy import Policy
+from streams.instants import DAY
 from streams.intake import steps
 from streams.journeys.identity_policy import identity_policy
 from streams.language import Rulebook
 
 POLICY = identity_policy(b"a secret of the tests", "GB")
+WIDE = horizon.limits(1_000_000, 100 * 366 * DAY)
+"""A horizon that nothing of a history lies beyond."""
 RECEIVED = 1_767_225_600_000
 """2026-01-01T00:00:00Z in milliseconds: when every record was received, unless a test says otherwise."""
 
@@ -107,11 +111,13 @@ class Memory:
         batch: int = 20,
         replayed: bool = True,
         now: int = RECEIVED * 1000,
+        limits: Limits = WIDE,
     ) -> None:
         self._random = random.Random(seed)
         self._rulebook = rulebook
         self._policy = policy
         self._crash = crash
+        self._limits = limits
         self._batch = batch
         self.partitions = partitions
         self.replayed = replayed
@@ -155,7 +161,7 @@ class Memory:
         decide: Callable[[], Decision] = (
             (lambda: steps.decide(records, clock, self._policy, self.partitions))
             if topic == topics.INTERACTIONS
-            else (lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions))
+            else (lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions, self._limits))
         )
         decided = decide()
         if self._random.random() < self._crash:
@@ -170,7 +176,7 @@ class Memory:
         for partition in range(self.partitions):
             view = View(self.rows[partition], partition, self.partitions)
             clock = Clock(self.now, self.replayed)
-            self._commit(partition, view, decision.decide([], view, clock, self._policy, self._rulebook, self.partitions))
+            self._commit(partition, view, decision.decide([], view, clock, self._policy, self._rulebook, self.partitions, self._limits))
 
     def _commit(self, partition: int, view: View, decided: Decision) -> None:
         for key, row in view.written.items():

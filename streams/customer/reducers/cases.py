@@ -25,6 +25,7 @@ def reduce(state: State, touch: Touch) -> None:
 def bounded(named: dict[str, Case]) -> dict[str, Case]:
     """Forget, of more solved cases than are remembered, those updated longest ago; the dict is the caller's own."""
     solved = [name for name, known in named.items() if known.solved_at is not None]
-    for name in sorted(solved, key=lambda name: (named[name].updated_at, name))[: max(0, len(solved) - SOLVED_MAX)]:
-        del named[name]
+    if len(solved) > SOLVED_MAX:
+        for name in sorted(solved, key=lambda name: (named[name].updated_at, name))[: len(solved) - SOLVED_MAX]:
+            del named[name]
     return named

@@ -1,0 +1,292 @@
+"""How far back a timeline reaches: the newest interactions, and no further than some time before the newest of all.
+
+A customer's `cut` is the instant up to which its timeline was cleared. What occurred at it or before it lives on in its fragments' totals
+(aged.py) and, folded in order, in the customer's Base: the state on which what the timeline holds is folded when it is folded again.
+
+The rule this module owns, in four laws:
+1. Of `interactions_max` interactions the newest are in the timeline, none of them older than `age_max` before the customer's newest; beyond that it
+   holds no more than a sixteenth (by number or by time), for it is cleared in slices. Only of more than a whole timeline at one instant all go.
+2. What comes is refused as too late where it occurred at the cut or before it, or `age_max` before the newest interaction as it stood when the batch
+   began. Nothing inside the horizon is ever refused, and what is in totals never counts again.
+3. While a customer's fragments and the rules stay the same, clearing changes nothing that is said: its state, also one that is folded again for
+   what came late, is the fold of all that was ever taken in, and what was said at the cut or before it stands for good, and is forgotten.
+4. When people merge or split, or rules change, totals are added up for the new people and nothing of them is lost. What only a fold in order
+   can tell (journeys, segments, moments and the rules' memory as of the cut) goes to the new customer that holds the old one's id, of several to
+   the one cleared up to the latest; a part that split off begins anew at the cut. New rules know where a customer stands, and remember nothing
+   from before the cut. A merged customer is cleared up to the latest of the cuts. So beyond the horizon the order of arrival may show.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from streams.boundary import Rows
+from streams.customer import aged, emissions, refold, timeline
+from streams.customer.emissions import Kept
+from streams.customer.fold import fold
+from streams.customer.growth import Grown
+from streams.customer.state import FORMAT, FoldRow, Mark, State, copied, empty
+from streams.customer.timeline import Held
+from streams.identity.protocol import Change
+from streams.identity.workspace import Applied
+from streams.instants import DAY, Duration, Instant
+from streams.language import Rulebook
+from streams.rows import BASE, PERSON_SUBJECT, NodeKey, Person
+
+SLACK = 16
+"""A timeline is cleared when it is longer than it may be by one part in so many."""
+
+
+class Limits(NamedTuple):
+    """How many interactions a timeline holds, how much older than the newest they may be, and beyond which number and age it is looked at."""
+
+    interactions_max: int
+    age_max: Duration
+    interactions_look: int
+    age_look: Duration
+
+
+class Late(NamedTuple):
+    """An interaction that is refused, and the instant at which, or before which, it is too late."""
+
+    applied: Applied
+    floor: Instant
+
+
+class Base(Struct, array_like=True, frozen=True, gc=False):
+    """The state as of a customer's cut, under these rules."""
+
+    rulebook: str
+    state: State
+    format: int = FORMAT
+
+
+class Rebased(NamedTuple):
+    """Where the timeline of somebody new begins, on which state, and the place among the old of the one whose base it still is (None: nobody's)."""
+
+    mark: Mark
+    state: State
+    place: int | None
+
+
+_ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
+_DECODE = msgspec.msgpack.Decoder(Base).decode
+
+
+def limits(interactions_max: int, age_max: Duration) -> Limits:
+    """Limits with their slack."""
+    return Limits(interactions_max, age_max, interactions_max + interactions_max // SLACK, age_max + age_max // SLACK)
+
+
+LIMITS = limits(2_000, 400 * DAY)
+"""What holds where nobody says otherwise."""
+
+
+def admitted(changes: Iterable[Change], had: Mapping[bytes, FoldRow], limits: Limits) -> tuple[list[Applied], list[Late]]:
+    """Of what joined in a batch, what timelines take in and what is too late; `had`: the rows of those before, by canonical key."""
+    joined: list[Applied] = []
+    late: list[Late] = []
+    age_max = limits.age_max
+    for change in changes:
+        applied = change.applied
+        if applied:
+            floor = max([_floor(had[one.canonical], age_max) for one in change.before if one.canonical in had], default=0)
+            if floor and min([one.occurred_at for one in applied]) <= floor:
+                _sift(change, had, age_max, joined, late)
+            else:
+                joined += applied
+    return joined, late
+
+
+def is_due(row: FoldRow, limits: Limits) -> bool:
+    """Whether the row's timeline may have become longer than it may be."""
+    state, mark = row.state, row.mark
+    if mark is None:
+        newest = state.newest
+        return state.interactions > limits.interactions_look or (newest is not None and newest[0] - state.first_at > limits.age_look)
+    return state.interactions > mark.interactions or (state.newest is not None and state.newest[0] > mark.instant)
+
+
+def clear(rows: Rows, rulebook: Rulebook, subject: bytes, fragments: Sequence[NodeKey], row: FoldRow, limits: Limits) -> FoldRow:
+    """Clear the timeline of what it may hold no more; the row as it stands then. The row was folded under this rulebook."""
+    held = timeline.held(rows, fragments)
+    newest = row.state.newest
+    before = 0 if row.mark is None else row.mark.cut
+    cut = before if newest is None else max(before, _cut([each.entry.occurred_at for each in held], newest[0], limits))
+    kept, going = row.kept, bisect_right(held, cut, key=_instant)
+    if cut > before:
+        state = start(rows, rulebook, subject, row) or empty(rulebook)
+        _put(rows, rulebook, subject, fold(state, aged.take(rows, held[:going]), cut, rulebook).state)
+        refold.forget_until(rows, subject, cut)
+        kept = _since(kept, cut)
+    more = max(limits.interactions_look - limits.interactions_max, limits.interactions_look - (len(held) - going))
+    later = (newest[0] if newest is not None else 0) + limits.age_look - limits.age_max
+    return replace(row, kept=kept, mark=Mark(cut, row.state.interactions + more, later))
+
+
+def start(rows: Rows, rulebook: Rulebook, subject: bytes, row: FoldRow | None) -> State | None:
+    """The state on which the timeline of a customer with this row is folded; None: on nothing."""
+    if row is None or row.mark is None:
+        return None
+    (written,) = rows.get(BASE, [subject])
+    if written is None:
+        return None
+    base = _DECODE(written)
+    if base.rulebook == rulebook.version:
+        return base.state
+    state = _under(base.state, rulebook)
+    _put(rows, rulebook, subject, state)
+    return state
+
+
+def rebase(rows: Rows, rulebook: Rulebook, new: Sequence[Person], old: Sequence[Person], before: Sequence[FoldRow]) -> dict[bytes, Rebased]:
+    """Bring totals and bases to new people, by canonical key; those of whom nothing is in totals are left out.
+
+    `old` and `before`: those whom the change concerns, and their rows.
+    """
+    if all(row.mark is None for row in before):
+        return {}
+    bases: dict[int, State] = {}
+    for place, (person, row) in enumerate(zip(old, before, strict=True)):
+        state = start(rows, rulebook, _subject(person), row)
+        if state is not None:
+            bases[place] = state
+            rows.put(BASE, _subject(person), None)
+    found = {}
+    for person in new:
+        cuts = {place: _cut_of(before[place]) for place, was in enumerate(old) if not set(was.fragments).isdisjoint(person.fragments)}
+        if any(cuts.values()):
+            found[person.canonical] = rebased = _rebased(rows, rulebook, person, old, before, cuts, bases)
+            _put(rows, rulebook, _subject(person), rebased.state)
+    return found
+
+
+def settled(rebased: Mapping[bytes, Rebased], new: Sequence[Person], old: Sequence[Person], before: Sequence[FoldRow]) -> list[FoldRow]:
+    """The rows of the old without what they said at the cut, or before it, of those whom they became: it stands."""
+    rows = []
+    for was, row in zip(old, before, strict=True):
+        own = set(was.fragments)
+        cuts = [rebased[one.canonical].mark.cut for one in new if one.canonical in rebased and not own.isdisjoint(one.fragments)]
+        rows.append(replace(row, kept=_since(row.kept, max(cuts, default=0))))
+    return rows
+
+
+def standing(rebased: Mapping[bytes, Rebased], new: Sequence[Person], found: Sequence[Grown | None]) -> list[Grown | None]:
+    """Of what could be folded onto an old row, what still may be: onto the row whose base is the new one's."""
+    kept: list[Grown | None] = []
+    for person, grown in zip(new, found, strict=True):
+        base = rebased.get(person.canonical)
+        kept.append(grown if base is None or (grown is not None and base.place is not None and grown.place == base.place) else None)
+    return kept
+
+
+def _floor(row: FoldRow, age_max: Duration) -> Instant:
+    """The instant at which, or before which, it is too late for an interaction of this customer; 0: for none."""
+    newest = row.state.newest
+    oldest = 0 if newest is None else newest[0] - age_max - 1
+    return oldest if row.mark is None else max(row.mark.cut, oldest)
+
+
+def _sift(change: Change, had: Mapping[bytes, FoldRow], age_max: Duration, joined: list[Applied], late: list[Late]) -> None:
+    """Tell what is too late for whom it now belongs to."""
+    floor_of: dict[NodeKey, Instant] = {}
+    was = [(set(one.fragments), _floor(had[one.canonical], age_max)) for one in change.before if one.canonical in had]
+    for person in change.after:
+        floor = max([floor for fragments, floor in was if not fragments.isdisjoint(person.fragments)], default=0)
+        floor_of.update(dict.fromkeys(person.fragments, floor))
+    for applied in change.applied:
+        floor = floor_of[applied.fragment]
+        if applied.occurred_at > floor:
+            joined.append(applied)
+        else:
+            late.append(Late(applied, floor))
+
+
+def _cut(instants: Sequence[Instant], newest: Instant, limits: Limits) -> Instant:
+    """The instant up to which a timeline of interactions at these instants, ascending, is to be cleared."""
+    surplus = len(instants) - limits.interactions_max
+    cut = newest - limits.age_max - 1
+    if surplus > 0:
+        last = instants[surplus - 1]
+        earlier = bisect_left(instants, last)
+        if instants[surplus] > last or len(instants) - earlier > 2 * limits.interactions_max:
+            cut = max(cut, last)
+        elif earlier:  # An instant goes as a whole or stays as a whole.
+            cut = max(cut, instants[earlier - 1])
+    return max(cut, 0)
+
+
+def _rebased(
+    rows: Rows,
+    rulebook: Rulebook,
+    person: Person,
+    old: Sequence[Person],
+    before: Sequence[FoldRow],
+    cuts: Mapping[int, Instant],
+    bases: Mapping[int, State],
+) -> Rebased:
+    """The base of one new person; `cuts`: of each old one that it has a fragment of."""
+    cut = max(cuts.values())
+    own = set(person.fragments)
+    behind = sorted({fragment for place, has in cuts.items() if has < cut for fragment in old[place].fragments if fragment in own})
+    held = timeline.held(rows, behind)
+    going = bisect_right(held, cut, key=_instant)
+    if going:
+        aged.take(rows, held[:going])
+    (first, *others) = [place for place, has in cuts.items() if has]
+    if not others and not going and own.issuperset(old[first].fragments) and first in bases:
+        mark = before[first].mark
+        return Rebased(mark if mark is not None else Mark(cut), bases[first], first)
+    totals = aged.totals(rows, person.fragments)
+    heirs = [place for place in cuts if place in bases and old[place].canonical in person.members]
+    heir = max(heirs, key=lambda place: (cuts[place], before[place].state.interactions, old[place].canonical), default=None)
+    as_was = empty(rulebook) if heir is None else bases[heir]
+    state = replace(
+        totals,
+        drained=as_was.drained,
+        journeys=as_was.journeys,
+        segments=as_was.segments,
+        moments=as_was.moments,
+        memory=as_was.memory,
+        due=as_was.due,
+    )
+    return Rebased(Mark(cut), fold(state, [], cut, rulebook).state, None)
+
+
+def _under(state: State, rulebook: Rulebook) -> State:
+    """A state under other rules: where the customer stands is known where they know such a place; they remember nothing."""
+    bare = empty(rulebook)
+    after = copied(state)
+    after.memory, after.due = bare.memory, bare.due
+    names = {declared.name for declared in rulebook.declarations}
+    after.journeys = {name: position for name, position in state.journeys.items() if name in names}
+    after.segments = {name: since for name, since in state.segments.items() if name in names}
+    after.moments = {name: seen for name, seen in state.moments.items() if name in names}
+    return after
+
+
+def _since(kept: bytes, cut: Instant) -> bytes:
+    """What was said after the cut, of what is kept."""
+    found = emissions.decode(kept)
+    live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
+    return kept if len(live) == len(found.live) else emissions.encode(Kept(live, found.gone))
+
+
+def _put(rows: Rows, rulebook: Rulebook, subject: bytes, state: State) -> None:
+    rows.put(BASE, subject, _ENCODE(Base(rulebook.version, state)))
+
+
+def _cut_of(row: FoldRow) -> Instant:
+    return 0 if row.mark is None else row.mark.cut
+
+
+def _instant(held: Held) -> Instant:
+    return held.entry.occurred_at
+
+
+def _subject(person: Person) -> bytes:
+    return PERSON_SUBJECT + person.canonical
