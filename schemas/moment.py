@@ -9,7 +9,7 @@ from schemas.output import Output, Timestamp
 Status = Literal["fired", "suppressed", "deferred", "expired", "retracted"]
 
 
-class Explanation(Struct, kw_only=True, rename="camel"):
+class Explanation(Struct, rename="camel", gc=False):
     """Why, for a person: a sentence in a language, its key for translators and the values it holds."""
 
     key: str
@@ -18,7 +18,7 @@ class Explanation(Struct, kw_only=True, rename="camel"):
     language: str
 
 
-class Moment(Output, kw_only=True, rename="camel", omit_defaults=True):
+class Moment(Output, rename="camel", omit_defaults=True, gc=False):
     """A moment and its verdict; never act after `expiresAt`. `retracts` names the id that no longer holds."""
 
     id: str

@@ -1,4 +1,4 @@
-"""What every output of Kairos carries, whatever its topic."""
+"""What every output of Kairos carries, whatever its topic. The order of the fields is the wire's."""
 
 from typing import Annotated, Literal
 
@@ -9,14 +9,14 @@ Timestamp = Annotated[
 ]
 
 
-class Subject(Struct, kw_only=True, rename="camel", frozen=True):
+class Subject(Struct, rename="camel", frozen=True, gc=False):
     """Whom an output is about: a person, resolved from identifiers, or an account."""
 
     kind: Literal["person", "account"]
     id: str
 
 
-class Output(Struct, kw_only=True, rename="camel", omit_defaults=False):
+class Output(Struct, rename="camel", omit_defaults=False, gc=False):
     """The envelope of an output: of one id the greatest revision holds, of one customer the greatest version."""
 
     subject: Subject
@@ -32,7 +32,7 @@ class Output(Struct, kw_only=True, rename="camel", omit_defaults=False):
     evidence: list[str]
 
 
-class Cause(Struct, kw_only=True, rename="camel", omit_defaults=True, frozen=True):
+class Cause(Struct, rename="camel", omit_defaults=True, frozen=True, gc=False):
     """What set an output off: an interaction, or a deadline that an interaction had set."""
 
     kind: Literal["event", "deadline"]

@@ -8,7 +8,7 @@ from schemas.money import Money
 from schemas.output import Cause, Output, Timestamp
 
 
-class Trait(Struct, kw_only=True, rename="camel"):
+class Trait(Struct, rename="camel", gc=False):
     """A trait that survived: its value, who said so and when."""
 
     value: str | int | bool | None
@@ -17,7 +17,7 @@ class Trait(Struct, kw_only=True, rename="camel"):
     occurred_at: Timestamp
 
 
-class JourneyPosition(Struct, kw_only=True, rename="camel"):
+class JourneyPosition(Struct, rename="camel", gc=False):
     """Where the customer stands in a journey, since when and why."""
 
     stage: str
@@ -25,14 +25,14 @@ class JourneyPosition(Struct, kw_only=True, rename="camel"):
     cause: Cause
 
 
-class Count(Struct, kw_only=True, rename="camel"):
+class Count(Struct, rename="camel", gc=False):
     """How often, and when last."""
 
     count: int
     last: Timestamp
 
 
-class Consent(Struct, kw_only=True, rename="camel"):
+class Consent(Struct, rename="camel", gc=False):
     """The consent in force for a purpose and a channel ("*": every channel)."""
 
     purpose: str
@@ -42,14 +42,14 @@ class Consent(Struct, kw_only=True, rename="camel"):
     since: Timestamp
 
 
-class Reach(Struct, kw_only=True, rename="camel"):
+class Reach(Struct, rename="camel", gc=False):
     """Whether a channel may and can be used, and by which type of identifier."""
 
     state: Literal["reachable", "denied", "unknown"]
     identifier_type: str | None
 
 
-class Case(Struct, kw_only=True, rename="camel"):
+class Case(Struct, rename="camel", gc=False):
     """A case that is open: what about, since when, and the channels it has crossed."""
 
     id: str
@@ -60,7 +60,7 @@ class Case(Struct, kw_only=True, rename="camel"):
     owner: str | None
 
 
-class Totals(Struct, kw_only=True, rename="camel"):
+class Totals(Struct, rename="camel", gc=False):
     """What the customer ordered and cancelled in one currency; amounts are exact decimals."""
 
     orders: int
@@ -71,7 +71,7 @@ class Totals(Struct, kw_only=True, rename="camel"):
     refunded: Money
 
 
-class Profile(Output, kw_only=True, rename="camel", omit_defaults=True):
+class Profile(Output, rename="camel", omit_defaults=True, gc=False):
     """One customer as of a time. A redirect (`mergedInto`) says that this id is now another's; its other fields are empty."""
 
     version: int

@@ -3,7 +3,7 @@
 from schemas.output import Cause, Output
 
 
-class SegmentChange(Output, kw_only=True, rename="camel", omit_defaults=True):
+class SegmentChange(Output, rename="camel", omit_defaults=True, gc=False):
     """Entered or left, for what purpose the segment exists, and why. `retracts` names the id that no longer holds."""
 
     id: str

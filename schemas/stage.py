@@ -3,7 +3,7 @@
 from schemas.output import Cause, Output
 
 
-class StageChange(Output, kw_only=True, rename="camel", omit_defaults=True):
+class StageChange(Output, rename="camel", omit_defaults=True, gc=False):
     """From one stage to the next; `from` is null where the journey starts. `retracts` names the id that no longer holds."""
 
     id: str

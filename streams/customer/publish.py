@@ -5,8 +5,8 @@ here: a moment that is past its expiry when it is said is published as expired, 
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.identity_change import IdentityChange
 from schemas.identity_conflict import IdentityConflict
 from schemas.moment import Explanation, Moment, Status
-from schemas.output import Cause, Subject
+from schemas.output import Subject
 from schemas.record import cloud_event_headers, encode
 from schemas.segment import SegmentChange
 from schemas.stage import StageChange
@@ -33,7 +33,23 @@ from streams.language import Rulebook
 LANGUAGE = "en"
 """The language that the rules' sentences are written in."""
 
+SOURCE = "kairos"
+
 Tally = Counter[tuple[str, ...]]
+Envelope = tuple[Subject, str, int, int, str, bool, str, str | None, str, str, list[str]]
+"""The fields of `schemas.output.Output`, in their order."""
+
+
+class Batch(NamedTuple):
+    """What all outputs of a batch have in common. `before`: the partition's time when it began, by which a replay judges its moments."""
+
+    clock: Clock
+    now: str
+    before: Instant
+    rulebook: Rulebook
+    reading: view.Reading
+    rules: str
+    tally: Tally
 
 
 def outputs(
@@ -46,38 +62,46 @@ def outputs(
     rulebook: Rulebook,
     tally: Tally,
 ) -> list[Outgoing]:
-    """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile.
-
-    `before`: the partition's time when the batch began, by which a replay judges its moments.
-    """
-    now, rules, reading = instants.text(clock.now), version(policy), view.reading(policy)
+    """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile."""
+    batch = Batch(clock, instants.text(clock.now), before, rulebook, view.reading(policy), version(policy), tally)
     send: list[Outgoing] = []
     published = {redirect.gone: redirect for redirect in gone}
     for change in advanced.changes:
         if change.before is not change.after:
-            send += _people(change, published, clock, now, rules)
-    send += [_conflict(found, clock, now, rules) for found in advanced.conflicts]
+            send += _people(change, published, batch)
+    send += [_conflict(found, batch) for found in advanced.conflicts]
     for customer in changed:
-        if customer.refolded or customer.fresh:
-            tally["kairos_customers_folded", "refold" if customer.refolded else "incremental"] += 1
-        name = customer_id(customer.person.canonical)
-        for said in customer.said:
-            send.append(_WRITERS[said.emission.kind](said, customer, name, clock, before, now, tally))
-        paths = view.changed_by(customer)
-        if paths or customer.fresh or customer.said or customer.regrouped:  # A deadline may pass without a trace.
-            profile = view.profile(customer, name, paths, clock, now, reading, rulebook)
-            send.append(
-                _record(topics.PROFILES, name, profile, f"{name}-{profile.version}", now, _trace(customer, profile.cause.message_id))
-            )
-            tally["kairos_profiles",] += 1
+        _customer(customer, batch, send)
+    refolded = sum([customer.refolded for customer in changed])
+    forward = sum([bool(customer.fresh) and not customer.refolded for customer in changed])
+    for name, folded in (("refold", refolded), ("incremental", forward)):
+        if folded:
+            tally["kairos_customers_folded", name] += folded
     for redirect in gone:
-        name = customer_id(redirect.gone)
-        send.append(_record(topics.PROFILES, name, view.redirect(redirect, name, clock, now, rulebook), f"{name}-{redirect.version}", now))
+        subject = Subject("person", customer_id(redirect.gone))
+        value = view.redirect(redirect, subject, clock, batch.now, rulebook)
+        send.append(_record(topics.PROFILES, subject.id, value, f"{subject.id}-{redirect.version}", batch.now))
     return send
 
 
+def _customer(customer: Customer, batch: Batch, send: list[Outgoing]) -> None:
+    """What the fold said of a customer, then its profile, unless nothing about it is new."""
+    subject, now = Subject("person", customer_id(customer.person.canonical)), batch.now
+    for said in customer.said:
+        emission = said.emission
+        topic, value = _WRITERS[emission.kind](said, _envelope(said, customer, subject, batch), batch)
+        event_id = f"{emission.id}-{said.revision}"
+        send.append(_record(topic, subject.id, value, event_id, now, _trace(customer, emission.message_id)))
+    paths = view.changed_by(customer)
+    if paths or customer.fresh or customer.said or customer.regrouped:  # A deadline may pass without a trace.
+        profile = view.profile(customer, subject, paths, batch.clock, now, batch.reading, batch.rulebook)
+        event_id = f"{subject.id}-{profile.version}"
+        send.append(_record(topics.PROFILES, subject.id, profile, event_id, now, _trace(customer, profile.cause.message_id)))
+        batch.tally["kairos_profiles",] += 1
+
+
 def _record(topic: str, key: str, value: Struct, event_id: str, now: str, trace: bytes | None = None) -> Outgoing:
-    return Outgoing(topic, key.encode(), encode(value), cloud_event_headers(event_id, topic, "kairos", now, trace))
+    return Outgoing(topic, key.encode(), encode(value), cloud_event_headers(event_id, topic, SOURCE, now, trace))
 
 
 def _trace(customer: Customer, message_id: str | None) -> bytes | None:
@@ -88,87 +112,77 @@ def _trace(customer: Customer, message_id: str | None) -> bytes | None:
     return None
 
 
-def _envelope(said: Said, customer: Customer, name: str, clock: Clock, now: str) -> dict[str, object]:
+def _envelope(said: Said, customer: Customer, subject: Subject, batch: Batch) -> Envelope:
     emission = said.emission
-    return {
-        "subject": Subject(kind="person", id=name),
-        "customer_id": name,
-        "customer_version": customer.after.version,
-        "revision": said.revision,
-        "owner": emission.owner,
-        "replayed": clock.replayed or emission.replayed,
-        "occurred_at": instants.text(emission.occurred_at),
-        "received_at": instants.text(emission.received_at),
-        "decided_at": now,
-        "rule_version": emission.rule_version,
-        "evidence": list(emission.evidence),
-        "id": emission.id,
-        "retracts": emission.id if said.retracted else None,
-    }
-
-
-def cause(message_id: str, deadline: int | None) -> Cause:
-    """An interaction, or the deadline that it had set."""
-    if deadline is None:
-        return Cause(kind="event", message_id=message_id)
-    return Cause(kind="deadline", message_id=message_id, deadline=instants.text(deadline))
-
-
-def _said(topic: str, said: Said, customer: Customer, name: str, value: Struct, now: str) -> Outgoing:
-    return _record(topic, name, value, f"{said.emission.id}-{said.revision}", now, _trace(customer, said.emission.message_id))
-
-
-def _stage(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
-    emission = said.emission
-    value = StageChange(
-        **_envelope(said, customer, name, clock, now),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
-        journey=emission.rule,
-        from_=emission.origin,
-        to=emission.to,
-        cause=cause(emission.message_id, emission.deadline),
-        dwell_seconds=None if emission.dwell is None else emission.dwell / instants.SECOND,
+    return (
+        subject,
+        subject.id,
+        customer.after.version,
+        said.revision,
+        emission.owner,
+        batch.clock.replayed or emission.replayed,
+        instants.text(emission.occurred_at),
+        instants.text(emission.received_at),
+        batch.now,
+        emission.rule_version,
+        list(emission.evidence),
     )
-    tally["kairos_stage_changes", emission.rule, emission.to, _yes(said.retracted)] += 1
-    return _said(topics.STAGES, said, customer, name, value, now)
 
 
-def _segment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
+def _stage(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
+    emission = said.emission
+    batch.tally["kairos_stage_changes", emission.rule, emission.to, _yes(said.retracted)] += 1
+    return topics.STAGES, StageChange(
+        *envelope,
+        emission.id,
+        emission.rule,
+        emission.origin,
+        emission.to,
+        view.cause(emission.message_id, emission.deadline),
+        None if emission.dwell is None else emission.dwell / instants.SECOND,
+        _retracts(said),
+    )
+
+
+def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
     entered = emission.to == "entered"
-    value = SegmentChange(
-        **_envelope(said, customer, name, clock, now),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
-        segment=emission.rule,
-        entered=entered,
-        purpose=emission.purpose,
-        reason=emission.text,
-        cause=cause(emission.message_id, emission.deadline),
+    batch.tally["kairos_segment_changes", emission.rule, _yes(entered), _yes(said.retracted)] += 1
+    return topics.SEGMENTS, SegmentChange(
+        *envelope,
+        emission.id,
+        emission.rule,
+        entered,
+        emission.purpose,
+        emission.text,
+        view.cause(emission.message_id, emission.deadline),
+        _retracts(said),
     )
-    tally["kairos_segment_changes", emission.rule, _yes(entered), _yes(said.retracted)] += 1
-    return _said(topics.SEGMENTS, said, customer, name, value, now)
 
 
-def _moment(said: Said, customer: Customer, name: str, clock: Clock, before: Instant, now: str, tally: Tally) -> Outgoing:
+def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
-    status = _verdict(said, clock, before)
-    value = Moment(
-        **_envelope(said, customer, name, clock, now),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
-        moment=emission.rule,
-        scope=emission.scope,
-        status=status,
-        reason="It expired before it was judged." if status == "expired" else None,
-        expires_at=instants.text(emission.expires_at),
-        significance=emission.significance,
-        rarity=None,
-        explanation=Explanation(key=emission.rule, values=emission.values, text=emission.text, language=LANGUAGE),
-        offers=list(emission.offers),
-        recommended_action=emission.action,
-        recommended_channel=emission.channel,
+    status = _verdict(said, batch.clock, batch.before)
+    batch.tally["kairos_moments", emission.rule, status] += 1
+    return topics.MOMENTS, Moment(
+        *envelope,
+        emission.id,
+        emission.rule,
+        emission.scope,
+        status,
+        "It expired before it was judged." if status == "expired" else None,
+        instants.text(emission.expires_at),
+        emission.significance,
+        None,
+        Explanation(emission.rule, emission.values, emission.text, LANGUAGE),
+        list(emission.offers),
+        emission.action,
+        emission.channel,
+        _retracts(said),
     )
-    tally["kairos_moments", emission.rule, status] += 1
-    return _said(topics.MOMENTS, said, customer, name, value, now)
 
 
-_WRITERS = {"stage": _stage, "segment": _segment, "moment": _moment}
+_WRITERS: dict[str, Callable[[Said, Envelope, Batch], tuple[str, Struct]]] = {"stage": _stage, "segment": _segment, "moment": _moment}
 
 
 def _verdict(said: Said, clock: Clock, before: Instant) -> Status:
@@ -180,37 +194,33 @@ def _verdict(said: Said, clock: Clock, before: Instant) -> Status:
     return "expired" if judged > said.emission.expires_at else "fired"
 
 
+def _retracts(said: Said) -> str | None:
+    return said.emission.id if said.retracted else None
+
+
 def _yes(holds: bool) -> str:
     return "true" if holds else "false"
 
 
-def _people(change: Change, published: dict[bytes, Redirect], clock: Clock, now: str, rules: str) -> list[Outgoing]:
+def _people(change: Change, published: dict[bytes, Redirect], batch: Batch) -> list[Outgoing]:
     """Merges and splits of one component; only of customers who had been published."""
     send = []
     for merge in changes.merges(change.before, change.after):
         known = [canonical for canonical in merge.gone if canonical in published]
         if known:
-            send.append(_change("merge", known, [merge.into], published[known[0]].version, change.cause, clock, now, rules))
+            send.append(_change("merge", known, [merge.into], published[known[0]].version, change.cause, batch))
     for split in changes.splits(change.before, change.after):
-        send.append(_change("split", [split.parted], list(split.into), change.floor + 1, change.cause, clock, now, rules))
+        send.append(_change("split", [split.parted], list(split.into), change.floor + 1, change.cause, batch))
     return send
 
 
 def _change(
-    kind: Literal["merge", "split"],
-    came: list[bytes],
-    into: list[bytes],
-    of_version: int,
-    cause: messages.Cause | None,
-    clock: Clock,
-    now: str,
-    rules: str,
+    kind: Literal["merge", "split"], came: list[bytes], into: list[bytes], of_version: int, cause: messages.Cause | None, batch: Batch
 ) -> Outgoing:
     name = customer_id(into[0] if kind == "merge" else came[0])
-    occurred_at, message_id = cause if cause is not None else (clock.now, None)
+    occurred_at, message_id = cause if cause is not None else (batch.clock.now, None)
     value = IdentityChange(
-        **_about(name, of_version, clock, occurred_at, now, rules),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
-        evidence=[] if message_id is None else [message_id],
+        *_about(name, of_version, occurred_at, [] if message_id is None else [message_id], batch),
         id=f"{name}-{of_version}-{kind}",
         kind=kind,
         from_=[customer_id(canonical) for canonical in came],
@@ -218,35 +228,24 @@ def _change(
         version=of_version,
         message_id=message_id,
     )
-    return _record(topics.IDENTITY_CHANGES, name, value, value.id, now)
+    return _record(topics.IDENTITY_CHANGES, name, value, value.id, batch.now)
 
 
-def _conflict(found: changes.Conflict, clock: Clock, now: str, rules: str) -> Outgoing:
+def _conflict(found: changes.Conflict, batch: Batch) -> Outgoing:
     name = found.customers[0]
-    occurred_at = clock.now if found.occurred_at is None else found.occurred_at
+    occurred_at = batch.clock.now if found.occurred_at is None else found.occurred_at
     value = IdentityConflict(
-        **_about(name, 1, clock, occurred_at, now, rules),  # type: ignore[arg-type]  # The envelope's fields are checked by the golden values.
-        evidence=list(found.evidence),
+        *_about(name, 1, occurred_at, list(found.evidence), batch),
         id=found.id,
         rule=found.rule,
         identifier_type=found.identifier_type,
         customers=list(found.customers),
         version=1,
     )
-    return _record(topics.IDENTITY_CONFLICTS, name, value, value.id, now)
+    return _record(topics.IDENTITY_CONFLICTS, name, value, value.id, batch.now)
 
 
-def _about(name: str, of_version: int, clock: Clock, occurred_at: Instant, now: str, rules: str) -> dict[str, object]:
+def _about(name: str, of_version: int, occurred_at: Instant, evidence: list[str], batch: Batch) -> Envelope:
     """The envelope of what identity says of a customer: each id is said once."""
-    return {
-        "subject": Subject(kind="person", id=name),
-        "customer_id": name,
-        "customer_version": of_version,
-        "revision": 1,
-        "owner": "",
-        "replayed": clock.replayed,
-        "occurred_at": instants.text(occurred_at),
-        "received_at": None,
-        "decided_at": now,
-        "rule_version": rules,
-    }
+    replayed, occurred = batch.clock.replayed, instants.text(occurred_at)
+    return Subject("person", name), name, of_version, 1, "", replayed, occurred, None, batch.now, batch.rules, evidence

@@ -4,7 +4,7 @@ The rule this module owns: it is a function of the row and of who belongs to the
 the interactions carried it shows those that are held to be this person's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -15,17 +15,21 @@ from schemas.profile import Profile
 from streams.boundary import Clock
 from streams.customer.customers import Customer, Redirect
 from streams.customer.reducers import consent
-from streams.customer.state import State, balances
+from streams.customer.state import Seen, State
 from streams.identity.identifiers import Identifier, customer_id, normaliser
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
+from streams.language.operators.crossings import decayed
 from streams.rows import NodeKey, id_of
 
 EVIDENCE_MAX = 100
 """Of a batch's interactions a profile names the newest."""
 EMOTION, IRRITATION = "emotion", "irritation"
 """The names of the two balances that a profile shows, where the journeys declare them."""
+
+FEW = 8
+"""So many keys are searched one by one as fast as in a set."""
 
 _NOBODY = State()
 
@@ -40,83 +44,96 @@ REACHED_BY = {
 }
 """By which types of identifier a customer is reached on a channel, best first."""
 
-_PATHS = (
-    ("identifiers", "identifiers"),
-    ("traits", "traits"),
-    ("consent", "consent"),
-    ("journeys", "journeys"),
-    ("segments", "segments"),
-    ("moments", "moments"),
-    ("channels", "channels"),
-    ("cases", "openCases"),
-    ("accounts", "accounts"),
-    ("totals", "totals"),
-    ("sources", "freshness"),
+
+def _kind(identifier: str) -> str:
+    return identifier.partition(":")[0]
+
+
+def _purpose(consent: str) -> str:
+    return consent.rpartition("\n")[0]
+
+
+_PATHS: tuple[tuple[str, str, Callable[[str], str] | None], ...] = (
+    ("identifiers", "identifiers.", _kind),  # Of an identifier the type, never its value.
+    ("traits", "traits.", None),
+    ("consent", "consent.", _purpose),
+    ("journeys", "journeys.", None),
+    ("segments", "segments.", None),
+    ("moments", "moments.", None),
+    ("channels", "channels.", None),
+    ("cases", "openCases.", None),
+    ("accounts", "accounts.", None),
+    ("totals", "totals.", None),
+    ("sources", "freshness.", None),
 )
-"""Parts of the state that are kept by name, and where the profile shows them."""
-_parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field for field, _ in _PATHS])
+"""Parts of the state that are kept by name, where the profile shows them, and what of a name its path shows (None: all of it)."""
+_parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field for field, _, _ in _PATHS])
 
 
 class Reading(NamedTuple):
-    """What all profiles of a policy need: how an identifier is read, the types by rank, and those that a complete profile has."""
+    """What all profiles of a policy need: how an identifier is read, the types by rank, and how complete a profile is with identifiers of some types."""
 
     identifier: Callable[[str], tuple[str, str, NodeKey | None]]
     types: tuple[IdentifierType, ...]
-    wanted: tuple[str, ...]
+    completeness: Callable[[tuple[str, ...]], float]
 
 
-def profile(customer: Customer, name: str, changed: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook) -> Profile:
+def profile(
+    customer: Customer, subject: Subject, changed: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook
+) -> Profile:
     """A customer's profile as of its row; `changed`: what `changed_by` says."""
     row, state = customer.after, customer.after.state
-    identifiers = _identifiers(state, customer, reading)
-    held = balances(state, rulebook, row.as_of)
+    identifiers = _identifiers(state, customer.person.members, reading)
+    kinds = tuple(identifiers)
     newest = state.newest
-    return Profile(
-        subject=Subject(kind="person", id=name),
-        customer_id=name,
-        customer_version=row.version,
-        revision=row.version,
-        owner="",
-        replayed=clock.replayed or state.replayed,
-        occurred_at=text(max(newest[0] if newest is not None else 0, state.drained)),
-        received_at=text(state.received_at),
-        decided_at=now,
-        rule_version=row.rulebook,
-        evidence=[touch.id for touch in customer.fresh[-EVIDENCE_MAX:]] or ([newest[1]] if newest is not None else []),
-        version=row.version,
-        updated_at=now,
-        as_of=text(row.as_of),
-        known=reading.types[customer.person.canonical[0]].strength == "unique",  # Without one it is a prospect.
-        cause=_cause(customer),
-        changed=changed,
-        identifiers=identifiers,
-        traits=_traits(state) if state.traits else {},
-        consent=_consent(state) if state.consent else [],
-        journeys={
-            journey: schema.JourneyPosition(stage=at.stage, since=text(at.since), cause=_entered(id_of(at.by), at.deadline))
-            for journey, at in state.journeys.items()
-        },
-        segments=sorted(state.segments),
-        moments=_counts(state.moments.items()),
-        channels=_counts(state.channels.items()),
-        reach=_reach(state, identifiers),
-        open_cases=_open_cases(state) if state.cases else [],
-        language=state.language,
-        timezone=state.timezone,
-        accounts=sorted(state.accounts),
-        totals=_totals(state) if state.totals else {},
-        emotion=round(held.get(EMOTION, 0.0), 6),
-        irritation=round(held.get(IRRITATION, 0.0), 6),
-        completeness=_completeness(identifiers, reading.wanted),
-        freshness={source: text(last) for source, last in state.sources.items()},
+    return Profile(  # By position, in the order of the schema: to name the fields would cost more than to fill them.
+        subject,
+        subject.id,
+        row.version,
+        row.version,
+        "",
+        clock.replayed or state.replayed,
+        text(max(newest[0] if newest is not None else 0, state.drained)),
+        text(state.received_at),
+        now,
+        row.rulebook,
+        [touch.id for touch in customer.fresh[-EVIDENCE_MAX:]] or ([newest[1]] if newest is not None else []),
+        row.version,
+        now,
+        text(row.as_of),
+        reading.types[customer.person.canonical[0]].strength == "unique",  # Without one it is a prospect.
+        _cause(customer),
+        changed,
+        identifiers,
+        _traits(state) if state.traits else {},
+        _consent(state) if state.consent else [],
+        {name: schema.JourneyPosition(at.stage, text(at.since), cause(id_of(at.by), at.deadline)) for name, at in state.journeys.items()},
+        sorted(state.segments) if state.segments else [],
+        _counts(state.moments) if state.moments else {},
+        _counts(state.channels),
+        _reach(state, kinds) if state.consent else _unasked(kinds),
+        _open_cases(state) if state.cases else [],
+        state.language,
+        state.timezone,
+        sorted(state.accounts) if state.accounts else [],
+        _totals(state) if state.totals else {},
+        _balance(state, rulebook, EMOTION, row.as_of),
+        _balance(state, rulebook, IRRITATION, row.as_of),
+        reading.completeness(kinds),
+        {source: text(last) for source, last in state.sources.items()},
     )
 
 
-def redirect(gone: Redirect, name: str, clock: Clock, now: str, rulebook: Rulebook) -> Profile:
+def cause(message_id: str, deadline: int | None) -> Cause:
+    """An interaction, or the deadline that it had set."""
+    return Cause("event", message_id) if deadline is None else Cause("deadline", message_id, text(deadline))
+
+
+def redirect(gone: Redirect, subject: Subject, clock: Clock, now: str, rulebook: Rulebook) -> Profile:
     """What is left of a customer that is another's now."""
     return Profile(
-        subject=Subject(kind="person", id=name),
-        customer_id=name,
+        subject=subject,
+        customer_id=subject.id,
         customer_version=gone.version,
         revision=gone.version,
         owner="",
@@ -153,17 +170,22 @@ def redirect(gone: Redirect, name: str, clock: Clock, now: str, rulebook: Rulebo
     )
 
 
-def _identifiers(state: State, customer: Customer, reading: Reading) -> dict[str, list[str]]:
+def _identifiers(state: State, members: tuple[NodeKey, ...], reading: Reading) -> dict[str, list[str]]:
     """By type, sorted; of those that were seen only the person's own."""
-    members = customer.person.members
+    own_keys: Container[NodeKey] = members if len(members) <= FEW else frozenset(members)
     read = reading.identifier
     own: dict[str, list[str]] = {}
+    several = False
     for seen in state.identifiers:
         kind, value, key = read(seen)
-        if key is None or key in members:
-            own.setdefault(kind, []).append(value)
-    for values in own.values():
-        if len(values) > 1:
+        if key is None or key in own_keys:
+            if kind in own:
+                own[kind].append(value)
+                several = True
+            else:
+                own[kind] = [value]
+    if several:
+        for values in own.values():
             values.sort()
     return own
 
@@ -180,14 +202,18 @@ def reading(policy: Policy) -> Reading:
         found = normalise(kind, value)
         return kind, value, found.key if isinstance(found, Identifier) else None
 
-    return Reading(read, ranked(policy.types), tuple(kind.name for kind in policy.types if kind.strength != "weak"))
+    wanted = [kind.name for kind in policy.types if kind.strength != "weak"]
+
+    @lru_cache(maxsize=1 << 12)
+    def completeness(kinds: tuple[str, ...]) -> float:
+        """The share of the policy's unique and strong types of identifier that are known of the customer."""
+        return round(sum(name in kinds for name in wanted) / len(wanted), 2) if wanted else 1.0
+
+    return Reading(read, ranked(policy.types), completeness)
 
 
 def _traits(state: State) -> dict[str, schema.Trait]:
-    return {
-        name: schema.Trait(value=held.value, source=held.source, party=held.party, occurred_at=text(held.occurred_at))
-        for name, held in state.traits.items()
-    }
+    return {name: schema.Trait(held.value, held.source, held.party, text(held.occurred_at)) for name, held in state.traits.items()}
 
 
 def _open_cases(state: State) -> list[schema.Case]:
@@ -207,39 +233,27 @@ def _open_cases(state: State) -> list[schema.Case]:
 
 def _totals(state: State) -> dict[str, schema.Totals]:
     return {
-        currency: schema.Totals(
-            orders=totals.orders,
-            revenue=totals.revenue,
-            cancellations=totals.cancellations,
-            cancelled=totals.cancelled,
-            refunds=totals.refunds,
-            refunded=totals.refunded,
-        )
-        for currency, totals in state.totals.items()
+        currency: schema.Totals(of.orders, of.revenue, of.cancellations, of.cancelled, of.refunds, of.refunded)
+        for currency, of in state.totals.items()
     }
-
-
-def _completeness(identifiers: dict[str, list[str]], wanted: tuple[str, ...]) -> float:
-    """The share of the policy's unique and strong types of identifier that are known of the customer."""
-    return round(sum([name in identifiers for name in wanted]) / len(wanted), 2) if wanted else 1.0
 
 
 def _cause(customer: Customer) -> Cause:
     state = customer.after.state
     if customer.fresh or state.newest is None or state.drained < state.newest[0]:
         newest = customer.fresh[-1].id if customer.fresh else state.newest[1] if state.newest is not None else None
-        return Cause(kind="event", message_id=newest)
-    return Cause(kind="deadline", deadline=text(state.drained))
+        return Cause("event", newest)
+    return Cause("deadline", None, text(state.drained))
 
 
-def _entered(message_id: str, deadline: int | None) -> Cause:
-    return Cause(
-        kind="event" if deadline is None else "deadline", message_id=message_id, deadline=None if deadline is None else text(deadline)
-    )
+def _counts(seen: dict[str, Seen]) -> dict[str, schema.Count]:
+    return {name: schema.Count(count, text(last)) for name, (count, last) in seen.items()}
 
 
-def _counts(seen: Iterable[tuple[str, tuple[int, int]]]) -> dict[str, schema.Count]:
-    return {name: schema.Count(count=count, last=text(last)) for name, (count, last) in seen}
+def _balance(state: State, rulebook: Rulebook, name: str, at: int) -> float:
+    """What an account that decays holds at an instant, to six decimals."""
+    held = rulebook.balances.get(name)
+    return round(decayed(state.memory[held[0]], held[1], at), 6) if held is not None else 0.0
 
 
 def _consent(state: State) -> list[schema.Consent]:
@@ -259,16 +273,14 @@ def _consent(state: State) -> list[schema.Consent]:
     return shown
 
 
-def _reach(state: State, identifiers: dict[str, list[str]]) -> dict[str, schema.Reach]:
+def _reach(state: State, kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
     """Denied where any purpose is denied there or everywhere, reachable where one is granted and an identifier leads there, else unknown."""
-    if not state.consent:
-        return _unasked(tuple(identifiers))
     decided: dict[str, set[str]] = {}
     for name, given in state.consent.items():
         decided.setdefault(name.rpartition("\n")[2], set()).add(consent.in_force(given).state)
     everywhere = decided.get(consent.EVERY_CHANNEL, set())
     reach = {}
-    for channel, by in _ways(tuple(identifiers)):
+    for channel, by in _ways(kinds):
         said = decided.get(channel, set()) | everywhere
         if by is None and not said:
             continue
@@ -290,7 +302,7 @@ def _ways(kinds: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
 @lru_cache(maxsize=4096)
 def _unasked(kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
     """The reach of who was never asked for consent; shared, not to be changed."""
-    return {channel: schema.Reach(state="unknown", identifier_type=by) for channel, by in _ways(kinds) if by is not None}
+    return {channel: schema.Reach("unknown", by) for channel, by in _ways(kinds) if by is not None}
 
 
 def changed_by(customer: Customer) -> list[str]:
@@ -300,23 +312,26 @@ def changed_by(customer: Customer) -> list[str]:
     changed: list[str] = []
     if before is after:
         return changed
-    for now, then, (field, path) in zip(_parts(after), _parts(before), _PATHS, strict=True):
-        if now == then:
+    for now, then, (_, path, shown) in zip(_parts(after), _parts(before), _PATHS, strict=True):
+        if now is then or now == then:
             continue
-        names = [name for name, value in now.items() if then.get(name) != value]
-        if len(then) > len(now) - len(names):
-            names += [name for name in then if name not in now]
-        if len(names) == 1:
-            changed.append(f"{path}.{_shown(field, names[0])}")
+        names = []
+        if then:
+            for name, value in now.items():
+                if then.get(name) != value:
+                    names.append(name)
+            if len(then) > len(now) - len(names):
+                names += [name for name in then if name not in now]
         else:
-            changed += sorted({f"{path}.{_shown(field, name)}" for name in names})
+            names += now
+        if len(names) > 1:
+            names = sorted(names if shown is None else {shown(name) for name in names})
+        elif shown is not None:
+            names[0] = shown(names[0])
+        for name in names:
+            changed.append(path + name)
     if after.language != before.language:
         changed.append("language")
     if after.timezone != before.timezone:
         changed.append("timezone")
     return changed
-
-
-def _shown(field: str, name: str) -> str:
-    """The name within a path: an identifier's type, never its value; a consent's purpose."""
-    return name.partition(":")[0] if field == "identifiers" else name.rpartition("\n")[0] if field == "consent" else name
