@@ -6,6 +6,7 @@ The rule: a batch ends by `finish`, once, or by an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from time import thread_time
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -70,6 +71,7 @@ class Batch:
         "_end",
         "began",
         "clock",
+        "cpu_began",
         "finished",
         "isolated",
         "next_offset",
@@ -79,6 +81,7 @@ class Batch:
         "token",
         "topic",
         "waiting_since",
+        "work_seconds",
     )
 
     def __init__(
@@ -102,12 +105,15 @@ class Batch:
         self.finished = False
         self.isolated = False
         self.began = 0.0
+        self.cpu_began = 0.0
+        self.work_seconds = 0.0
         self.waiting_since = 0.0
         self._end = end
 
     async def finish(self, decision: Decision) -> None:
         """Hand the decision over: one transaction writes outputs, rows and offset. Returns at once; the partition's next batch waits for the commit."""
         self._close()
+        self.work_seconds = thread_time() - self.cpu_began
         self._end(self, decision, None)
 
     def fail(self, error: Exception) -> None:
@@ -122,7 +128,10 @@ class Batch:
 
 
 class Bounds:
-    """How many records the next batch may have: by count, by bytes, and by the time that records took so far."""
+    """How many records the next batch may have: by count, by bytes, and by the CPU time that records took so far.
+
+    CPU, not the clock: on a machine that others use as well small batches would make it worse, since each has its price.
+    """
 
     __slots__ = ("_bytes_max", "_records_max", "_seconds_max", "_seconds_per_record")
 
@@ -140,7 +149,7 @@ class Bounds:
         return max(1, int(self._seconds_max / self._seconds_per_record))
 
     def learn(self, records: int, seconds: float) -> None:
-        """A batch of `records` took `seconds` of work; small ones say little about the cost of a record."""
+        """A batch of `records` took `seconds` of CPU; small ones say little about the cost of a record."""
         if records < min(32, self.records):
             return
         pace = seconds / records

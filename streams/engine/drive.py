@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from streams.engine.batch import Batch
@@ -44,6 +44,7 @@ class Batches:
             if self._custody.current(batch):
                 self.current = batch
                 batch.began = perf_counter()
+                batch.cpu_began = thread_time()
                 return batch
 
 

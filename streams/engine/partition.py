@@ -220,10 +220,8 @@ class Partition:
 
     def _discard(self, error: KafkaError) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
-            closing = producer.discard(error)
-            if closing is not None:
-                self._shared.keep(closing)
+        if producer is not None and (closing := producer.discard(error)) is not None:
+            self._shared.keep(closing)
 
     def _give_up(self, error: BaseException) -> None:
         log.warning("%s[%d] was fenced by another producer, joining the group again: %r", self.topic, self.number, error)
@@ -301,7 +299,7 @@ class Partition:
         self._apply(batch, written, transaction)
         self._strange_errors = 0
         seconds = time.perf_counter() - batch.began
-        self._bounds.learn(len(batch.records), decided - batch.began + transaction.work_seconds + transaction.seconds["store"])
+        self._bounds.learn(len(batch.records), batch.work_seconds + transaction.work_seconds)
         transaction.seconds["decide"] = decided - batch.began
         transaction.seconds["wait"] = batch.began - batch.waiting_since
         shared.metrics.batch(self.topic, len(batch.records), transaction.seconds, seconds)
@@ -312,7 +310,7 @@ class Partition:
             self._pump()
 
     def _apply(self, batch: Batch, written: Written, transaction: Transaction) -> None:
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.thread_time()
         if written.changes:
             assert self._store is not None
             offset = written.changelog_offset
@@ -324,6 +322,7 @@ class Partition:
             )
             self._cache.apply(written.changes)
         transaction.seconds["store"] = time.perf_counter() - start
+        transaction.work_seconds += time.thread_time() - cpu_start
         if batch.next_offset >= 0:
             self.waiting.acknowledge(batch.next_offset)
             self._isolation.went_well(batch.next_offset)
