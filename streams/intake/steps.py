@@ -152,9 +152,14 @@ def counted(draft: Draft, batch: Batch) -> Refusal | None:
 def identified(draft: Draft, batch: Batch) -> Refusal | None:
     """The identifiers that are left after normalising, the anchor first."""
     found = fields.identifiers(draft.said)
+    normalise = batch.normalise
+    if len(found) == 1:
+        only = normalise(*found[0])
+        if type(only) is Identifier:
+            draft.identifiers, draft.nodes = (only[:2],), (only.key,)
+            return None
     if len(found) > IDENTIFIERS_MAX:
         return Refusal("too_many_identifiers", f"{len(found)} identifiers")
-    normalise = batch.normalise
     kept: list[tuple[str, str]] = []
     nodes: set[NodeKey] = set()
     for kind, value in found:
