@@ -1,6 +1,6 @@
 """Instants are whole microseconds since 1970 in UTC; text only at the edges."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 SECOND = 1_000_000
@@ -20,16 +20,26 @@ _NUMERIC_LENGTHS = frozenset({10, 13, 16})
 """Digits of a written number of seconds, milliseconds or microseconds in this age; fewer are a year or a day."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # It is only added to, for an isoformat without an offset.
+_EPOCH_DAY = _EPOCH.toordinal()
+_MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
 _CACHED = 1 << 16
 
 
 @lru_cache(_CACHED)
 def text(instant: Instant) -> str:
     """Write an instant as RFC 3339 in UTC, with as many decimals (0, 3 or 6) as it needs."""
-    fraction = instant % SECOND
-    spec = "seconds" if not fraction else "milliseconds" if not fraction % 1000 else "microseconds"
-    return (_NAIVE_EPOCH + timedelta(microseconds=instant)).isoformat(timespec=spec) + "Z"
+    seconds, fraction = divmod(instant, SECOND)
+    days, second = divmod(seconds, 86400)
+    minute, second = divmod(second, 60)
+    written = f"{_day(days)}{_MINUTES[minute]}:{second:02d}"
+    if not fraction:
+        return written + "Z"
+    return f"{written}.{fraction // 1000:03d}Z" if not fraction % 1000 else f"{written}.{fraction:06d}Z"
+
+
+@lru_cache(_CACHED)
+def _day(days: int) -> str:
+    return date.fromordinal(_EPOCH_DAY + days).isoformat()
 
 
 def parse(written: str) -> Instant | None:

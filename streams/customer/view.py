@@ -253,7 +253,8 @@ def _counts(seen: dict[str, Seen]) -> dict[str, schema.Count]:
 def _balance(state: State, rulebook: Rulebook, name: str, at: int) -> float:
     """What an account that decays holds at an instant, to six decimals."""
     held = rulebook.balances.get(name)
-    return round(decayed(state.memory[held[0]], held[1], at), 6) if held is not None else 0.0
+    left = decayed(state.memory[held[0]], held[1], at) if held is not None else 0.0
+    return round(left, 6) if left else 0.0
 
 
 def _consent(state: State) -> list[schema.Consent]:

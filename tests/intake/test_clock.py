@@ -1,5 +1,7 @@
 """When an interaction occurred and was received."""
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,3 +120,12 @@ def test_a_day_ahead_is_the_last_that_is_taken() -> None:
 def test_the_year_2000_is_the_first_that_is_taken() -> None:
     assert touch(timestamp="2000-01-01T00:00:00Z").occurred_at == clock.EARLIEST
     assert letter_of(sent(timestamp="1999-12-31T23:59:59.999999Z")).reason == "too_old"
+
+
+@given(st.datetimes(), st.sampled_from([1, 1_000, SECOND]))
+def test_an_instant_is_written_with_the_decimals_that_it_needs(said: datetime, unit: int) -> None:
+    exact = said.replace(microsecond=said.microsecond // unit * unit)
+    decimals = "microseconds" if exact.microsecond % 1_000 else "milliseconds" if exact.microsecond else "seconds"
+    written = exact.isoformat(timespec=decimals) + "Z"
+
+    assert instants.text(instants.parse(written) or 0) == written
