@@ -52,13 +52,20 @@ class Emission(Struct, array_like=True, frozen=True, gc=False):
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [one + other for one in _BASE32 for other in _BASE32]
+_ENCODE_CAUSE = msgspec.json.Encoder().encode
 
 
 def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence[str], at_deadline: bool) -> str:
     """The id of an output: 24 characters, base32."""
-    said = msgspec.json.encode([kind, rule, origin, to, cause, at_deadline])
-    number = int.from_bytes(blake2b(said, digest_size=15).digest(), "big")
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(110, -1, -10)])
+    said = _ENCODE_CAUSE((kind, rule, origin, to, cause, at_deadline))
+    number, pairs = int.from_bytes(blake2b(said, digest_size=15).digest(), "big"), _PAIRS
+    high, low = number >> 60, number & 0xFFF_FFFF_FFFF_FFFF
+    return (
+        f"{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
+        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
+        f"{pairs[low >> 50]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
+        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
 
 
 def content(emission: Emission) -> bytes:

@@ -29,41 +29,53 @@ def fold(state: State, touches: Iterable[Touch], until: int, rulebook: Rulebook)
     after = copied(state)
     facts = Facts(after.memory, after.due, after.journeys, after.segments)
     said: list[Emission] = []
+    waiting = next_deadline(after)
     for touch in touches:
-        _drain(after, facts, touch.occurred_at - 1, rulebook, said)
-        _meet(after, facts, touch, rulebook, said)
-    _drain(after, facts, until, rulebook, said)
-    return Folded(after, said, next_deadline(after))
+        if waiting is not None and waiting < touch.occurred_at:
+            waiting = _drain(after, facts, waiting, touch.occurred_at - 1, rulebook, said)
+        plan = _meet(after, facts, touch, rulebook, said)
+        if plan.waits:
+            waiting = next_deadline(after)
+    if waiting is not None and waiting <= until:
+        waiting = _drain(after, facts, waiting, until, rulebook, said)
+    return Folded(after, said, waiting)
 
 
-def _meet(state: State, facts: Facts, touch: Touch, rulebook: Rulebook, said: list[Emission]) -> None:
-    state.newest = (touch.occurred_at, touch.id, touch.source)
+def _meet(state: State, facts: Facts, touch: Touch, rulebook: Rulebook, said: list[Emission]) -> Plan:
+    at = touch.occurred_at
+    state.newest = (at, touch.id, touch.source)
     state.received_at, state.replayed = touch.received_at, touch.replayed
     if not state.interactions:
-        state.first_at = touch.occurred_at
+        state.first_at = at
     state.interactions += 1
     for reduce in reducers.of(touch.event):
         reduce(state, touch)
     facts.meet(touch)
-    _show(state, facts, rulebook.plan(touch.event), said)
+    plan = rulebook.plan(touch.event)
+    _show(state, facts, plan, said)
+    return plan
 
 
-def _drain(state: State, facts: Facts, until: int, rulebook: Rulebook, said: list[Emission]) -> None:
-    """Let every deadline up to and at `until` fall due, earliest first."""
-    while (deadline := next_deadline(state)) is not None and deadline <= until:
+def _drain(state: State, facts: Facts, first: int, until: int, rulebook: Rulebook, said: list[Emission]) -> int | None:
+    """Let every deadline up to and at `until` fall due, earliest first; `first` is the earliest. What is then the next one."""
+    deadline: int | None = first
+    while deadline is not None and deadline <= until:
         fired = state.due.index(deadline)
         state.due[fired] = None
         state.drained = deadline
         facts.strike(deadline, fired)
         _show(state, facts, rulebook.at_deadline[fired], said)
+        deadline = next_deadline(state)
+    return deadline
 
 
 def _show(state: State, facts: Facts, plan: Plan, said: list[Emission]) -> None:
-    memory, before = facts.memory, facts.before
-    for slot, step in plan.steps:
-        held = memory[slot]
-        after = step(held, facts)
-        if after is not held:
-            before[slot] = held
-            memory[slot] = after
+    if plan.steps:
+        memory, before = facts.memory, facts.before
+        for slot, step in plan.steps:
+            held = memory[slot]
+            after = step(held, facts)
+            if after is not held:
+                before[slot] = held
+                memory[slot] = after
     judging.judge(state, facts, plan, said)

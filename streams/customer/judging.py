@@ -82,10 +82,8 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
                 values=values,
             )
         )
-        if is_in:
-            state.segments[declared.name] = facts.now
-        else:
-            del state.segments[declared.name]
+        others = {name: since for name, since in state.segments.items() if name != declared.name}
+        facts.segments = state.segments = {**others, declared.name: facts.now} if is_in else others
     facts.due[segment.due], facts.memory[segment.setter] = (None, "") if change is None else change
 
 
@@ -105,7 +103,7 @@ def _fire(state: State, facts: Facts, moment: MomentRule, said: list[Emission]) 
         significance = moment.significance(facts)
         if significance is None:
             return
-        state.moments[declared.name] = (count + 1, facts.now)
+        state.moments = {**state.moments, declared.name: (count + 1, facts.now)}
         said.append(_moment(state, facts, moment, firing, significance))
 
 

@@ -1,7 +1,8 @@
 """What is remembered of one customer: the state a fold makes, and the row it is kept in.
 
-The rule this module owns: a state is a value. Only customer/fold.py changes one, and only its own copy (`copied`); what its dicts and lists
-hold is never changed in place, so copying the top is enough. Equal timelines under equal rules give equal bytes.
+The rule this module owns: a state is a value. Only customer/fold.py changes one, and only its own copy (`copied`): of the parts that it copied
+the names, of all others the whole part, which states share. What dicts and lists hold is never changed in place. Equal timelines under equal
+rules give equal bytes.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
@@ -108,30 +110,16 @@ def empty(rulebook: Rulebook) -> State:
 
 
 def copied(state: State) -> State:
-    """A state that may be changed without changing this one."""
-    return State(
-        state.newest,
-        state.drained,
-        state.received_at,
-        state.replayed,
-        state.interactions,
-        state.first_at,
-        state.identifiers.copy(),
-        state.traits.copy(),
-        state.consent.copy(),
-        state.channels.copy(),
-        state.touchpoints.copy(),
-        state.sources.copy(),
-        state.cases.copy(),
-        state.accounts.copy(),
-        state.totals.copy(),
-        state.language,
-        state.timezone,
-        state.journeys.copy(),
-        state.segments.copy(),
-        state.moments.copy(),
-        state.memory.copy(),
-        state.due.copy(),
+    """A state that may be changed without changing this one: its own are the parts that most interactions change, all others are to be replaced."""
+    return replace(
+        state,
+        identifiers=state.identifiers.copy(),
+        channels=state.channels.copy(),
+        touchpoints=state.touchpoints.copy(),
+        sources=state.sources.copy(),
+        journeys=state.journeys.copy(),
+        memory=state.memory.copy(),
+        due=state.due.copy(),
     )
 
 

@@ -75,12 +75,14 @@ class SegmentRule(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What an event, or a deadline, has to be shown to: slots to step, in order, then rules to judge."""
+    """What an event, or a deadline, has to be shown to: slots to step, in order, then rules to judge. `waits`: whether any of it may set a
+    deadline, or call one off."""
 
     steps: tuple[tuple[int, Step], ...]
     journeys: tuple[JourneyRule, ...]
     segments: tuple[SegmentRule, ...]
     moments: tuple[MomentRule, ...]
+    waits: bool
 
 
 class _Rule(NamedTuple):
@@ -155,12 +157,9 @@ def _plan(
     journeys = tuple(rule.compiled.narrowed(leads) for rule in rules if isinstance(rule.compiled, JourneyRule) and wanted(rule))
     moving = {journey.name for journey in journeys}
     met = [rule.compiled for rule in rules if wanted(rule) or rule.watched & moving]
-    return Plan(
-        tuple(steps),
-        journeys,
-        tuple(rule for rule in met if isinstance(rule, SegmentRule)),
-        tuple(rule for rule in met if isinstance(rule, MomentRule)),
-    )
+    shown = tuple(steps)
+    segments = tuple(rule for rule in met if isinstance(rule, SegmentRule))
+    return Plan(shown, journeys, segments, tuple(rule for rule in met if isinstance(rule, MomentRule)), bool(shown or segments))
 
 
 def _version(declared: Declaration) -> str:

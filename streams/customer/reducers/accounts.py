@@ -7,5 +7,5 @@ from streams.rows import Touch
 def reduce(state: State, touch: Touch) -> None:
     """Note the account."""
     if touch.account is not None:
-        state.accounts[touch.account] = touch.occurred_at
+        state.accounts = {**state.accounts, touch.account: touch.occurred_at}
         trim(state.accounts, int)

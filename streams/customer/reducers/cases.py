@@ -18,8 +18,8 @@ def reduce(state: State, touch: Touch) -> None:
         case = Case(touch.topic, at, at, (), None)
     channels = case.channels if not touch.channel or touch.channel in case.channels else (*case.channels, touch.channel)
     solved_at = at if meaning == "case_solved" else None if meaning == "case_opened" else case.solved_at
-    state.cases[case_id] = Case(touch.topic or case.topic, case.opened_at, at, channels, touch.department or case.owner, solved_at)
-    bounded(state.cases)
+    after = Case(touch.topic or case.topic, case.opened_at, at, channels, touch.department or case.owner, solved_at)
+    state.cases = bounded({**state.cases, case_id: after})
 
 
 def bounded(named: dict[str, Case]) -> dict[str, Case]:

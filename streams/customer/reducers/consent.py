@@ -21,13 +21,14 @@ def reduce(state: State, touch: Touch) -> None:
     if _MARK not in touch.payload:
         return
     under = tuple(f"{kind}:{value}" for kind, value in touch.identifiers)
+    state.consent = decisions = state.consent.copy()
     for said in payload(touch.payload).consent or ():
         purpose, decided, channel, basis = said.get("purpose"), said.get("state"), said.get("channel"), said.get("basis")
         if not isinstance(purpose, str) or decided not in STATES:
             continue
         name = f"{purpose}\n{_channel(channel)}"
         given = ConsentGiven(decided, basis if isinstance(basis, str) else None, _since(said.get("at"), touch), under)
-        state.consent[name] = _with(state.consent.get(name, ()), given)
+        decisions[name] = _with(decisions.get(name, ()), given)
 
 
 def _channel(said: object) -> str:

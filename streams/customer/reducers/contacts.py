@@ -8,15 +8,24 @@ def reduce(state: State, touch: Touch) -> None:
     """Count the contact."""
     at = touch.occurred_at
     if channel := touch.channel:
-        seen = state.channels.get(channel)
-        state.channels[channel] = (1 if seen is None else seen[0] + 1, at)
-        trim(state.channels, _last)
+        _count(state.channels, channel, at)
     if touchpoint := touch.touchpoint:
-        seen = state.touchpoints.get(touchpoint)
-        state.touchpoints[touchpoint] = (1 if seen is None else seen[0] + 1, at)
-        trim(state.touchpoints, _last)
-    state.sources[touch.source] = at
-    trim(state.sources, int)
+        _count(state.touchpoints, touchpoint, at)
+    sources = state.sources
+    if touch.source in sources:
+        sources[touch.source] = at
+    else:
+        sources[touch.source] = at
+        trim(sources, int)
+
+
+def _count(contacts: dict[str, Seen], name: str, at: int) -> None:
+    seen = contacts.get(name)
+    if seen is not None:
+        contacts[name] = (seen[0] + 1, at)
+        return
+    contacts[name] = (1, at)
+    trim(contacts, _last)
 
 
 def _last(seen: Seen) -> int:

@@ -6,7 +6,8 @@ from streams.rows import Touch
 
 def reduce(state: State, touch: Touch) -> None:
     """Note each identifier as type:value."""
+    identifiers, at = state.identifiers, touch.occurred_at
     for kind, value in touch.identifiers:
         name = f"{kind}:{value}"
-        seen = state.identifiers.get(name)
-        state.identifiers[name] = (touch.occurred_at, touch.occurred_at) if seen is None else (seen[0], touch.occurred_at)
+        seen = identifiers.get(name)
+        identifiers[name] = (at, at) if seen is None else (seen[0], at)

@@ -17,7 +17,7 @@ def reduce(state: State, touch: Touch) -> None:
     said, currency = money.parse(properties.get("revenue")), properties.get("currency")
     amount = said if said is not None else money.parse(touch.amount) or money.ZERO
     name = currency.upper() if isinstance(currency, str) else touch.currency or ""
-    state.totals[name] = _ADD[EVENTS[touch.event]](state.totals.get(name, _NONE), amount)
+    state.totals = {**state.totals, name: _ADD[EVENTS[touch.event]](state.totals.get(name, _NONE), amount)}
 
 
 def _plus(total: str, amount: Decimal) -> str:

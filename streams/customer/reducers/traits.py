@@ -45,14 +45,15 @@ def reduce(state: State, touch: Touch) -> None:
         return
     sent = payload(touch.payload)
     context = (sent.context or {}).get("traits")
+    state.traits = traits = state.traits.copy()
     for source in (context if isinstance(context, dict) else None, sent.traits):
         for name, value in _flat(source or {}, ""):
             said = Trait(value, touch.source, touch.party, touch.occurred_at)
-            held = state.traits.get(name)
+            held = traits.get(name)
             if held is None or SURVIVORSHIP[POLICY.get(name, "trusted")](held, said):
-                state.traits[name] = said
+                traits[name] = said
                 if held is None:
-                    trim(state.traits, lambda trait: trait.occurred_at)
+                    trim(traits, lambda trait: trait.occurred_at)
 
 
 def survivor(name: str, one: Trait, other: Trait) -> Trait:
