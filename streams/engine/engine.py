@@ -17,7 +17,7 @@ from typing import Any
 
 from kafka.errors import KafkaError as AdminError
 
-from streams.engine import changelog, ticks
+from streams.engine import changelog, heap, ticks
 from streams.engine.app import Agent, App, build
 from streams.engine.custody import Custody
 from streams.engine.drive import Body
@@ -93,6 +93,7 @@ class Engine:
     async def start(self) -> None:
         """Wait for a broker, check the topics, join the group. EngineError for what must be mended; returns before partitions are assigned."""
         quieten()
+        heap.settle()
         self._ended = asyncio.Event()
         if self._metrics is None:
             self._metrics = Metrics()

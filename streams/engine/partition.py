@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 FENCE_SECONDS_MAX = 30.0
 BACKOFF_SECONDS_MAX = 2.0
 STRANGE_ERRORS_MAX = 5
-CACHE_BYTES_MIN = 1 << 20
 
 
 class Partition:
@@ -51,7 +50,7 @@ class Partition:
         self._stable_end: int | None = None
         self._restored = (0, 0)
         self._store: Store | None = None
-        self._cache = Cache(max(CACHE_BYTES_MIN, shared.settings.cache_bytes // max(1, shared.ground.partitions)))
+        self._cache = Cache()
         self._producer: FencedProducer | None = None
         self._life: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
@@ -139,6 +138,7 @@ class Partition:
             self._store.close()
             self._store = None
         self._cache.clear()
+        self._shared.shares.remove(self._cache)
         self._to(State.RELEASED)
 
     def _begin_anew(self, attempt: int) -> None:
@@ -196,6 +196,7 @@ class Partition:
                 owner = Owner(shared.settings.app_id, self.topic, self.number)
                 self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
             self._cache.clear()
+            shared.shares.add(self._cache)
             await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning)
             shared.failpoint.reach("after_restore")
 

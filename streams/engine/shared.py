@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from streams.engine.batch import Batch, Decision, Record, Tally
+from streams.engine.cache import Shares
 from streams.engine.changelog import Ground, changelog_topic
 from streams.engine.failpoints import FailPoint
 from streams.engine.garbage import Garbage
@@ -53,6 +54,7 @@ class Shared:
         self.failpoint = failpoint
         self.metrics = metrics
         self.memory = Memory(settings)
+        self.shares = Shares(settings.cache_bytes)
         self.fail = fail
         self.output_partitions: dict[str, int] = {}
         self.on_commit: list[OnCommit] = []

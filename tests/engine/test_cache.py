@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.cache import DECODED_FACTOR, ENTRY_BYTES, MISSING, Cache
+from streams.engine.cache import DECODED_FACTOR, ENTRY_BYTES, MISSING, Cache, Shares
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(0, 400))), st.integers(0, 8000))
@@ -46,3 +46,26 @@ def test_that_a_row_does_not_exist_is_known_too() -> None:
 
     assert cache.get(b"gone") is None
     assert cache.get(b"unknown") is MISSING
+
+
+def test_all_caches_of_a_worker_share_one_room() -> None:
+    shares, one, other = Shares(100 * ENTRY_BYTES), Cache(), Cache()
+    shares.add(one)
+    fill(one)
+    assert 50 <= len(one) <= 101
+
+    shares.add(other)
+    fill(one)
+    fill(other)
+    assert 50 <= len(one) + len(other) <= 102
+
+    shares.remove(one)
+    fill(one)
+    fill(other)
+    assert len(one) <= 2
+    assert 50 <= len(other) <= 101
+
+
+def fill(cache: Cache) -> None:
+    for number in range(1000):
+        cache.put(b"%d" % number, number, 0)
