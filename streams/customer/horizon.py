@@ -5,15 +5,17 @@ A customer's `cut` is the instant up to which its timeline was cleared. What occ
 
 The rule this module owns, in four laws:
 1. Of `interactions_max` interactions the newest are in the timeline, none of them older than `age_max` before the customer's newest; beyond that it
-   holds no more than a sixteenth (by number or by time), for it is cleared in slices. Only of more than a whole timeline at one instant all go.
+   holds no more than a sixteenth (by number or by time), for it is cleared in slices. An instant stays or goes as a whole; where one alone makes a
+   timeline twice as long as it may be, it goes, and what else occurred then is too late.
 2. What comes is refused as too late where it occurred at the cut or before it, or `age_max` before the newest interaction as it stood when the batch
-   began. Nothing inside the horizon is ever refused, and what is in totals never counts again.
-3. While a customer's fragments and the rules stay the same, clearing changes nothing that is said: its state, also one that is folded again for
-   what came late, is the fold of all that was ever taken in, and what was said at the cut or before it stands for good, and is forgotten.
-4. When people merge or split, or rules change, totals are added up for the new people and nothing of them is lost. What only a fold in order
-   can tell (journeys, segments, moments and the rules' memory as of the cut) goes to the new customer that holds the old one's id, of several to
-   the one cleared up to the latest; a part that split off begins anew at the cut. New rules know where a customer stands, and remember nothing
-   from before the cut. A merged customer is cleared up to the latest of the cuts. So beyond the horizon the order of arrival may show.
+   began. Nothing else is refused: nothing inside the horizon is. What is in totals never counts again.
+3. While the rules stay the same and a customer loses no fragment and gains none with interactions at the cut or before it, clearing changes nothing
+   that is said, nor the digest: its state, also one that is folded again for what came late, is the fold of all that was ever taken in, and what
+   was said at the cut or before it stands for good.
+4. Otherwise totals are added up for the new people, and nothing of them is lost. What only a fold in order can tell (journeys, segments, moments
+   and the rules' memory as of the cut) goes to the new customer that has the old one's id, of several to the one cleared up to the latest; a part
+   that split off begins anew at the cut. New rules know where a customer stands and remember nothing from before the cut. Who merges is cleared
+   up to the latest of the cuts, so beyond the horizon the order of arrival may show.
 """
 
 from bisect import bisect_left, bisect_right

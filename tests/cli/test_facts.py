@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from schemas import topics
 from streams.cli.facts import collect
 from tests.cli import values
@@ -32,6 +34,15 @@ def test_a_refused_record_is_no_duplicate_of_an_applied_one() -> None:
     facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(2)]}), _nowhere)
 
     assert (facts.duplicates, facts.dead) == (0, 1)
+
+
+def test_what_the_customer_agent_refused_is_found_by_its_bytes() -> None:
+    late = values.dead(77, "too_late") | {"topic": topics.IDENTITY, "originalSha256": sha256(SENT[2].value or b"").hexdigest()}
+    facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3), late]}), _nowhere)
+    facts.applied = 2
+
+    assert (facts.read, facts.duplicates, facts.dead, facts.dead_by_reason) == (4, 0, 2, {"not_json": 1, "too_late": 1})
+    assert facts.reconciles()
 
 
 def test_an_interaction_without_an_id_is_nobodys_duplicate() -> None:
