@@ -69,17 +69,40 @@ def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence
 
 
 def content(emission: Emission) -> bytes:
-    """A hash (8 bytes) of what an output says: all but the rule's version, the time of reception and whether it is replayed."""
-    bare = msgspec.structs.replace(emission, rule_version="", received_at=0, replayed=False)
-    return blake2b(_ENCODE(bare), digest_size=8).digest()
+    """A hash (8 bytes) of what an output says: all but the rule's version, the time of reception and whether it is replayed. Its id stands for
+    what it is made of."""
+    said = (
+        emission.id,
+        emission.owner,
+        emission.occurred_at,
+        emission.message_id,
+        emission.deadline,
+        emission.evidence,
+        emission.dwell,
+        emission.purpose,
+        emission.scope,
+        emission.expires_at,
+        emission.significance,
+        emission.text,
+        emission.values,
+        emission.offers,
+        emission.action,
+        emission.channel,
+    )
+    return blake2b(_ENCODE(said), digest_size=8).digest()
 
 
 class Live(Struct, array_like=True, frozen=True, gc=False):
-    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back."""
+    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for."""
 
     content: bytes
     revision: int
-    emission: Emission
+    written: msgspec.Raw
+
+    @property
+    def emission(self) -> Emission:
+        """The output."""
+        return _DECODE_EMISSION(self.written)
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
@@ -125,15 +148,16 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
         if held is not None and held.content == hashed:
             continue
         revision = 1 + (gone.get(emission.id, 0) if held is None else held.revision)
-        live[emission.id] = Live(hashed, revision, _bare(emission))
+        live[emission.id] = Live(hashed, revision, _written(emission))
         records.append(Said(emission, revision, False))
     if complete:
-        lapsed = [held for name, held in kept.live.items() if name not in seen and not (base is not None and _said_by(held.emission, base))]
+        unsaid = [(held.emission, held.revision + 1) for name, held in kept.live.items() if name not in seen]
+        lapsed = unsaid if base is None else [each for each in unsaid if not _said_by(each[0], base)]
         gone = {name: revision for name, revision in gone.items() if name not in live}
-        for held in lapsed:
-            del live[held.emission.id]
-            gone[held.emission.id] = held.revision + 1
-            records.append(Said(held.emission, held.revision + 1, True))
+        for emission, revision in lapsed:
+            del live[emission.id]
+            gone[emission.id] = revision
+            records.append(Said(emission, revision, True))
     elif records and gone:
         gone = {name: revision for name, revision in gone.items() if name not in live}
     return Amended(records, Kept(live, gone) if records or complete else kept)
@@ -164,7 +188,7 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standi
         for emission in emissions:
             held, hashed = spoken.get(emission.id) or pool.get(emission.id), content(emission)
             if held is None or held.content != hashed:
-                held = Live(hashed, 1 + (gone.get(emission.id, 0) if held is None else held.revision), _bare(emission))
+                held = Live(hashed, 1 + (gone.get(emission.id, 0) if held is None else held.revision), _written(emission))
                 records.append((person, Said(emission, held.revision, False)))
             live[emission.id] = spoken[emission.id] = held
         people.append(Kept(live))
@@ -199,12 +223,32 @@ def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, int]]:
     return {name: held for name, held in live.items() if held.revision > gone.get(name, 0)}, gone
 
 
-def _bare(emission: Emission) -> Emission:
-    return msgspec.structs.replace(emission, text="", values={})
+def _written(emission: Emission) -> msgspec.Raw:
+    """An output without its sentence; a stage change, which has only the first fields, by those."""
+    if emission.kind != "stage":
+        return msgspec.Raw(_ENCODE(msgspec.structs.replace(emission, text="", values={})))
+    said = (
+        emission.kind,
+        emission.id,
+        emission.rule,
+        emission.rule_version,
+        emission.owner,
+        emission.occurred_at,
+        emission.received_at,
+        emission.message_id,
+        emission.deadline,
+        emission.evidence,
+        emission.replayed,
+        emission.origin,
+        emission.to,
+        emission.dwell,
+    )
+    return msgspec.Raw(_ENCODE(said))
 
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
 _DECODE = msgspec.msgpack.Decoder(Kept).decode
+_DECODE_EMISSION = msgspec.msgpack.Decoder(Emission).decode
 
 
 def encode(kept: Kept) -> bytes:

@@ -30,30 +30,27 @@ def fold(state: State, touches: Iterable[Touch], until: int, rulebook: Rulebook)
     facts = Facts(after.memory, after.due, after.journeys, after.segments)
     said: list[Emission] = []
     waiting = next_deadline(after)
+    planned = rulebook.plan
     for touch in touches:
-        if waiting is not None and waiting < touch.occurred_at:
-            waiting = _drain(after, facts, waiting, touch.occurred_at - 1, rulebook, said)
-        plan = _meet(after, facts, touch, rulebook, said)
+        at, event = touch.occurred_at, touch.event
+        if waiting is not None and waiting < at:
+            waiting = _drain(after, facts, waiting, at - 1, rulebook, said)
+        after.newest = (at, touch.id, touch.source)
+        after.received_at = touch.received_at
+        after.replayed = touch.replayed
+        if not after.interactions:
+            after.first_at = at
+        after.interactions += 1
+        for reduce in reducers.of(event):
+            reduce(after, touch)
+        facts.meet(touch)
+        plan = planned(event)
+        _show(after, facts, plan, said)
         if plan.waits:
             waiting = next_deadline(after)
     if waiting is not None and waiting <= until:
         waiting = _drain(after, facts, waiting, until, rulebook, said)
     return Folded(after, said, waiting)
-
-
-def _meet(state: State, facts: Facts, touch: Touch, rulebook: Rulebook, said: list[Emission]) -> Plan:
-    at = touch.occurred_at
-    state.newest = (at, touch.id, touch.source)
-    state.received_at, state.replayed = touch.received_at, touch.replayed
-    if not state.interactions:
-        state.first_at = at
-    state.interactions += 1
-    for reduce in reducers.of(touch.event):
-        reduce(state, touch)
-    facts.meet(touch)
-    plan = rulebook.plan(touch.event)
-    _show(state, facts, plan, said)
-    return plan
 
 
 def _drain(state: State, facts: Facts, first: int, until: int, rulebook: Rulebook, said: list[Emission]) -> int | None:

@@ -7,7 +7,7 @@ from streams.customer.emissions import Emission, identify
 from streams.customer.state import Position, State
 from streams.language import START
 from streams.language.compile import Facts, Firing
-from streams.language.rulebook import JourneyRule, MomentRule, Plan, SegmentRule
+from streams.language.rulebook import JourneyRule, MomentRule, Plan, SegmentRule, TransitionRule
 from streams.rows import id_of
 
 ENTERED, LEFT = "entered", "left"
@@ -26,33 +26,42 @@ def judge(state: State, facts: Facts, plan: Plan, said: list[Emission]) -> None:
 
 def _move(state: State, facts: Facts, journey: JourneyRule, said: list[Emission]) -> None:
     position = state.journeys.get(journey.name)
-    for transition in journey.transitions.get(START if position is None else position.stage, ()):
-        if not transition.holds(facts):
-            continue
-        to, firing = transition.to, transition.firings(facts)[0]
-        deadline = facts.deadline if facts.touch is None else None
-        state.journeys[journey.name] = Position(to, facts.now, firing.evidence[-1], deadline)
-        facts.entered[journey.name] = to
-        origin = None if position is None else position.stage
-        said.append(
-            Emission(
-                kind="stage",
-                id=identify("stage", journey.name, origin, to, firing.cause, deadline is not None),
-                rule=journey.name,
-                rule_version=journey.version,
-                owner=journey.owner,
-                occurred_at=facts.now,
-                received_at=state.received_at,
-                message_id=id_of(firing.evidence[-1]),
-                deadline=deadline,
-                evidence=tuple([id_of(name) for name in firing.evidence]),
-                replayed=state.replayed,
-                origin=origin,
-                to=to,
-                dwell=None if position is None else facts.now - position.since,
-            )
-        )
+    origin = None if position is None else position.stage
+    transitions = journey.transitions.get(START if origin is None else origin)
+    if transitions is None:
         return
+    for transition in transitions:
+        if transition.holds(facts):
+            said.append(_stage(state, facts, journey, transition, position, origin))
+            return
+
+
+def _stage(
+    state: State, facts: Facts, journey: JourneyRule, transition: TransitionRule, position: Position | None, origin: str | None
+) -> Emission:
+    """Move on, and say so."""
+    name, to, now = journey.name, transition.to, facts.now
+    cause, shown = transition.firings(facts)[0]
+    deadline = facts.deadline if facts.touch is None else None
+    state.journeys[name] = Position(to, now, shown[-1], deadline)
+    facts.entered[name] = to
+    evidence = tuple([id_of(one) for one in shown])
+    return Emission(
+        "stage",
+        identify("stage", name, origin, to, cause, deadline is not None),
+        name,
+        journey.version,
+        journey.owner,
+        now,
+        state.received_at,
+        evidence[-1],
+        deadline,
+        evidence,
+        state.replayed,
+        origin,
+        to,
+        None if position is None else now - position.since,
+    )
 
 
 def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list[Emission]) -> None:

@@ -16,7 +16,7 @@ from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
 from streams.rows import Touch, Written
 
-FORMAT = 1
+FORMAT = 2
 NAMES_MAX = 200
 """How many traits, touchpoints, sources or accounts a state remembers: senders choose the names."""
 

@@ -51,7 +51,8 @@ class Firing(NamedTuple):
 class Facts:
     """What a rule may look at while it is judged: the interaction or the deadline, what is remembered, where the customer stands.
 
-    `before` holds what the slots that this interaction changed held before it. Owned and changed by customer/fold.py alone.
+    `event` is the interaction's name, None at a deadline; `before` holds what the slots that this interaction changed held before it. Owned and
+    changed by customer/fold.py alone.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Facts:
         "deadline",
         "due",
         "entered",
+        "event",
         "fired",
         "journeys",
         "memory",
@@ -80,6 +82,7 @@ class Facts:
         self.before: dict[int, Remembered] = {}
         self.entered: dict[str, str] = {}
         self.touch: Touch | None = None
+        self.event: str | None = None
         self.now = 0
         self.fired = -1
         self.deadline = 0
@@ -90,17 +93,20 @@ class Facts:
     def meet(self, touch: Touch) -> None:
         """Turn to an interaction."""
         self.touch = touch
+        self.event = touch.event
         self.now = touch.occurred_at
         self.fired = -1
-        self.before = {}
-        self.entered = {}
+        if self.before:
+            self.before = {}
+        if self.entered:
+            self.entered = {}
         self._properties = None
         self._currency = None
         self._revenue = False
 
     def strike(self, deadline: int, fired: int) -> None:
         """Turn to a deadline: its instant and its slot."""
-        self.touch = None
+        self.touch = self.event = None
         self.now = self.deadline = deadline
         self.fired = fired
         self.before = {}

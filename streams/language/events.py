@@ -56,9 +56,9 @@ class Event(Condition):
     def compile(self, builder: Builder) -> Holds:
         name = self.event_name
         if self.narrowed is None:
-            return lambda facts: facts.touch is not None and facts.touch.event == name
+            return lambda facts: facts.event == name
         narrowed = self.narrowed.compile(builder)
-        return lambda facts: facts.touch is not None and facts.touch.event == name and narrowed(facts)
+        return lambda facts: facts.event == name and narrowed(facts)
 
     def might(self, name: str) -> Might:
         return name == self.event_name, name != self.event_name or self.narrowed is not None
@@ -185,4 +185,9 @@ class TextIs(Condition):
 
     def compile(self, builder: Builder) -> Holds:
         value, texts = self.field.value(), frozenset(self.texts)
-        return lambda facts: value(facts) in texts if isinstance(value(facts), str) else False
+
+        def holds(facts: Facts) -> bool:
+            said = value(facts)
+            return isinstance(said, str) and said in texts
+
+        return holds

@@ -163,8 +163,7 @@ class Or(Condition):
         return "(" + " or ".join(condition.words() for condition in self.conditions) + ")"
 
     def compile(self, builder: Builder) -> Holds:
-        compiled = [condition.compile(builder) for condition in self.conditions]
-        return lambda facts: any(holds(facts) for holds in compiled)
+        return reduce(_either, [condition.compile(builder) for condition in self.conditions])
 
     def might(self, name: str) -> Might:
         each = [condition.might(name) for condition in self.conditions]
@@ -228,11 +227,16 @@ class Not(Condition):
 def by_itself(facts: Facts) -> Firing:
     """What occurs once, by the interaction at hand."""
     assert facts.touch is not None
-    return Firing((facts.touch.name,), (facts.touch.name,))
+    itself = (facts.touch.name,)
+    return Firing(itself, itself)
 
 
 def _both(first: Holds, second: Holds) -> Holds:
     return lambda facts: first(facts) and second(facts)
+
+
+def _either(first: Holds, second: Holds) -> Holds:
+    return lambda facts: first(facts) or second(facts)
 
 
 def _joined(levels: list[Level], all_must: bool) -> Level:

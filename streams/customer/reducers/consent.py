@@ -18,7 +18,7 @@ STATES = ("denied", "granted")
 
 def reduce(state: State, touch: Touch) -> None:
     """Take in each decision that the interaction carries."""
-    if _MARK not in touch.payload:
+    if touch.payload.find(_MARK) < 0:
         return
     under = tuple(f"{kind}:{value}" for kind, value in touch.identifiers)
     state.consent = decisions = state.consent.copy()

@@ -41,7 +41,7 @@ _MARK = b'"traits"'
 
 def reduce(state: State, touch: Touch) -> None:
     """Let each trait of the interaction survive or not; null takes a value back. A group's traits are not the person's."""
-    if _MARK not in touch.payload or touch.type == "group":
+    if touch.payload.find(_MARK) < 0 or touch.type == "group":  # `in` tries the mark as a number first, at ten times the cost.
         return
     sent = payload(touch.payload)
     context = (sent.context or {}).get("traits")

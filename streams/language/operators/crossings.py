@@ -7,6 +7,7 @@ x = log2(v1 / v2) / (1 / h1 - 1 / h2) after the instant at which they have the v
 import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from streams.language.compile import Builder, Change, Facts, Firing, Holds, Level, Measure, Remembered
@@ -44,8 +45,16 @@ class Balance(Number):
         entries = [(event, event.compile(builder), worth) for event, worth in self.plus.items()]
         entries += [(event, event.compile(builder), -worth) for event, worth in self.minus.items()]
 
+        @lru_cache(maxsize=256)
+        def meant(name: str | None) -> list[tuple[Holds, int]]:
+            """What an interaction with this event's name may be worth, and when."""
+            return [(meets, worth) for event, meets, worth in entries if event.might(name or "")[0]]
+
         def step(held: Any, facts: Facts) -> object:
-            worth = sum(worth for _, meets, worth in entries if meets(facts))
+            worth = 0
+            for meets, each in meant(facts.event):
+                if meets(facts):
+                    worth += each
             if not worth:
                 return held
             assert facts.touch is not None
