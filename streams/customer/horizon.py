@@ -28,7 +28,6 @@ from msgspec.structs import replace
 
 from streams.boundary import Rows
 from streams.customer import aged, emissions, refold, timeline
-from streams.customer.emissions import Kept
 from streams.customer.fold import fold
 from streams.customer.growth import Grown
 from streams.customer.state import FORMAT, FoldRow, Mark, State, copied, empty
@@ -95,12 +94,19 @@ def admitted(changes: Iterable[Change], had: Mapping[bytes, FoldRow], limits: Li
     age_max = limits.age_max
     for change in changes:
         applied = change.applied
-        if applied:
-            floor = max([_floor(had[one.canonical], age_max) for one in change.before if one.canonical in had], default=0)
-            if floor and min([one.occurred_at for one in applied]) <= floor:
+        if not applied:
+            continue
+        greatest = 0
+        for person in change.before:
+            row = had.get(person.canonical)
+            if row is not None and (floor := _floor(row, age_max)) > greatest:
+                greatest = floor
+        for one in applied:
+            if one.occurred_at <= greatest:
                 _sift(change, had, age_max, joined, late)
-            else:
-                joined += applied
+                break
+        else:
+            joined += applied
     return joined, late
 
 
@@ -188,9 +194,9 @@ def standing(rebased: Mapping[bytes, Rebased], new: Sequence[Person], found: Seq
 
 def _floor(row: FoldRow, age_max: Duration) -> Instant:
     """The instant at which, or before which, it is too late for an interaction of this customer; 0: for none."""
-    newest = row.state.newest
+    newest, mark = row.state.newest, row.mark
     oldest = 0 if newest is None else newest[0] - age_max - 1
-    return oldest if row.mark is None else max(row.mark.cut, oldest)
+    return oldest if mark is None else max(mark.cut, oldest)
 
 
 def _sift(change: Change, had: Mapping[bytes, FoldRow], age_max: Duration, joined: list[Applied], late: list[Late]) -> None:
@@ -275,7 +281,10 @@ def _since(kept: bytes, cut: Instant) -> bytes:
     """What was said after the cut, of what is kept."""
     found = emissions.decode(kept)
     live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
-    return kept if len(live) == len(found.live) else emissions.encode(Kept(live, found.gone))
+    if len(live) == len(found.live):
+        return kept
+    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in found.gone}
+    return emissions.encode(replace(found, live=live, verdicts=verdicts))
 
 
 def _put(rows: Rows, rulebook: Rulebook, subject: bytes, state: State) -> None:

@@ -15,11 +15,11 @@ from streams import instants
 from streams.customer import horizon
 from streams.customer.horizon import Limits
 from streams.customer.state import decode_row
-from streams.identity.component import COMPONENT
+from streams.identity.component import COMPONENT, settled
 from streams.instants import DAY, HOUR
 from streams.journeys import retail
 from streams.language import rulebook
-from streams.rows import AGED, BASE, FOLD, TIMELINE
+from streams.rows import AGED, BASE, FOLD, TIMELINE, decode_touch
 from tests.laws.memory import WIDE, Memory
 from tests.laws.test_order import customers, living, standing
 
@@ -87,7 +87,14 @@ def well_kept(memory: Memory) -> Memory:
     for store in memory.rows:
         rows = {tag: {key[1:]: row for key, row in store.rows.items() if key.startswith(tag)} for tag in (AGED.tag, BASE.tag, FOLD.tag)}
         marks = {subject: decode_row(row).mark for subject, row in rows[FOLD.tag].items()}
-        fragments = {name for key, row in store.rows.items() if key.startswith(COMPONENT.tag) for name in COMPONENT.decode(row).fragments}
+        people = [person for key, row in store.rows.items() if key.startswith(COMPONENT.tag) for person in settled(COMPONENT.decode(row))]
+        fragments = {fragment for person in people for fragment in person.fragments}
+        cleared = {
+            (fragment, mark.cut) for one in people if (mark := marks[b"p" + one.canonical]) is not None for fragment in one.fragments
+        }
+        for fragment, cut in cleared:
+            left = [decode_touch(row) for key, row in store.rows.items() if key.startswith(TIMELINE.tag + fragment)]
+            assert all(touch.occurred_at > cut for touch in left)
         assert set(rows[BASE.tag]) == {subject for subject, mark in marks.items() if mark is not None and mark.cut}
         assert set(rows[AGED.tag]) <= fragments
     return memory
