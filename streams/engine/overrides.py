@@ -51,6 +51,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
     "faust.tables.manager:TableManager.wait_until_recovery_completed": ("e0f224aba177e99d", "belongs to that recovery"),
     "mode.threads:WorkerThread.stop": ("c80d8f1597fa362c", "joins for ever: a worker told to stop hangs when the broker is gone"),
     "aiokafka.consumer.fetcher:Fetcher.fetched_records": ("be4348896b9b66af", "one limit for all partitions; `drain` has one for each"),
+    "aiokafka.consumer.fetcher:Fetcher._get_actions_per_node": (
+        "1dab2cf937d165d0",
+        "one wait for all times; `wait_for_more` sets what it reads",
+    ),
     "aiokafka.consumer.fetcher:FetchResult.getall": ("3e717e30de5068d5", "read by `drain`"),
     "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": (
         "e668541600b047ab",
@@ -121,6 +125,11 @@ def create_worker_consumer(thread: Any, transport: Any) -> aiokafka.AIOKafkaCons
 def never_hold_back(consumer: aiokafka.AIOKafkaConsumer) -> None:
     """A partition whose records wait in the fetcher must not delay the fetches of all others on its node."""
     consumer._fetcher._prefetch_backoff = 0.0
+
+
+def wait_for_more(fetcher: Any, milliseconds: int) -> None:
+    """The broker may hold the next fetches this long while there is nothing."""
+    fetcher._fetch_max_wait_ms = milliseconds
 
 
 def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartition, Chunk]:

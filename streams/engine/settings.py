@@ -43,7 +43,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     record_bytes_max: int = 4 * MEBIBYTE - 1024
     """The largest record a decision may write; the topics' max.message.bytes is to be 4 MiB."""
 
-    cache_bytes: int = 192 * MEBIBYTE
+    cache_bytes: int = 256 * MEBIBYTE
     """Decoded rows kept in memory, all partitions of a worker together; an estimate of what they occupy, not of their encoding."""
     block_cache_bytes: int = 32 * MEBIBYTE
     """RocksDB's cache of blocks, shared by all stores."""

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 SCHEME = "kairos"
 TAKE_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
+CROWDED_WAIT_MS = 50
+"""How long the broker may hold a fetch of partitions that have nothing while others have more than they can take: asking costs CPU, which they need."""
 
 
 class Message(ConsumerMessage):
@@ -76,16 +78,18 @@ class Thread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         overrides.never_hold_back(self._consumer)
 
-    async def take(self, room: Mapping[TopicPartition, Room]) -> Fetched:
+    async def take(self, room: Mapping[TopicPartition, Room], crowded: bool) -> Fetched:
         """Records of the partitions that have room, as soon as there are any; nothing when poked, or after a second.
 
-        A partition that is sought while this waits is left out: its position must not move by a read that nobody will accept.
+        A partition that is sought while this waits is left out: its position must not move by a read that nobody will accept. `crowded`: some partition
+        has all it can take, so nobody is in a hurry to hear that others have nothing.
         """
         consumer = self._consumer
         if consumer is None or consumer._closed:
             raise ConsumerStoppedError
         consumer._coordinator.check_errors()
         fetcher, subscriptions = consumer._fetcher, consumer._subscription
+        overrides.wait_for_more(fetcher, CROWDED_WAIT_MS if crowded else self.app.tables.shared.settings.fetch_wait_ms)
         with subscriptions.fetch_context():
             if subscriptions.reassignment_in_progress:
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -158,8 +162,9 @@ class Consumer(driver.Consumer):
                 for target, partition in custody.partitions.items()
                 if (wanted := partition.room())
             }
+            crowded = any(partition.waiting.count and not partition.room() for partition in custody.partitions.values())
             try:
-                fetched = await self.in_thread(self._thread.take(room))
+                fetched = await self.in_thread(self._thread.take(room, crowded))
             except ConsumerStoppedError:
                 return
             except HOPELESS as error:

