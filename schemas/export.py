@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas import asyncapi, dead_letter, jsonschema, metrics, topics
+from schemas import asyncapi, dead_letter, jsonschema, metrics, moment, topics
 from schemas.topics import Topic
 
 GENERATED = "Made by `python -m schemas.export` from `schemas/`; change it there."
@@ -25,6 +25,7 @@ def documents() -> dict[str, str]:
     written["docs/asyncapi.json"] = _json(asyncapi.document())
     written["docs/topics.md"] = _topics()
     written["docs/reasons.md"] = _reasons()
+    written["docs/verdicts.md"] = _verdicts()
     written["docs/metrics.md"] = _metrics()
     written["deploy/kafka/topics.sh"] = _script()
     return written
@@ -94,6 +95,12 @@ def _reasons() -> str:
     return _page(
         "Why a record was refused", about, ("reason", "meaning"), [(f"`{reason}`", text) for reason, text in dead_letter.REASONS.items()]
     )
+
+
+def _verdicts() -> str:
+    about = f"A moment on `{topics.MOMENTS}` that may not be released is published all the same, and names one of these as its `reason`."
+    rows = [(f"`{reason}`", text) for reason, text in moment.REASONS.items()]
+    return _page("Why a moment was not released", about, ("reason", "meaning"), rows)
 
 
 def _metrics() -> str:

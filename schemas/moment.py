@@ -1,5 +1,6 @@
 """A moment: a chance to win or lose a customer (topic journey.moments.v1)."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -7,6 +8,14 @@ from msgspec import Struct
 from schemas.output import Output, Timestamp
 
 Status = Literal["fired", "suppressed", "deferred", "expired", "retracted"]
+Reason = Literal["expired", "cool_down", "cap"]
+
+REASONS: Mapping[Reason, str] = {
+    "expired": "It was past its `expiresAt` when it was judged (status `expired`).",
+    "cool_down": "One of the same name was released to the customer not long enough before.",
+    "cap": "The customer has had as many as one may have.",
+}
+"""Why a moment was not released, and what that means."""
 
 
 class Explanation(Struct, rename="camel", gc=False):
@@ -19,13 +28,17 @@ class Explanation(Struct, rename="camel", gc=False):
 
 
 class Moment(Output, rename="camel", omit_defaults=True, gc=False):
-    """A moment and its verdict; never act after `expiresAt`. `retracts` names the id that no longer holds."""
+    """A moment and its verdict; never act after `expiresAt`. Only one that `fired` was released; `reason` says why another was not.
+
+    The verdict is judged once for an id: what is said again, with other content, carries the verdict that it had. `retracts` names the id that
+    no longer holds.
+    """
 
     id: str
     moment: str
     scope: Literal["business_moment", "moment_of_truth", "defining_moment"]
     status: Status
-    reason: str | None
+    reason: Reason | None
     expires_at: Timestamp
     significance: float
     rarity: float | None

@@ -72,7 +72,10 @@ class Totals(Struct, rename="camel", gc=False):
 
 
 class Profile(Output, rename="camel", omit_defaults=True, gc=False):
-    """One customer as of a time. A redirect (`mergedInto`) says that this id is now another's; its other fields are empty."""
+    """One customer as of a time. A redirect (`mergedInto`) says that this id is now another's; its other fields are empty.
+
+    `moments` counts what came, whatever the verdict on it.
+    """
 
     version: int
     updated_at: Timestamp

@@ -1,6 +1,7 @@
 """What a batch of one partition leads to, in four passes: identity, timeline, fold, publish.
 
-The rule this module owns: a batch inserts all, then folds each customer once. It knows the order of the passes and nothing of what they do.
+The rule this module owns: a batch inserts all, then folds each customer once, then judges the moments that it led to. It knows the order of the
+passes and nothing of what they do.
 """
 
 from collections import Counter
@@ -8,9 +9,10 @@ from collections.abc import Sequence
 
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
-from streams.customer import customers, growth, horizon, partition_time, publish, timeline, too_late
+from streams.customer import customers, growth, guards, horizon, partition_time, publish, timeline, too_late
 from streams.customer.customers import Customer, Redirect
 from streams.customer.growth import Arrived
+from streams.customer.guards import Court
 from streams.customer.horizon import LIMITS, Limits
 from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, sealed
@@ -43,8 +45,9 @@ def decide(
         drained, more = _drain(rows, rulebook, done, time)
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
+    changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs))
     _write(rows, rulebook, changed, gone, limits)
-    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, time.before, policy, rulebook, tally)]
+    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally)]
     if late:
         send += too_late.letters(late, records, tally)
     if more and records:  # After a tick the next one goes on.

@@ -11,10 +11,13 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from schemas.moment import Reason
 from streams.customer.state import State
 from streams.language.declare import Scope
 
 Kind = Literal["stage", "segment", "moment"]
+Verdict = Reason | None
+"""Why a moment was not released; None: it was."""
 
 
 class Emission(Struct, array_like=True, frozen=True, gc=False):
@@ -106,18 +109,24 @@ class Live(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
-    """The outputs of a customer that hold, by id, and the last revision of those that were taken back."""
+    """The outputs of a customer that hold, by id, and the last revision of those that were taken back.
+
+    Of moments, hold they or not, the verdicts, and when one of a name was last released: guards.py judges, here they go where the outputs go.
+    """
 
     live: dict[str, Live] = {}
     gone: dict[str, int] = {}
+    verdicts: dict[str, Verdict] = {}
+    released: dict[str, int] = {}
 
 
 class Said(NamedTuple):
-    """An output to publish; a retraction carries what it takes back, without the sentence."""
+    """An output to publish; a retraction carries what it takes back, without the sentence. A moment has a verdict once it is judged."""
 
     emission: Emission
     revision: int
     retracted: bool
+    verdict: Verdict = None
 
 
 class Amended(NamedTuple):
@@ -160,7 +169,7 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
             records.append(Said(emission, revision, True))
     elif records and gone:
         gone = {name: revision for name, revision in gone.items() if name not in live}
-    return Amended(records, Kept(live, gone) if records or complete else kept)
+    return Amended(records, Kept(live, gone, kept.verdicts, kept.released) if records or complete else kept)
 
 
 def stands_alone(kepts: Sequence[Kept], place: int) -> bool:
@@ -175,7 +184,8 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standi
     Who was folded on from an old one's row says what came since; with it stands what that one kept (`standing`; it `stands_alone`).
 
     What is said again with the same content publishes nothing, whoever says it; what nobody says any more is taken back in the name of the
-    first new person. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new person.
+    first new person. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new person, and so
+    are verdicts and releases.
     """
     pool, gone = _pooled(kepts)
     records: list[tuple[int, Said]] = []
@@ -197,7 +207,8 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standi
             gone[name] = held.revision + 1
             records.append((0, Said(held.emission, held.revision + 1, True)))
     remembered = {name: revision for name, revision in gone.items() if name not in spoken}
-    return Pooled(records, [Kept(kept.live, remembered) for kept in people])
+    verdicts, released = _judged(kepts)
+    return Pooled(records, [Kept(kept.live, remembered, verdicts, released) for kept in people])
 
 
 def _said_by(emission: Emission, base: State) -> bool:
@@ -221,6 +232,18 @@ def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, int]]:
         for name, revision in kept.gone.items():
             gone[name] = max(gone.get(name, 0), revision)
     return {name: held for name, held in live.items() if held.revision > gone.get(name, 0)}, gone
+
+
+def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, int]]:
+    """All verdicts (of one id that several judged, a release counts), and of each moment's name the last release to any of them."""
+    verdicts: dict[str, Verdict] = {}
+    released: dict[str, int] = {}
+    for kept in kepts:
+        for name, verdict in kept.verdicts.items():
+            verdicts[name] = verdict if name not in verdicts else verdict and verdicts[name]
+        for rule, at in kept.released.items():
+            released[rule] = max(released.get(rule, at), at)
+    return verdicts, released
 
 
 def _written(emission: Emission) -> msgspec.Raw:
@@ -253,7 +276,7 @@ _DECODE_EMISSION = msgspec.msgpack.Decoder(Emission).decode
 
 def encode(kept: Kept) -> bytes:
     """Write what is kept: equal, equal bytes; nothing for nothing."""
-    return _ENCODE(kept) if kept.live or kept.gone else b""
+    return _ENCODE(kept) if kept.live or kept.gone or kept.released else b""
 
 
 def decode(written: bytes) -> Kept:

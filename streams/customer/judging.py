@@ -106,12 +106,10 @@ def _by(state: State, facts: Facts) -> str:
 def _fire(state: State, facts: Facts, moment: MomentRule, said: list[Emission]) -> None:
     declared = moment.declared
     for firing in moment.firings(facts):
-        count, last = state.moments.get(declared.name, (0, None))
-        if declared.once_per is not None and last is not None and facts.now - last < declared.once_per:
-            return
         significance = moment.significance(facts)
         if significance is None:
             return
+        count = state.moments.get(declared.name, (0, 0))[0]
         state.moments = {**state.moments, declared.name: (count + 1, facts.now)}
         said.append(_moment(state, facts, moment, firing, significance))
 

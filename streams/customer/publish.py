@@ -1,7 +1,7 @@
 """What subscribers read of a batch: stage changes, segment changes, moments with their verdicts, profiles, redirects, merges, splits, conflicts.
 
-The rule this module owns: an output repeats what the fold said and adds who it is about, its revision and its verdict. A verdict is judged once,
-here: a moment that is past its expiry when it is said is published as expired, so history can be loaded without writing to anyone.
+The rule this module owns: an output repeats what the fold said and adds who it is about, its revision and its verdict. A moment that may not be
+released is published all the same, with the reason: so history can be loaded without writing to anyone.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas import topics
 from schemas.identity_change import IdentityChange
 from schemas.identity_conflict import IdentityConflict
-from schemas.moment import Explanation, Moment, Status
+from schemas.moment import Explanation, Moment, Reason, Status
 from schemas.output import Subject
 from schemas.record import cloud_event_headers, encode
 from schemas.segment import SegmentChange
@@ -35,17 +35,19 @@ LANGUAGE = "en"
 
 SOURCE = "kairos"
 
+_NOT_RELEASED: dict[Reason, Status] = {"expired": "expired"}
+"""The status of a moment with a reason that is more than suppressed."""
+
 Tally = Counter[tuple[str, ...]]
 Envelope = tuple[Subject, str, int, int, str, bool, str, str | None, str, str, list[str]]
 """The fields of `schemas.output.Output`, in their order."""
 
 
 class Batch(NamedTuple):
-    """What all outputs of a batch have in common. `before`: the partition's time when it began, by which a replay judges its moments."""
+    """What all outputs of a batch have in common."""
 
     clock: Clock
     now: str
-    before: Instant
     rulebook: Rulebook
     reading: view.Reading
     rules: str
@@ -57,13 +59,12 @@ def outputs(
     gone: Sequence[Redirect],
     advanced: Advanced,
     clock: Clock,
-    before: Instant,
     policy: Policy,
     rulebook: Rulebook,
     tally: Tally,
 ) -> list[Outgoing]:
     """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile."""
-    batch = Batch(clock, instants.text(clock.now), before, rulebook, view.reading(policy), version(policy), tally)
+    batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), tally)
     send: list[Outgoing] = []
     published = {redirect.gone: redirect for redirect in gone}
     for change in advanced.changes:
@@ -162,7 +163,7 @@ def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]
 
 def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
-    status = _verdict(said, batch.clock, batch.before)
+    status: Status = "retracted" if said.retracted else "fired" if said.verdict is None else _NOT_RELEASED.get(said.verdict, "suppressed")
     batch.tally["kairos_moments", emission.rule, status] += 1
     return topics.MOMENTS, Moment(
         *envelope,
@@ -170,7 +171,7 @@ def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
         emission.rule,
         emission.scope,
         status,
-        "It expired before it was judged." if status == "expired" else None,
+        None if said.retracted else said.verdict,
         instants.text(emission.expires_at),
         emission.significance,
         None,
@@ -183,15 +184,6 @@ def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
 
 
 _WRITERS: dict[str, Callable[[Said, Envelope, Batch], tuple[str, Struct]]] = {"stage": _stage, "segment": _segment, "moment": _moment}
-
-
-def _verdict(said: Said, clock: Clock, before: Instant) -> Status:
-    """Judged by the wall clock. In a replay a batch stands for the time that it moved over, so a moment is judged when it comes or, where it comes
-    late, by the time at which the batch began."""
-    if said.retracted:
-        return "retracted"
-    judged = max(before, said.emission.occurred_at) if clock.replayed else clock.now
-    return "expired" if judged > said.emission.expires_at else "fired"
 
 
 def _retracts(said: Said) -> str | None:

@@ -75,7 +75,8 @@ class Journey(Declaration):
 class Moment(Declaration):
     """A chance to win or lose a customer: when it comes, how much it weighs, why, in a sentence, and until when it is worth acting on.
 
-    `because` names expressions of its file in braces, and `{significance}`. `once_per` is the least time between two of them (microseconds).
+    `because` names expressions of its file in braces, and `{significance}`. `once_per` is the least time between two that are released
+    (microseconds); one that comes sooner is published as suppressed.
     `evidence` is a count within a window: the interactions that it counts are shown beside those that set the moment off.
     """
 

@@ -106,6 +106,7 @@ class Rulebook:
             ["rulebook", LANGUAGE, [declared.tree() for declared in self.declarations], [balance.tree() for balance in balances]]
         )
         self.initial: tuple[object, ...] = tuple(slot.initial for slot in builder.slots)
+        self.cool_downs = {each.name: each.once_per for each in declarations if isinstance(each, Moment) and each.once_per is not None}
         self.deadlines = tuple(builder.deadline_names)
         self.setters = tuple(builder.setters)
         self.names = frozenset(

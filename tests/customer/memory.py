@@ -2,11 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from streams import rows as kinds
 from streams.boundary import Kind
-from streams.customer import emissions, fold, refold, state, timeline
+from streams.customer import emissions, fold, guards, refold, state, timeline
 from streams.customer.emissions import Said
 from streams.customer.state import FoldRow, State
 from streams.language import Rulebook
@@ -15,6 +15,11 @@ from streams.rows import Touch, encode_touch
 R = TypeVar("R")
 SECRET = b"secret"
 SUBJECT = b"p" + bytes(16)
+
+
+class Clock(NamedTuple):
+    now: int
+    replayed: bool
 
 
 class MemoryRows:
@@ -86,8 +91,10 @@ class Customer:
 
     def _keep(self, row: FoldRow, folded: fold.Folded, until: int, complete: bool, base: State | None = None) -> None:
         amended = emissions.amend(emissions.decode(row.kept), folded.emissions, complete, base)
-        self.said += amended.records
-        kept = emissions.encode(amended.kept)
+        court = guards.Court(Clock(0, True), row.as_of, self.rulebook.cool_downs)
+        said, passed = guards.passed(amended.records, amended.kept, court, {})
+        self.said += said
+        kept = emissions.encode(passed)
         self.row = state.encode_row(FoldRow(row.rulebook, row.version + 1, until, folded.next_deadline, folded.state, kept))
 
     @property

@@ -64,7 +64,7 @@ def test_a_retraction_carries_what_it_takes_back() -> None:
 
     (record,) = emissions.amend(kept, [], complete=True).records
 
-    assert record == (replace(said(), text=""), 2, True)
+    assert record[:3] == (replace(said(), text=""), 2, True)
 
 
 def test_merging_two_who_said_the_same_publishes_nothing() -> None:

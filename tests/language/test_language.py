@@ -164,10 +164,11 @@ def test_balances_cross_at_the_instant_the_formula_says() -> None:
     assert state.balances(after, rules(text), BEGIN + 20 * DAY) == {"a": 20.0, "b": 10.0}
 
 
-def test_a_moment_is_not_said_again_too_soon() -> None:
+def test_a_moment_is_said_whenever_it_comes_also_where_it_cools_down() -> None:
     text = moment("order").replace("expires", "once_per=days(3), expires")
 
-    assert days_of(told(text, touch(0), touch(2), touch(3), touch(5))[1]) == [0, 3]
+    assert days_of(told(text, touch(0), touch(2), touch(3), touch(5))[1]) == [0, 2, 3, 5]
+    assert rules(text).cool_downs == {"m": 3 * DAY}
 
 
 def test_a_moment_shows_what_its_author_asks_for() -> None:

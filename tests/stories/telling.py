@@ -6,6 +6,7 @@
     until       2026-06-01 00:00
     expect      2026-04-01 09:00  stage    at_risk            because a
     expect      retracted         stage    repeat             because b
+    expect      2026-02-01 09:00  moment   cart_abandoned     because c  Left the cart.  not released: cool_down
 
 Events arrive as written; each `expect` stands after what makes it said; `until` lets time pass. A `#` begins a remark.
 """
@@ -87,7 +88,7 @@ def told(story: Story) -> list[list[str]]:
             customer.tick(step.until)
         else:
             customer.arrive(step.touch)
-        said.append([shown(one) for one in customer.said[before:]])
+        said.append([shown(one) + verdict(one) for one in customer.said[before:]])
     return said
 
 
@@ -108,6 +109,11 @@ def shown(said: Said) -> str:
     time = "retracted" if said.retracted else instants.text(one.occurred_at).replace("T", " ").removesuffix(":00Z").removesuffix("Z")
     line = f"expect      {time:16}  {one.kind:7}  {_name(one):26}  because {' '.join(one.evidence)}"
     return line + (f"  {one.text}" if one.kind == "moment" and one.text else "")
+
+
+def verdict(said: Said) -> str:
+    """Why a moment was not released, in a column of its own; nothing where it was. No part of what stands in every order."""
+    return "" if said.retracted or said.verdict is None else f"  not released: {said.verdict}"
 
 
 def written(story: Story, said: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,150 @@
+"""Verdicts: judged once, by releases, and with their triggers wherever those go."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from schemas import topics
+from schemas.moment import REASONS
+from streams import instants
+from streams.customer import emissions, guards
+from streams.customer.emissions import Emission, Kept
+from streams.customer.guards import Court
+from streams.instants import DAY, HOUR, Instant
+from streams.journeys import brand
+from streams.language import rulebook
+from tests.laws.memory import Clock, Memory
+
+BEGIN = instants.parse("2025-12-01T09:00:00Z") or 0
+RULES = rulebook(brand)
+COURT = Court(Clock(BEGIN + DAY, False), 0, {"cart": 3 * DAY})
+CART = Emission("moment", "one", "cart", "v", "", BEGIN, BEGIN, "a", None, ("a",), False, expires_at=BEGIN + 9 * DAY)
+
+
+def added(message_id: str, at: Instant, **who: str) -> dict[str, Any]:
+    return {"messageId": message_id, "event": "Product Added", "timestamp": instants.text(at), **who}
+
+
+def moments(memory: Memory) -> list[tuple[str, int, str, str | None]]:
+    """Of every moment that was said: by which interaction, its revision, its status, the reason."""
+    said = [msgspec.json.decode(record.value or b"") for record in memory.log[topics.MOMENTS]]
+    return [(one["evidence"][0], one["revision"], one["status"], one["reason"]) for one in said]
+
+
+def tell(memory: Memory, *events: dict[str, Any], until: Instant) -> None:
+    for event in events:
+        memory.produce(event)
+    memory.tell_time(instants.text(until))
+    memory.run()
+
+
+def judge(kept: Kept, said: list[Emission], court: Court = COURT) -> tuple[list[str | None], Kept]:
+    """All that a refold says, amended and judged: the verdicts on what is published, and what is kept."""
+    amended = emissions.amend(kept, said, complete=True)
+    records, kept = guards.passed(amended.records, amended.kept, court, {})
+    return [record.verdict for record in records if not record.retracted], emissions.decode(emissions.encode(kept))
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_moment_that_comes_too_soon_is_published_as_suppressed(partitions: int) -> None:
+    memory = Memory(RULES, partitions)
+
+    for number, hours in enumerate((0, 30, 60, 72)):
+        at = BEGIN + hours * HOUR
+        tell(memory, added(f"m{number}", at, userId="ann"), until=at + 4 * HOUR)
+
+    assert moments(memory) == [
+        ("m0", 1, "fired", None),
+        ("m1", 1, "suppressed", "cool_down"),
+        ("m2", 1, "suppressed", "cool_down"),
+        ("m3", 1, "fired", None),
+    ], "three days after the one that was released"
+    assert memory.tally["kairos_moments", "cart_abandoned", "suppressed"] == 2
+
+
+def test_live_a_cool_down_counts_from_the_release_by_the_wall_clock() -> None:
+    memory = Memory(RULES, 1, replayed=False, now=BEGIN)
+    for number, hours in enumerate((0, 66, 80)):  # The first should have come six hours before the tick that says it.
+        memory.now = BEGIN + hours * HOUR
+        memory.produce(added(f"m{number}", memory.now, userId="ann"))
+        memory.run()
+        memory.now += (10 if number == 0 else 4) * HOUR
+        memory.tick()
+
+    assert moments(memory) == [("m0", 1, "fired", None), ("m1", 1, "suppressed", "cool_down"), ("m2", 1, "fired", None)]
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_a_merge_keeps_the_cool_down_of_either(partitions: int) -> None:
+    memory = Memory(RULES, partitions)
+    tell(memory, added("a", BEGIN, userId="ann"), until=BEGIN + 5 * HOUR)
+    tell(memory, added("b", BEGIN + DAY, anonymousId="device"), until=BEGIN + DAY + 5 * HOUR)
+    assert moments(memory) == [("a", 1, "fired", None), ("b", 1, "fired", None)]
+
+    tell(memory, added("c", BEGIN + 3 * DAY, userId="ann", anonymousId="device"), until=BEGIN + 4 * DAY)
+
+    assert moments(memory)[2:] == [("c", 1, "suppressed", "cool_down")], "three days after ann's, two after the device's"
+
+
+def test_a_split_leaves_both_with_the_cool_down() -> None:
+    _, kept = judge(Kept(), [CART])
+
+    pooled = emissions.amend_pool([kept], [[CART], []])
+
+    for person in pooled.kept:
+        verdicts, _ = judge(person, [*([CART] if "one" in person.live else []), replace(CART, id="two", message_id="b")])
+        assert verdicts == ["cool_down"]
+
+
+def test_of_two_who_say_the_same_after_a_split_none_judges_it_again() -> None:
+    _, kept = judge(Kept(), [CART])
+
+    pooled = emissions.amend_pool([kept], [[CART], [CART]])
+
+    assert pooled.records == []
+    assert [judge(person, [replace(CART, significance=2.0)])[0] for person in pooled.kept] == [[None], [None]]
+
+
+def test_what_is_folded_again_is_not_fired_again() -> None:
+    memory = Memory(RULES, 1)
+    tell(memory, added("a", BEGIN, userId="ann"), until=BEGIN + 10 * DAY)
+
+    tell(memory, {**added("late", BEGIN - HOUR, userId="ann"), "event": "Page Viewed"}, until=BEGIN + 11 * DAY)
+
+    assert memory.tally["kairos_customers_folded", "refold"] == 1
+    assert moments(memory) == [("a", 1, "fired", None)]
+
+
+def test_what_says_something_else_keeps_its_verdict_however_late() -> None:
+    memory = Memory(RULES, 1)
+    tell(memory, added("a", BEGIN, userId="ann"), until=BEGIN + 10 * DAY)
+
+    tell(memory, added("late", BEGIN - HOUR, userId="ann"), until=BEGIN + 11 * DAY)
+
+    assert moments(memory) == [("a", 1, "fired", None), ("a", 2, "fired", None)]
+
+
+def test_a_retraction_refunds_no_release_and_takes_back_no_verdict() -> None:
+    fired, kept = judge(Kept(), [CART])
+    _, kept = judge(kept, [])
+    assert kept.live == {}
+
+    other, _ = judge(kept, [replace(CART, id="two", message_id="b")])
+    again, _ = judge(kept, [CART], COURT._replace(clock=Clock(BEGIN + 20 * DAY, False)))
+
+    assert (fired, other, again) == ([None], ["cool_down"], [None])
+
+
+def test_only_what_was_released_counts() -> None:
+    late = COURT._replace(clock=Clock(BEGIN + 10 * DAY, False))
+    expired, kept = judge(Kept(), [CART], late)
+
+    fired, _ = judge(kept, [CART, replace(CART, id="two", expires_at=BEGIN + 11 * DAY)], late)
+
+    assert (expired, fired) == (["expired"], [None])
+
+
+def test_every_guard_has_its_reason_explained() -> None:
+    assert set(guards.GUARDS) <= set(REASONS)
