@@ -24,12 +24,16 @@ METRICS = (
     Metric("kairos_interactions_applied", "counter", (), "Interactions that joined a timeline."),
     Metric("kairos_interactions_duplicate", "counter", (), "Interactions whose id their timeline held already."),
     Metric("kairos_interactions_too_late", "counter", (), "Interactions older than what a timeline holds."),
+    Metric(
+        "kairos_interactions_erased", "counter", (), "Interactions that came, or were about to join, after an erasure that concerns them."
+    ),
     Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
     Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),
     Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),
     Metric("kairos_identity_absorbed", "counter", ("hop",), "Components absorbed, in place or across partitions (local, remote)."),
     Metric("kairos_customers_merged", "counter", (), "Customers merged into another."),
     Metric("kairos_customers_split", "counter", (), "Customers split off another."),
+    Metric("kairos_customers_erased", "counter", (), "Customers erased."),
     Metric("kairos_identity_conflicts", "counter", ("rule",), "Links refused, by rule."),
     Metric("kairos_customers_folded", "counter", ("how",), "Folds of a customer: incremental, or again from the timeline (refold)."),
     Metric("kairos_deadlines_drained", "counter", (), "Deadlines that fell due."),

@@ -49,11 +49,13 @@ TOPICS = (
     Topic(INTERACTIONS, "any", None, "delete", 7 * DAY_MS, MEBIBYTE // 4, ("producers", "connectors"), ("intake",), _TAKEN),
     Topic(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("intake", "customer", "connectors"), ("operators",), _REFUSED),
     Topic(IDENTITY, _NODE, None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "customer"), ("customer",), _ASKED),
-    _output(PROFILES, "The newest profile of every customer; redirects of merged ones.", None),
+    _output(
+        PROFILES, "The newest profile of every customer; redirects of merged ones, for 30 days; empty: erased, or a redirect's end.", None
+    ),
     _output(STAGES, "Stage changes and their retractions.", 30),
     _output(SEGMENTS, "Segment entries and exits and their retractions.", 30),
     _output(MOMENTS, "Moments with their verdicts and retractions.", 30),
-    _output(IDENTITY_CHANGES, "Merges and splits of customers.", 365),
+    _output(IDENTITY_CHANGES, "Merges, splits and erasures of customers.", 365),
     _output(IDENTITY_CONFLICTS, "Links that were refused, and by which rule.", 90, readers=("operators",)),
 )
 """In the order of one event's way."""

@@ -143,12 +143,16 @@ BASE = _raw("base", b"b", cached=False)
 DUE = _raw("due", b"d")
 """Key: deadline (8, big-endian) + subject (17); value: the root of its component, which lies in this partition.
 
-An entry whose fold row says otherwise is stale and is deleted when met."""
+An entry whose fold row says otherwise is stale and is deleted when met. Redirects and erasures end by entries of the same form."""
 TIME = _raw("time", b"w")
 """Partition time; key: b"" for the partition's own, 4 bytes big-endian for what intake partition i has said; value: 8 bytes big-endian."""
 
 ACCOUNT_SUBJECT = b"a"
 PERSON_SUBJECT = b"p"
+REDIRECT = b"r"
+"""In place of a subject's kind in a due entry: when the redirect of a customer who was merged ends."""
+ERASURE = b"e"
+"""In place of a subject's kind in a due entry: when that an identifier was erased need be remembered no longer."""
 
 
 def uid(secret: bytes, source: str, message_id: str) -> bytes:

@@ -15,9 +15,12 @@ from streams.customer.growth import Arrived, Grown
 from streams.customer.horizon import Rebased
 from streams.customer.state import FoldRow, Mark, State, empty, follows, opened
 from streams.identity.protocol import Change
-from streams.instants import Instant
+from streams.instants import DAY, Instant
 from streams.language import Rulebook
 from streams.rows import FOLD, PERSON_SUBJECT, NodeKey, Person, Touch
+
+REDIRECT_KEPT = 30 * DAY
+"""So long after a merge, as of the customers concerned, the redirect of who is no more is taken off the profiles."""
 
 
 class Customer(NamedTuple):
@@ -35,12 +38,14 @@ class Customer(NamedTuple):
 
 
 class Redirect(NamedTuple):
-    """A customer that is no more: all of it belongs to `into` now. `deadline` is what it waited for."""
+    """A customer that is no more: all of it belongs to `into` now. `deadline` is what it waited for; its redirect is kept until `lapses`."""
 
     gone: bytes
     into: bytes
     version: int
     deadline: Instant | None
+    root: NodeKey
+    lapses: Instant
 
 
 class Regrouped(NamedTuple):
@@ -98,7 +103,7 @@ class Others(NamedTuple):
 def others(change: Change) -> Others:
     """Who became others: whose id or fragments changed. Somebody new in a component whose rows all lie here is nobody's other."""
     before, after = change.before, change.after
-    if before is after or (not before and not change.moved and len(after) == 1):
+    if before is after or (not before and not change.moved and len(after) == 1 and change.past is None):
         return Others((), (), after)
     were, are = {_own(person): person for person in before}, {_own(person): person for person in after}
     stayed = [person for own, person in are.items() if own in were]
@@ -140,7 +145,9 @@ def regroup(
         grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased)]
     else:
         grown = _pooled(rows, rulebook, change.root, new, before, found, had, arrived, floor, as_of_least, rebased)
-    return Regrouped(grown, _gone(change, old, before, floor), floor)
+    return Regrouped(
+        grown, _gone(change, old, before, floor, time, {**had, **{each.person.canonical: each.after for each in grown}}), floor
+    )
 
 
 def _grown(
@@ -207,15 +214,19 @@ def _came(person: Person, arrived: Arrived) -> list[Touch]:
     return [touch for fragment in person.fragments for touch in arrived.fresh.get(fragment, ())]
 
 
-def _gone(change: Change, old: Sequence[Person], had: Sequence[FoldRow], floor: int) -> list[Redirect]:
+def _gone(
+    change: Change, old: Sequence[Person], had: Sequence[FoldRow], floor: int, time: Instant, rows: dict[bytes, FoldRow]
+) -> list[Redirect]:
+    """Redirects to others end no earlier than those to oneself, for nobody's as-of goes back: none leads to one that has ended."""
     living = [person.canonical for person in change.after]
     home: dict[NodeKey, NodeKey] = {}
     gone = []
     for person, row in zip(old, had, strict=True):
         if person.canonical not in living:
             home = home or {member: after.canonical for after in change.after for member in after.members}
-            into = home.get(person.canonical) or home[person.fragments[0]]
-            gone.append(Redirect(person.canonical, into, floor, row.next_deadline))
+            into = home.get(person.canonical) or next(home[fragment] for fragment in person.fragments if fragment in home)
+            lapses = max(time, rows[into].as_of if into in rows else time) + REDIRECT_KEPT
+            gone.append(Redirect(person.canonical, into, floor, row.next_deadline, change.root, lapses))
     return gone
 
 

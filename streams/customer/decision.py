@@ -9,19 +9,21 @@ from collections.abc import Sequence
 
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
-from streams.customer import customers, growth, guards, horizon, partition_time, publish, timeline, too_late
+from streams.customer import customers, erasing, growth, guards, horizon, lapsing, partition_time, publish, timeline, too_late
 from streams.customer.customers import Customer, Redirect
+from streams.customer.erasing import Erased
 from streams.customer.growth import Arrived
 from streams.customer.guards import Court
 from streams.customer.horizon import LIMITS, Limits
+from streams.customer.lapsing import Lapsed
 from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, sealed
-from streams.identity import messages, people, protocol
+from streams.identity import afterwards, messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.identity.workspace import Applied
 from streams.language import Rulebook
-from streams.rows import DUE, FOLD, TIMELINE, NodeKey, Person, decode_touch
+from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, decode_touch
 
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
@@ -37,17 +39,20 @@ def decide(
     tally = Counter(advanced.tally)
     time, more = _time(rows, clock, advanced, partitions, bool(records))
     had = customers.rows_of(rows, _concerned(advanced.changes))
+    erased = _erase(rows, advanced.changes, had)
     joined, late = horizon.admitted(advanced.changes, had, limits)
     arrived = _insert(rows, joined, tally)
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
+    lapsed: list[Lapsed] = []
     if time.moved or more:
         done = {customer.person.canonical for customer in changed} | {redirect.gone for redirect in gone}
-        drained, more = _drain(rows, rulebook, done, time)
+        drained, lapsed, more = _drain(rows, rulebook, done, time)
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
     changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs))
     _write(rows, rulebook, changed, gone, limits)
-    send = [*advanced.send, *publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally)]
+    outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
+    send = [*advanced.send, *outputs]
     if late:
         send += too_late.letters(late, records, tally)
     if more and records:  # After a tick the next one goes on.
@@ -88,7 +93,20 @@ def _insert(rows: Rows, joined: Sequence[Applied], tally: Counter[tuple[str, ...
 
 
 def _concerned(changes: Sequence[Change]) -> list[bytes]:
-    return list({person.canonical: None for change in changes for person in (*change.before, *change.after)})
+    return list({person.canonical: None for change in changes for person in (*change.before, *change.after, *change.erased)})
+
+
+def _erase(rows: Rows, changes: list[Change], had: dict[bytes, FoldRow]) -> list[Erased]:
+    """Delete the customers who were erased: the changes (in place) and `had` go on without them; what ends by itself is noted where it came to."""
+    erased: list[Erased] = []
+    for place, change in enumerate(changes):
+        if change.past is not None:
+            if change.erased or change.receipts:
+                changes[place], told = erasing.erase(rows, change, had)
+                erased += told
+            if change.moved:
+                lapsing.moved(rows, change.root, change.past)
+    return erased
 
 
 def _fold(
@@ -98,10 +116,12 @@ def _fold(
     changed: list[Customer] = []
     gone: list[Redirect] = []
     for change in changes:
+        arrived.replaced.update(change.swept)
         others = customers.others(change)
         if others.new or others.old:
             regrouped = customers.regroup(rows, rulebook, change, others, had, arrived, time.instant)
-            protocol.settle(rows, change.root, regrouped.floor)
+            redirects = {redirect.gone: redirect.lapses for redirect in regrouped.gone}
+            afterwards.settle(rows, change.root, regrouped.floor, redirects, [person.canonical for person in change.after])
             changed += regrouped.customers
             gone += regrouped.gone
         for person in others.stayed:
@@ -140,23 +160,27 @@ def _forward(
     return customer._replace(regrouped=True) if renamed else customer
 
 
-def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], bool]:
+def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], list[Lapsed], bool]:
     """Let deadlines fall due, earliest first, a slice at a time; entries that their customers no longer stand by are deleted."""
     due = partition_time.due(rows, time.instant, DUE_MAX)
     roots: dict[bytes, NodeKey] = {}
     for entry, _ in due.entries:
         rows.put(DUE, entry, None)
-    had = customers.rows_of(rows, list({partition_time.subject_of(entry)[1:]: None for entry, _ in due.entries}))
-    for entry, root in due.entries:  # An entry that its customer does not stand by is stale, and so may its root be.
+    of_people = [(entry, root) for entry, root in due.entries if partition_time.subject_of(entry)[:1] == PERSON_SUBJECT]
+    lapsed = lapsing.lapsed(rows, due.entries) if len(of_people) < len(due.entries) else []
+    had = customers.rows_of(rows, list({partition_time.subject_of(entry)[1:]: None for entry, _ in of_people}))
+    for entry, root in of_people:  # An entry that its customer does not stand by is stale, and so may its root be.
         canonical = partition_time.subject_of(entry)[1:]
         if canonical in had and canonical not in done and partition_time.deadline_of(entry) == had[canonical].next_deadline:
             roots[canonical] = root
     found = people.find(rows, roots)
-    return [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in roots.items()], due.more
+    drained = [customers.forward(rows, rulebook, root, found[c], had[c], [], time.instant, False) for c, root in roots.items()]
+    return drained, lapsed, due.more
 
 
 def _write(rows: Rows, rulebook: Rulebook, changed: Sequence[Customer], gone: Sequence[Redirect], limits: Limits) -> None:
     """Put the rows of customers and of their next deadlines."""
+    lapsing.expect(rows, gone)
     for redirect in gone:
         rows.put(FOLD, customers.subject(redirect.gone), None)
         if redirect.deadline is not None:

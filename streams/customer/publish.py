@@ -23,6 +23,8 @@ from streams.boundary import Clock, Outgoing
 from streams.customer import view
 from streams.customer.customers import Customer, Redirect
 from streams.customer.emissions import Said
+from streams.customer.erasing import Erased
+from streams.customer.lapsing import Lapsed
 from streams.identity import changes, messages
 from streams.identity.identifiers import customer_id
 from streams.identity.policy import Policy, version
@@ -62,10 +64,13 @@ def outputs(
     policy: Policy,
     rulebook: Rulebook,
     tally: Tally,
+    erased: Sequence[Erased] = (),
+    lapsed: Sequence[Lapsed] = (),
 ) -> list[Outgoing]:
-    """All records of a batch for subscribers, in the order: who is who, then what each customer's state led to, then its profile."""
+    """All records of a batch for subscribers, in the order: who is no more, who is who, then what each customer's state led to, then its profile."""
     batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), tally)
-    send: list[Outgoing] = []
+    # An empty profile comes first: who begins again begins after it.
+    send: list[Outgoing] = _endings(erased, lapsed, batch) if erased or lapsed else []
     published = {redirect.gone: redirect for redirect in gone}
     for change in advanced.changes:
         if change.before is not change.after:
@@ -99,6 +104,32 @@ def _customer(customer: Customer, batch: Batch, send: list[Outgoing]) -> None:
         event_id = f"{subject.id}-{profile.version}"
         send.append(_record(topics.PROFILES, subject.id, profile, event_id, now, _trace(customer, profile.cause.message_id)))
         batch.tally["kairos_profiles",] += 1
+
+
+def _endings(erased: Sequence[Erased], lapsed: Sequence[Lapsed], batch: Batch) -> list[Outgoing]:
+    """Of customers who were erased a receipt and an empty profile; an empty profile of those whose redirect has ended."""
+    send = []
+    for one in erased:
+        name = customer_id(one.canonical)
+        value = IdentityChange(
+            *_about(name, one.version, batch.clock.now if one.until is None else one.until, [], batch),
+            id=f"{name}-{one.version}-erasure",
+            kind="erasure",
+            from_=[customer_id(canonical) for canonical in one.gone],
+            into=[],
+            version=one.version,
+            message_id=None,
+            deleted=one.deleted,
+        )
+        send.append(_record(topics.IDENTITY_CHANGES, name, value, value.id, batch.now))
+        send += [_empty(canonical, one.version, batch) for canonical in one.emptied]
+    return [*send, *[_empty(ended.gone, ended.at, batch) for ended in lapsed]]
+
+
+def _empty(canonical: bytes, which: int, batch: Batch) -> Outgoing:
+    name = customer_id(canonical)
+    headers = cloud_event_headers(f"{name}-{which}-empty", topics.PROFILES, SOURCE, batch.now, None)
+    return Outgoing(topics.PROFILES, name.encode(), None, headers)
 
 
 def _record(topic: str, key: str, value: Struct, event_id: str, now: str, trace: bytes | None = None) -> Outgoing:

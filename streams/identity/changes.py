@@ -53,7 +53,9 @@ def successors(before: Iterable[Person], after: Iterable[Person]) -> dict[NodeKe
     gone: dict[NodeKey, NodeKey] = {}
     for person in before:
         if person.canonical not in living:
-            gone[person.canonical] = home.get(person.canonical) or home[person.fragments[0]]
+            into = home.get(person.canonical) or next((home[fragment] for fragment in person.fragments if fragment in home), None)
+            if into is not None:
+                gone[person.canonical] = into
     return gone
 
 

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.boundary import Kind
+from streams.identity.past import Past, joined
 from streams.instants import HOUR, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
 
@@ -54,6 +55,8 @@ class Component(Struct, array_like=True):
     parked: int = 0
     said: set[bytes] = set()
     people: tuple[Person, ...] | None = ()
+    past: Past | None = None
+    """Who was erased of this component, and which of its customers were merged into others."""
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
     undisputed: bool = False
@@ -78,6 +81,7 @@ def copy(component: Component) -> Component:
         component.parked,
         set(component.said),
         component.people,
+        component.past,
         component.settled,
         component.undisputed,
     )
@@ -152,12 +156,21 @@ def join(component: Component, other: Component) -> None:
     for both, (order, apart) in other.cannot.items():
         forbid(component, both, order, apart)
     component.said |= other.said
+    component.past = joined(component.past, other.past)
     component.floor = max(component.floor, other.floor) + 1
 
 
 def is_bare(component: Component) -> bool:
     """Whether it is an identifier alone, of which nothing is known and for which nothing waits."""
-    return not (component.fragments or component.edges or component.generic or component.cannot or component.parked or component.floor)
+    return not (
+        component.fragments
+        or component.edges
+        or component.generic
+        or component.cannot
+        or component.parked
+        or component.floor
+        or component.past
+    )
 
 
 def identifiers(component: Component) -> set[NodeKey]:
@@ -204,6 +217,7 @@ def _write_component(component: Component) -> bytes:
         component.parked,
         _listed(component.said),
         component.people,
+        component.past,
     ))  # fmt: skip
 
 

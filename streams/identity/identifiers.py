@@ -83,17 +83,18 @@ class Normaliser:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._types: dict[str, tuple[int, IdentifierType]] = {}
+        self.types: dict[str, tuple[int, IdentifierType]] = {}
+        """Code and type by name or alias."""
         for code, kind in enumerate(ranked(policy.types)):
             for name in (kind.name, *kind.aliases):
-                self._types[name] = (code, kind)
+                self.types[name] = (code, kind)
         self._blocking = {kind.name: _blocking(policy, kind) for kind in policy.types}
         self._other = _blocking(policy, None)
         self.normalise: Callable[[str, str], Normalised] = lru_cache(_CACHED_VALUES)(self._normalise)
         """`normalise(type or alias, value)`: the identifier in its one form, or why it is none."""
 
     def _normalise(self, kind_name: str, value: str) -> Normalised:
-        known = self._types.get(kind_name)
+        known = self.types.get(kind_name)
         name = kind_name if known is None else known[1].name
         written = value.strip()
         if len(written) > VALUE_CHARACTERS_MAX:
@@ -121,6 +122,12 @@ class Normaliser:
 def normaliser(policy: Policy) -> Normaliser:
     """The one Normaliser of a policy; look it up once a batch."""
     return Normaliser(policy)
+
+
+def keys(policy: Policy, identifiers: Iterable[tuple[str, str]]) -> list[NodeKey]:
+    """The keys of identifiers in their one form, as a touch names them; those of types that the policy does not know have none."""
+    types = normaliser(policy).types
+    return [_key(policy.secret, types[name][0], name, value) for name, value in identifiers if name in types]
 
 
 def _key(secret: bytes, code: int, name: str, value: str) -> NodeKey:

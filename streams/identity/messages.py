@@ -78,6 +78,26 @@ class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
     path: Path
 
 
+class Erase(Struct, array_like=True, frozen=True, gc=False, tag=9):
+    """At a root: forget the person who holds the identifier, up to the instant `at`. `order`: the command's offset; of what was erased by it or by
+    a later one nothing more is."""
+
+    identifier: NodeKey
+    at: int
+    order: int
+    path: Path
+
+
+class Forget(Struct, array_like=True, frozen=True, gc=False, tag=10):
+    """At an identifier that was erased, then at its root: what occurred up to `until` is void where it is anchored there, or (`own`) names it."""
+
+    identifier: NodeKey
+    until: int
+    order: int
+    own: bool
+    path: Path
+
+
 class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
     """To every partition: under the replay clock, the least timestamp still to come on intake partition `source` (microseconds)."""
 
@@ -85,7 +105,7 @@ class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
     time: int
 
 
-Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Time
+Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
 _DECODE: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode

@@ -12,6 +12,7 @@ from msgspec import Struct
 from streams.boundary import Kind
 from streams.identity.component import COMPONENT, PARKED, STASH, Component
 from streams.identity.messages import Absorb, Cause, Path
+from streams.identity.past import Erasing
 from streams.identity.workspace import Applied, Story, Workspace
 from streams.rows import AGED, BASE, CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
 
@@ -33,6 +34,7 @@ class Body(Struct, array_like=True, frozen=True):
     cause: Cause | None
     aged: list[Row] = []
     bases: list[Row] = []
+    erasing: Erasing | None = None
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -56,7 +58,7 @@ def pack(work: Workspace, child: NodeKey) -> bytes:
         for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
             rows.put(CHECKPOINT, key, None)
     parked = take_parked(work, child)
-    body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, parked, story.cause, aged, bases)
+    body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, parked, story.cause, aged, bases, story.erasing)
     work.drop(child)
     return _ENCODE(body)
 
@@ -81,6 +83,7 @@ def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]
     story = Story(moved.before)
     story.applied = moved.applied
     story.cause = moved.cause
+    story.erasing = moved.erasing
     return COMPONENT.decode(moved.component), story, moved.parked
 
 

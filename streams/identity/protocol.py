@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, messages, moves
+from streams.identity import changes, erasure, messages, moves, past
 from streams.identity.changes import Conflict
-from streams.identity.component import COMPONENT, PARKED, Component, copy, forbid, is_bare, join, news, pair, witness
-from streams.identity.messages import Absorb, Apply, Cannot, Cause, Event, Generic, Message, Path, SetHome, Time, Union
+from streams.identity.component import PARKED, Component, forbid, is_bare, join, news, pair, witness
+from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event, Forget, Generic, Message, Path, SetHome, Time, Union
+from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
 from streams.identity.workspace import Applied, Story, Workspace, ready
@@ -37,6 +38,8 @@ class Change(NamedTuple):
     `before`: its customers as last settled, and those of every component it absorbed; `after`: its customers now (each holds a touch).
     `applied`: touches that joined, in arrival order. `moved`: rows came from elsewhere, its customers are to be folded anew.
     `floor`: no version ever given to a customer of this component is greater. `cause`: what led to it, where that is known.
+    `erased`: customers that were forgotten, and so are in neither; `receipts`: by which commands; `swept`: others' fragments that lost touches by it.
+    `past`: who is no more; where there is any, somebody new may have been somebody before.
     """
 
     root: NodeKey
@@ -46,6 +49,10 @@ class Change(NamedTuple):
     moved: bool
     floor: int
     cause: Cause | None
+    erased: tuple[Person, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    swept: frozenset[NodeKey] = frozenset()
+    past: Past | None = None
 
 
 class Advanced(NamedTuple):
@@ -85,15 +92,6 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
     return Advanced(work.send, changed, conflicts, times, dict(work.tally))
 
 
-def settle(rows: Rows, root: NodeKey, floor: int) -> None:
-    """Keep the greatest version that a customer of this component was given."""
-    component = rows.get(COMPONENT, (root,))[0]
-    if component is not None and component.floor < floor:
-        raised = copy(component)
-        raised.floor = floor
-        rows.put(COMPONENT, root, raised)
-
-
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
     if len(message.ids) > 1:
         node = work.node(anchor)
@@ -119,6 +117,9 @@ def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) ->
     anchor = message.anchor
     if not ready(component, path):
         return _park(work, root, _as_apply(message, path))
+    if component.past is not None and past.is_void(component.past, message.ids, message.occurred_at):
+        work.tally["kairos_interactions_erased",] += 1
+        return None
     story = work.story(root)
     applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
     story.applied.append(applied)
@@ -218,6 +219,8 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
     own = work.own(root)
     join(own, component)
     work.story(root).join(story)
+    if own.past is not None:
+        erasure.sweep(work, root, Counter())
     for member in sorted(component.members):
         if member != child:
             work.emit(member, SetHome(root))
@@ -232,7 +235,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
-        assert isinstance(message, Apply | Absorb | Generic | Cannot)
+        assert isinstance(message, Apply | Absorb | Generic | Cannot | Erase | Forget)
         if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
@@ -280,9 +283,33 @@ def _cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
     component = work.component(root)
     if not ready(component, path):
         return _park(work, root, onward)
-    if forbid(work.own(root), pair(*message.pair), message.order, message.apart):
+    if not past.is_outdated(component.past, message.pair, message.order) and forbid(
+        work.own(root), pair(*message.pair), message.order, message.apart
+    ):
         work.story(root).unsettled = True
     return None
+
+
+def _erase(work: Workspace, key: NodeKey, message: Erase) -> None:
+    root, path, here = work.climb(key, message.path)
+    onward = Erase(message.identifier, message.at, message.order, path)
+    if not here:
+        return work.post(root, onward)
+    if not ready(work.component(root), path):
+        return _park(work, root, onward)
+    return erasure.erase(work, root, message)
+
+
+def _forget(work: Workspace, key: NodeKey, message: Forget) -> None:
+    if key == message.identifier:
+        erasure.unlink(work, key)
+    root, path, here = work.climb(key, message.path)
+    onward = Forget(message.identifier, message.until, message.order, message.own, path)
+    if not here:
+        return work.post(root, onward)
+    if not ready(work.component(root), path):
+        return _park(work, root, onward)
+    return erasure.forget(work, root, message)
 
 
 HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
@@ -293,6 +320,8 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     SetHome: _set_home,
     Generic: _generic,
     Cannot: _cannot,
+    Erase: _erase,
+    Forget: _forget,
 }
 """What each message does at the node it addresses; a Time addresses none."""
 
@@ -309,14 +338,29 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
         if story.unsettled or story.moved:
             after = _resolve(work, root, conflicts)
             component = work.component(root)
+        if story.erasing is not None:
+            told.append(_forgotten(work, root, story, after))
+            continue
         cause = story.cause
         if after is not story.before and set(after) != set(story.before):
             component.floor += 1
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, touch_id(story.news.touch))
             _count_people(work, story.before, after)
-        told.append(Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause))
+        told.append(Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause, past=component.past))
     return told, conflicts
+
+
+def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person, ...]) -> Change:
+    """A change in which somebody was erased: versions go on above theirs."""
+    assert story.erasing is not None
+    before, erased = past.parted(story.before, after, story.erasing.members)
+    own = work.own(root)
+    own.floor += 1
+    _count_people(work, before, after)
+    work.tally["kairos_customers_erased",] += len(erased)
+    receipts, swept = tuple(story.erasing.receipts), frozenset(story.erasing.swept)
+    return Change(root, before, after, tuple(story.applied), story.moved, own.floor, story.cause, erased, receipts, swept, own.past)
 
 
 def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:

@@ -13,6 +13,7 @@ from streams.boundary import Outgoing, Rows
 from streams.identity import messages
 from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
 from streams.identity.messages import Cause, Message
+from streams.identity.past import Erasing
 from streams.identity.policy import Policy, ranked
 from streams.rows import NodeKey, Person
 
@@ -31,7 +32,7 @@ class Applied(NamedTuple):
 class Story:
     """What happened to one component in this batch; owned by its workspace."""
 
-    __slots__ = ("applied", "before", "cause", "moved", "news", "unsettled")
+    __slots__ = ("applied", "before", "cause", "erasing", "moved", "news", "unsettled")
 
     def __init__(self, before: tuple[Person, ...]) -> None:
         self.before = before
@@ -40,6 +41,7 @@ class Story:
         self.unsettled = False
         self.cause: Cause | None = None
         self.news: Applied | None = None
+        self.erasing: Erasing | None = None
 
     def join(self, other: "Story") -> None:
         """The story of a component that joined this one's."""
@@ -48,6 +50,11 @@ class Story:
         self.moved = True
         self.cause = other.cause or self.cause
         self.news = self.news or other.news
+        if other.erasing is not None:
+            held = self.erasing or Erasing()
+            self.erasing = Erasing(
+                held.receipts + other.erasing.receipts, held.members | other.erasing.members, held.swept | other.erasing.swept
+            )
 
 
 class Workspace:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streams.boundary import Outgoing
-from streams.identity import messages, moves, protocol
+from streams.identity import afterwards, messages, moves, protocol
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, Component, Node
 from streams.identity.messages import Absorb, Apply, Cannot, Event, Generic, Message, SetHome, Time, Union
 from streams.identity.protocol import Advanced
@@ -298,7 +298,7 @@ def test_settle_keeps_the_greatest_version() -> None:
     partition.advance(event([key(USER)], FAR, "a"))
     for floor in (9, 4):
         rows = partition.rows()
-        protocol.settle(rows, key(USER), floor)
+        afterwards.settle(rows, key(USER), floor)
         rows.commit()
 
     assert partition.component(key(USER)).floor == 9

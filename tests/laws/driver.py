@@ -16,9 +16,10 @@ import msgspec
 
 from schemas import topics
 from streams.boundary import Kind, Outgoing
-from streams.identity import messages, protocol
+from streams.identity import afterwards, messages, protocol
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, identifiers
-from streams.identity.messages import Cannot, Event, Message
+from streams.identity.messages import Cannot, Erase, Event, Message
+from streams.identity.past import Mark
 from streams.identity.policy import Policy
 from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Touch, decode_touch, encode_touch, uid
 
@@ -123,6 +124,7 @@ class World:
         self.again: list[tuple[int, bytes, bytes]] = []
         self.versions: dict[NodeKey, int] = {}
         self.redirects: dict[NodeKey, NodeKey] = {}
+        self.erased: set[NodeKey] = set()
         self.tally: dict[tuple[str, ...], int] = defaultdict(int)
         self.conflicts: list[protocol.Conflict] = []
         self.changes: list[protocol.Change] = []
@@ -138,6 +140,10 @@ class World:
         """Command, to both ends, that two identifiers be kept apart, or no longer."""
         for end in (left, right):
             self.produce(Cannot((left, right), apart, order, ()), end)
+
+    def erase(self, identifier: NodeKey, at: int, order: int) -> None:
+        """Command that whoever holds an identifier be forgotten."""
+        self.produce(Erase(identifier, at, order, ()), identifier)
 
     def _append(self, partition: int, key: bytes, value: bytes) -> None:
         self.log[partition].append((key, value))
@@ -193,8 +199,8 @@ class World:
             log.popleft()
         for outgoing in advanced.send:
             self._send(partition, outgoing)
-        for versions, redirects in published:
-            self._publish(versions, redirects)
+        for versions, redirects, erased in published:
+            self._publish(versions, redirects, erased)
         for name, count in advanced.tally.items():
             self.tally[name] += count
         self.conflicts += advanced.conflicts
@@ -204,8 +210,8 @@ class World:
         assert outgoing.topic == topics.IDENTITY and outgoing.key is not None and outgoing.value is not None
         self.under_way[partition, crc32(outgoing.key) % self.partitions].append((outgoing.key, outgoing.value))
 
-    def _customers(self, change: protocol.Change, rows: DictRows) -> tuple[dict[NodeKey, int], dict[NodeKey, NodeKey]]:
-        """Insert what was applied, fold who changed; the versions given, and the redirects of who vanished."""
+    def _customers(self, change: protocol.Change, rows: DictRows) -> tuple[dict[NodeKey, int], dict[NodeKey, NodeKey], set[NodeKey]]:
+        """Insert what was applied, fold who changed; the versions given, the redirects of who vanished, and who was erased."""
         for applied in change.applied:
             key = applied.fragment + applied.uid
             known = rows.get(TIMELINE, [key])[0]
@@ -215,17 +221,25 @@ class World:
         assert {applied.fragment for applied in change.applied} <= held, "a touch that came before its anchor"
         members = identifiers(rows.get(COMPONENT, [change.root])[0])
         folds = {}
+        forgotten = {}
+        for person in change.erased:
+            row = rows.get(FOLD, [PERSON_SUBJECT + person.canonical])[0]
+            assert row is not None, "a customer whose fold row did not come along"
+            forgotten[person.canonical] = msgspec.msgpack.decode(row)[0]
+            for kind, key in ((FOLD, b""), (CHECKPOINT, bytes(24))):
+                rows.put(kind, PERSON_SUBJECT + person.canonical + key, None)
         for person in change.before:
             assert members.issuperset(person.fragments), "people of another component"
             row = rows.get(FOLD, [PERSON_SUBJECT + person.canonical])[0]
             assert row is not None, "a customer whose fold row did not come along"
             folds[person.canonical] = msgspec.msgpack.decode(row)
         changed = set(change.before) != set(change.after)
-        floor = max([change.floor, *(version for version, _ in folds.values())]) + 1
-        versions = {}
-        gone = {}
+        floor = max([change.floor, *forgotten.values(), *(version for version, _ in folds.values())]) + 1
+        versions = dict.fromkeys(forgotten, floor)
+        gone: dict[NodeKey, NodeKey] = {}
+        if changed or forgotten:
+            afterwards.settle(rows, change.root, floor)
         if changed:
-            protocol.settle(rows, change.root, floor)
             gone = protocol.changes.successors(change.before, change.after)
             for vanished in gone:
                 versions[vanished] = floor
@@ -237,14 +251,28 @@ class World:
                 versions[person.canonical] = version
                 rows.put(FOLD, PERSON_SUBJECT + person.canonical, msgspec.msgpack.encode((version, touches)))
                 rows.put(CHECKPOINT, PERSON_SUBJECT + person.canonical + bytes(24), b"")
-        return versions, gone
+        living = {person.canonical for person in change.after}
+        return versions, gone, {canonical for canonical in forgotten if canonical not in living}
 
-    def _publish(self, versions: dict[NodeKey, int], redirects: dict[NodeKey, NodeKey]) -> None:
+    def _publish(self, versions: dict[NodeKey, int], redirects: dict[NodeKey, NodeKey], erased: set[NodeKey]) -> None:
         for customer, version in versions.items():
             assert version > self.versions.get(customer, 0), "a version that goes back"
             self.versions[customer] = version
             self.redirects.pop(customer, None)
+            self.erased.discard(customer)
         self.redirects.update(redirects)
+        self.erased |= erased
+
+    def marks(self) -> dict[NodeKey, Mark]:
+        """The identifiers that were erased, each at one root, unless it has come to be shared by too many since."""
+        found: dict[NodeKey, Mark] = {}
+        shared = {key[1:] for live in self.store for key, row in live.items() if key[:1] == NODE.tag and NODE.decode(row).generic}
+        for partition in range(self.partitions):
+            for _, component in DictRows(self.store[partition], {}, partition, self.partitions).scan(COMPONENT, b"", b"\xff" * 17):
+                for key, mark in () if component.past is None else component.past.erased.items():
+                    assert key not in found or key in shared
+                    found[key] = mark
+        return found
 
     def result(self) -> People:
         """The people at rest, having checked that every row is where it belongs and none is left over."""

@@ -17,11 +17,14 @@ from schemas import topics
 from streams.boundary import Decision, Kind, Outgoing
 from streams.customer import decision, horizon
 from streams.customer.horizon import Limits
+from streams.identity import messages
+from streams.identity.messages import Erase
 from streams.identity.policy import Policy
 from streams.instants import DAY
 from streams.intake import steps
 from streams.journeys.identity_policy import identity_policy
 from streams.language import Rulebook
+from streams.rows import NodeKey
 
 POLICY = identity_policy(b"a secret of the tests", "GB")
 WIDE = horizon.limits(1_000_000, 100 * 366 * DAY)
@@ -129,6 +132,7 @@ class Memory:
         self.rows = [Store() for _ in range(partitions)]
         self.log: dict[str, list[Outgoing]] = defaultdict(list)
         self.tally: dict[tuple[str, ...], int] = defaultdict(int)
+        self.changelog: list[tuple[int, bytes, bytes | None]] = []
         self.crashes = 0
 
     def produce(self, value: bytes | dict[str, Any], *, key: bytes = b"", headers: Sequence[tuple[str, bytes]] = ()) -> None:
@@ -140,6 +144,11 @@ class Memory:
         """Say on every partition that nothing earlier is still to come."""
         for partition in range(self.partitions):
             self._append(topics.INTERACTIONS, partition, b"", msgspec.json.encode({"time": instant}), [("kairos-time", b"1")])
+
+    def erase(self, identifier: NodeKey, at: int, order: int) -> None:
+        """Command that whoever holds an identifier be forgotten."""
+        target = partition_of(identifier, self.partitions)
+        self._append(topics.IDENTITY, target, identifier, messages.encode(Erase(identifier, at, order, ())), ())
 
     def run(self, steps_max: int = 1_000_000) -> None:
         """Step until nothing is left to read."""
@@ -181,6 +190,7 @@ class Memory:
     def _commit(self, partition: int, view: View, decided: Decision) -> None:
         for key, row in view.written.items():
             self.rows[partition].put(key, row)
+            self.changelog.append((partition, key, row))
         for outgoing in decided.send:
             if outgoing.topic == topics.IDENTITY:
                 target = outgoing.partition

@@ -94,12 +94,17 @@ def customers(memory: Memory) -> dict[bytes, bytes]:
 
 
 def living(memory: Memory) -> set[str]:
-    """The customers that a subscriber knows who takes the greatest version and resolves redirects."""
+    """The customers that a subscriber knows who takes the greatest version and resolves redirects; a profile that ends was a redirect."""
     newest: dict[str, dict[str, Any]] = {}
+    versions: dict[str, int] = {}
     for record in memory.log[topics.PROFILES]:
-        value = msgspec.json.decode(record.value or b"")
-        before = newest.get(value["customerId"])
-        assert before is None or before["version"] < value["version"], "versions go up"
+        if record.value is None:
+            assert record.key is not None
+            assert newest.pop(record.key.decode()).get("mergedInto") is not None, "only a redirect ends by itself"
+            continue
+        value = msgspec.json.decode(record.value)
+        assert versions.get(value["customerId"], 0) < value["version"], "versions go up"
+        versions[value["customerId"]] = value["version"]
         newest[value["customerId"]] = value
     redirects = {name: value["mergedInto"] for name, value in newest.items() if value.get("mergedInto") is not None}
     alive = newest.keys() - redirects.keys()

@@ -23,7 +23,10 @@ def profiles(memory: Memory) -> dict[str, dict[str, Any]]:
     """The newest of every living customer, without what tells of its publication."""
     newest: dict[str, dict[str, Any]] = {}
     for record in memory.log[topics.PROFILES]:
-        value = msgspec.json.decode(record.value or b"")
+        if record.value is None:  # a redirect that has ended
+            newest.pop((record.key or b"").decode())
+            continue
+        value = msgspec.json.decode(record.value)
         newest[value["customerId"]] = value
     return {
         name: {field: part for field, part in value.items() if field not in OF_THE_MOMENT}

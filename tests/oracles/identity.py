@@ -13,8 +13,11 @@ def key_of(policy, kind, value):
     return bytes([place]) + hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=15, key=policy["secret"]).digest()
 
 
-def people(policy, events, commands=()):
-    """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart, order). Returns key -> canonical key, and canonical key -> set of uids."""
+def people(policy, events, commands=(), forgotten=()):
+    """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart, order). Returns key -> canonical key, and canonical key -> set of uids.
+
+    `forgotten`: events that only say what is shared by too many.
+    """
     rows = [row for _, row in sorted(policy["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
 
     def row(key):
@@ -33,6 +36,10 @@ def people(policy, events, commands=()):
             last[edge] = max(last.get(edge, -(10**30)), occurred_at // HOUR * HOUR)
             if row(anchor)["strength"] == "unique":
                 unique[other].add(anchor)
+    for keys, _, _ in forgotten:
+        for other in set(keys) - {min(keys)}:
+            if row(min(keys))["strength"] == "unique":
+                unique[other].add(min(keys))
     generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]}
     said = {}
     for left, right, apart, _ in sorted(commands, key=lambda command: command[3]):
