@@ -13,8 +13,9 @@ import orjson
 from streams import app, instants
 from streams.cli import state
 from streams.cli.facts import Message
+from streams.customer import aged
 from streams.identity.identifiers import Identifier, Normalised, Other, normaliser
-from streams.rows import NODE_KEY_BYTES, TIMELINE, Touch, decode_touch
+from streams.rows import AGED, NODE_KEY_BYTES, TIMELINE, Touch, decode_touch
 from streams.settings import Settings
 
 Profile = dict[str, Any]
@@ -32,6 +33,13 @@ class NotFound(NamedTuple):
     """Nobody, or more than one; the text says what to try."""
 
     why: str
+
+
+class Timeline(NamedTuple):
+    """What the workers hold of a customer: its touches, sorted, and how many older ones live on in totals."""
+
+    touches: list[Touch]
+    older: int
 
 
 def newest_profiles(messages: Iterable[Message]) -> dict[str, bytes]:
@@ -66,18 +74,22 @@ def find(profiles: Mapping[str, bytes], identifier: str, settings: Settings) -> 
     return Found(orjson.loads(profiles[path[-1]]), path)
 
 
-def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings) -> list[Touch]:
+def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings) -> Timeline:
     """All touches of a customer's fragments in the order of its timeline; one that lies in two fragments counts once."""
     fragments = _keys(profile, settings)
     start, end = len(TIMELINE.tag), len(TIMELINE.tag) + NODE_KEY_BYTES
-    found = state.rows(changelog, lambda key: key.startswith(TIMELINE.tag) and key[start:end] in fragments)
+    found = state.rows(changelog, lambda key: key.startswith((TIMELINE.tag, AGED.tag)) and key[start:end] in fragments)
     by_uid: dict[bytes, Touch] = {}
+    older = 0
     for (_, key), row in found.items():
+        if key.startswith(AGED.tag):
+            older += aged.read(row).interactions
+            continue
         touch = decode_touch(row)
         known = by_uid.get(key[end:])
         if known is None or touch.order < known.order:
             by_uid[key[end:]] = touch
-    return sorted(by_uid.values(), key=lambda touch: touch.order)
+    return Timeline(sorted(by_uid.values(), key=lambda touch: touch.order), older)
 
 
 def value(touch: Touch) -> dict[str, Any]:

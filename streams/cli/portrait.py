@@ -11,14 +11,14 @@ from rich.text import Text
 
 from streams import instants, rows
 from streams.cli import lines
-from streams.cli.customer import Found, Profile
+from streams.cli.customer import Found, Profile, Timeline
 from streams.rows import Touch
 
 IDENTIFIERS_SHOWN = 6
 
 
-def show(console: Console, found: Found, touches: Sequence[Touch], shown: Sequence[Touch]) -> None:
-    """Print a customer; `shown` are the newest of `touches`."""
+def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Touch]) -> None:
+    """Print a customer; `shown` are the newest touches of its timeline."""
     profile = found.profile
     head = Text.assemble(
         (profile["customerId"], "bold cyan"), (f"  version {profile['version']}, as of {lines.when(profile['asOf'])}", "dim")
@@ -28,7 +28,8 @@ def show(console: Console, found: Found, touches: Sequence[Touch], shown: Sequen
     console.print(head, soft_wrap=True)
     console.print(_facts(profile))
     console.print()
-    count = f"{len(touches):,} interactions" + (f", the newest {len(shown)}" if len(shown) < len(touches) else "")
+    count = f"{len(timeline.touches):,} interactions" + (f", the newest {len(shown)}" if len(shown) < len(timeline.touches) else "")
+    count += f", and {timeline.older:,} older ones in totals" if timeline.older else ""
     console.print(Text.assemble(("timeline  ", "bold"), (count, "dim")))
     for touch in shown:
         console.print(_touch(touch), soft_wrap=True)

@@ -34,11 +34,18 @@ def command(identifier: str, count: int, broker: str, as_json: bool) -> None:
         found = customer.find(profiles, identifier, settings)
         if isinstance(found, customer.NotFound):
             raise options.Failure(found.why)
-        touches = customer.timeline(read_topic(kafka.bootstrap, kafka.changelog), found.profile, settings)
-    shown = touches[-count:] if count else touches
+        timeline = customer.timeline(read_topic(kafka.bootstrap, kafka.changelog), found.profile, settings)
+    shown = timeline.touches[-count:] if count else timeline.touches
     if as_json:
         click.echo(
-            msgspec.json.encode({"profile": found.profile, "path": found.path, "timeline": [customer.value(touch) for touch in shown]})
+            msgspec.json.encode(
+                {
+                    "profile": found.profile,
+                    "path": found.path,
+                    "timeline": [customer.value(touch) for touch in shown],
+                    "older": timeline.older,
+                }
+            )
         )
     else:
-        portrait.show(screen.console(), found, touches, shown)
+        portrait.show(screen.console(), found, timeline, shown)

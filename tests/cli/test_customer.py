@@ -9,11 +9,14 @@ import pytest
 
 from streams.cli import customer
 from streams.cli.customer import Found, NotFound
+from streams.customer import aged
+from streams.customer.timeline import held, insert
 from streams.identity.identifiers import Identifier, normaliser
 from streams.rows import TIMELINE, Touch, encode_touch
 from streams.settings import Settings
 from tests.cli import values
 from tests.cli.values import ANN, BOB, ZOE, Message
+from tests.customer.memory import MemoryRows
 
 PROFILES = {
     ANN: orjson.dumps(values.profile(ANN, identifiers={"crm_id": ["17850"], "email": ["ann@brand.co"]})),
@@ -76,8 +79,13 @@ def test_a_timeline_unites_the_fragments_in_order_and_counts_an_id_once(settings
         return Message(encode_touch(touch), TIMELINE.tag + anchor.key + uid.ljust(16, b"\0"))
 
     gone = row(crm, b"gone", 1)
-    changelog = [row(mail, b"b", 20), row(crm, b"a", 30), row(crm, b"b", 10), row(other, b"x", 5), gone, gone._replace(value=None)]
+    rows = MemoryRows()
+    insert(rows, crm.key, b"c".ljust(16, b"\0"), row(crm, b"c", 2).value or b"")
+    aged.take(rows, held(rows, [crm.key]))
+    (older,) = [Message(value, key) for key, value in rows.stored.items()]
+    changelog = [older, row(mail, b"b", 20), row(crm, b"a", 30), row(crm, b"b", 10), row(other, b"x", 5), gone, gone._replace(value=None)]
 
-    touches = customer.timeline(changelog, orjson.loads(PROFILES[ANN]), settings)
+    timeline = customer.timeline(changelog, orjson.loads(PROFILES[ANN]), settings)
 
-    assert [(touch.id, touch.occurred_at) for touch in touches] == [("b", 10), ("a", 30)]
+    assert [(touch.id, touch.occurred_at) for touch in timeline.touches] == [("b", 10), ("a", 30)]
+    assert timeline.older == 1
