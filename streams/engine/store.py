@@ -73,6 +73,9 @@ class Memory:
         options.set_block_based_table_factory(blocks)
         options.set_write_buffer_manager(self.buffers)
         options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+        # Without it each key of somebody new is searched for in every memtable: 1.8 us, against 0.4.
+        options.set_memtable_prefix_bloom_ratio(0.1)
+        options.set_memtable_whole_key_filtering(True)
         options.set_compression_type(DBCompressionType.lz4())
         options.set_max_open_files(256)
         options.set_keep_log_file_num(2)
