@@ -30,6 +30,7 @@ METRICS = (
     Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
     Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),
     Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),
+    Metric("kairos_identity_hooked", "counter", (), "Identifiers that had nothing yet and came below another without a move."),
     Metric("kairos_identity_absorbed", "counter", ("hop",), "Components absorbed, in place or across partitions (local, remote)."),
     Metric("kairos_customers_merged", "counter", (), "Customers merged into another."),
     Metric("kairos_customers_split", "counter", (), "Customers split off another."),
