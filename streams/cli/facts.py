@@ -203,9 +203,16 @@ def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[
 def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | None:
     """Count the newest of each customer; the identifier to look at."""
     most, example = -1, None
+    ended: set[bytes | None] = set()
     newest: dict[bytes | None, bytes | None] = {}
     for message in messages:
+        before = newest.get(message.key)
+        if message.value is not None:
+            ended.discard(message.key)
+        elif before is not None and _CUSTOMER.decode(before).merged_into is not None:
+            ended.add(message.key)  # Who was merged counts also when the redirect has ended.
         newest[message.key] = message.value
+    facts.merged = len(ended)
     segments: Counter[str] = Counter()
     stages: list[tuple[str | None, str | None]] = []
     revenue: dict[str, Decimal] = {}

@@ -90,6 +90,8 @@ class Observer:
                         value = message.value()
                         if value is not None:
                             _TAKE[message.topic() or ""](self.seen, message.key() or b"", value)
+                        elif message.topic() == topics.PROFILES:  # A redirect that has ended, or a customer who was erased.
+                            self.seen.applied -= self.seen.customers.pop(message.key() or b"", 0)
                     elif error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._PARTITION_EOF):
                         raise KafkaException(error)
         except (KafkaException, msgspec.MsgspecError, orjson.JSONDecodeError, LookupError, TypeError) as failure:

@@ -69,6 +69,16 @@ def test_only_the_newest_profile_counts_and_a_redirect_is_no_customer() -> None:
     assert example == "crm_id:17850"
 
 
+def test_who_was_merged_counts_also_when_the_redirect_has_ended_and_who_was_erased_does_not() -> None:
+    gone = values.profile(values.ZOE, mergedInto=values.BOB, journeys={}, totals={}, segments=[])
+    held = [values.profile(values.ANN), values.profile(values.BOB), gone]
+    empty = [values.Message(None, key=name.encode()) for name in (values.ANN, values.ZOE)]
+
+    facts, _ = collect(values.reading({topics.PROFILES: [*held, *empty]}), _nowhere)
+
+    assert (facts.people, facts.merged, facts.orders) == (1, 1, 1)
+
+
 def test_of_one_id_the_greatest_revision_holds_in_any_order() -> None:
     emitted, retracted = values.stage(id="s1", revision=1), values.stage(id="s1", revision=2, retracts="s1")
     again = values.stage(id="s1", revision=3)

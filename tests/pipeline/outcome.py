@@ -35,8 +35,9 @@ Value = dict[str, Any]
 
 
 class Outcome(NamedTuple):
-    """`standing`: emitted less retracted, by topic and id, whole; `profiles`: the newest of every living customer, by id; `redirects`: into whom the
-    others were merged; `repeated`: (topic, id, revision) that came more than once; `absorbed`: components that crossed partitions."""
+    """`standing`: emitted less retracted, by topic and id, whole; `profiles`: the newest of every living customer, by id; `redirects`: into whom
+    the others were merged, where they still say so; `repeated`: (topic, id, revision) that came more than once; `absorbed`: components that crossed
+    partitions."""
 
     facts: Facts
     standing: dict[tuple[str, str], Value]
@@ -115,10 +116,16 @@ def _emitted(read: Read) -> tuple[dict[tuple[str, str], Value], list[tuple[str, 
 
 def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str]]:
     newest: dict[str, Value] = {}
-    for value in _values(read, topics.PROFILES):
-        before = newest.get(value["customerId"])
-        assert before is None or before["version"] < value["version"], f"versions go up: {before} then {value}"
-        newest[value["customerId"]] = value
+    versions: dict[str, int] = {}
+    for record in read(topics.PROFILES):
+        if record.value is None:
+            ended = newest.pop((record.key or b"").decode())
+            assert ended.get("mergedInto") is not None, f"only a redirect ends by itself: {ended}"
+            continue
+        value = msgspec.json.decode(record.value)
+        name = value["customerId"]
+        assert versions.get(name, 0) < value["version"], f"versions go up: {newest.get(name)} then {value}"
+        newest[name], versions[name] = value, value["version"]
     redirects = {name: value["mergedInto"] for name, value in newest.items() if value.get("mergedInto") is not None}
     living = {name: value for name, value in newest.items() if name not in redirects}
     for first in redirects:
