@@ -22,7 +22,7 @@ from streams.language.numbers import lift
 from streams.language.operators.crossings import Balance
 from streams.language.sentences import Sentence, sentence
 
-LANGUAGE = 1
+LANGUAGE = 2
 """The version of what the words of the language mean: a change of meaning changes every rule's version."""
 
 Firings = Callable[[Facts], list[Firing]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas import asyncapi, dead_letter, export, jsonschema, metrics, topics
+from schemas import asyncapi, dead_letter, export, jsonschema, metrics, moment, topics
 from schemas.values import VALUES
 
 ROOT = Path(__file__).parents[2]
@@ -48,10 +48,17 @@ def test_tables_name_every_row_of_their_source() -> None:
     for path, names in (
         ("docs/topics.md", topics.BY_NAME),
         ("docs/reasons.md", dead_letter.REASONS),
+        ("docs/verdicts.md", moment.REASONS),
         ("docs/metrics.md", metrics.BY_NAME),
     ):
         assert re.findall(r"^\| `([^`]+)` \|", DOCUMENTS[path], re.MULTILINE) == list(names)
     assert re.findall(r"^topic (\S+)", DOCUMENTS["deploy/kafka/topics.sh"], re.MULTILINE) == list(topics.BY_NAME)
+
+
+def test_what_a_decision_counts_is_declared() -> None:
+    for package in ("intake", "identity", "customer"):
+        for path in sorted((ROOT / "streams" / package).rglob("*.py")):
+            assert set(re.findall(r'"(kairos_\w+)"', path.read_text(encoding="utf-8"))) <= set(metrics.BY_NAME), path
 
 
 def references(node: Any) -> Iterator[str]:
