@@ -4,7 +4,7 @@ Its rules: deadlines that lie before an interaction fall due before it, one at t
 one instant, in the order in which the rulebook has them. Folding a, then b, equals folding a + b; what is passed in is left as it was.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.customer import judging, reducers
@@ -24,16 +24,17 @@ class Folded(NamedTuple):
     next_deadline: int | None
 
 
-def fold(state: State, touches: Iterable[Touch], until: int, rulebook: Rulebook) -> Folded:
+def fold(state: State, touches: Sequence[Touch], until: int, rulebook: Rulebook) -> Folded:
     """Fold interactions, sorted by `touch.order` and each one that `state.follows` lets on, and every deadline up to and at `until`."""
-    after = copied(state)
-    facts = Facts(after.memory, after.due, after.journeys, after.segments)
+    waiting = next_deadline(state)
     said: list[Emission] = []
-    waiting = next_deadline(after)
-    planned = rulebook.plan
+    if not touches and (waiting is None or waiting > until):
+        return Folded(state, said, waiting)
+    after, facts = copied(state), None
     for touch in touches:
         at, event = touch.occurred_at, touch.event
         if waiting is not None and waiting < at:
+            facts = facts or _facts(after)
             waiting = _drain(after, facts, waiting, at - 1, rulebook, said)
         after.newest = (at, touch.id, touch.source)
         after.received_at = touch.received_at
@@ -43,14 +44,22 @@ def fold(state: State, touches: Iterable[Touch], until: int, rulebook: Rulebook)
         after.interactions += 1
         for reduce in reducers.of(event):
             reduce(after, touch)
-        facts.meet(touch)
-        plan = planned(event)
-        _show(after, facts, plan, said)
-        if plan.waits:
-            waiting = next_deadline(after)
+        plan = rulebook.plan(event)
+        if judging.concerns(plan, after):
+            facts = facts or _facts(after)
+            facts.meet(touch)
+            _show(after, facts, plan, said)
+            if plan.waits:
+                waiting = next_deadline(after)
     if waiting is not None and waiting <= until:
-        waiting = _drain(after, facts, waiting, until, rulebook, said)
+        waiting = _drain(after, facts or _facts(after), waiting, until, rulebook, said)
     return Folded(after, said, waiting)
+
+
+def _facts(state: State) -> Facts:
+    """What rules look at; of what they change the state gets its own copy."""
+    state.memory, state.due, state.journeys = state.memory.copy(), state.due.copy(), state.journeys.copy()
+    return Facts(state.memory, state.due, state.journeys, state.segments)
 
 
 def _drain(state: State, facts: Facts, first: int, until: int, rulebook: Rulebook, said: list[Emission]) -> int | None:

@@ -13,6 +13,17 @@ from streams.rows import id_of
 ENTERED, LEFT = "entered", "left"
 
 
+def concerns(plan: Plan, state: State) -> bool:
+    """Whether a plan has anything to do where the customer stands."""
+    if plan.steps or plan.moments or plan.segments:
+        return True
+    for journey in plan.journeys:
+        position = state.journeys.get(journey.name)
+        if (START if position is None else position.stage) in journey.transitions:
+            return True
+    return False
+
+
 def judge(state: State, facts: Facts, plan: Plan, said: list[Emission]) -> None:
     """Judge all that the plan names; the state is the fold's own copy."""
     for journey in plan.journeys:

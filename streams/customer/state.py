@@ -6,6 +6,7 @@ rules give equal bytes.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -104,22 +105,20 @@ class State(Struct, array_like=True, gc=False):
     due: list[int | None] = []
 
 
+@lru_cache(maxsize=16)
 def empty(rulebook: Rulebook) -> State:
-    """A customer before its first interaction."""
+    """A customer before its first interaction; one for all."""
     return State(memory=list(rulebook.initial), due=[None] * len(rulebook.deadlines))
 
 
 def copied(state: State) -> State:
-    """A state that may be changed without changing this one: its own are the parts that most interactions change, all others are to be replaced."""
+    """A state that may be changed without changing this one: its own are the parts that every interaction changes, all others are to be replaced."""
     return replace(
         state,
         identifiers=state.identifiers.copy(),
         channels=state.channels.copy(),
         touchpoints=state.touchpoints.copy(),
         sources=state.sources.copy(),
-        journeys=state.journeys.copy(),
-        memory=state.memory.copy(),
-        due=state.due.copy(),
     )
 
 
