@@ -95,6 +95,11 @@ def content(emission: Emission) -> bytes:
     return blake2b(_ENCODE(said), digest_size=8).digest()
 
 
+Gone = tuple[int, int]
+"""Of an output that was taken back: its last revision, and the instant since which it had held."""
+NEVER: Gone = (0, 0)
+
+
 class Live(Struct, array_like=True, frozen=True, gc=False):
     """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for."""
 
@@ -109,13 +114,13 @@ class Live(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
-    """The outputs of a customer that hold, by id, and the last revision of those that were taken back.
+    """The outputs of a customer that hold, by id, and of those that were taken back the last revision and when they had occurred.
 
     Of moments, hold they or not, the verdicts, and when one of a name was last released: guards.py judges, here they go where the outputs go.
     """
 
     live: dict[str, Live] = {}
-    gone: dict[str, int] = {}
+    gone: dict[str, Gone] = {}
     verdicts: dict[str, Verdict] = {}
     released: dict[str, int] = {}
 
@@ -156,19 +161,19 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
         held, hashed = live.get(emission.id), content(emission)
         if held is not None and held.content == hashed:
             continue
-        revision = 1 + (gone.get(emission.id, 0) if held is None else held.revision)
+        revision = 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision)
         live[emission.id] = Live(hashed, revision, _written(emission))
         records.append(Said(emission, revision, False))
     if complete:
         unsaid = [(held.emission, held.revision + 1) for name, held in kept.live.items() if name not in seen]
         lapsed = unsaid if base is None else [each for each in unsaid if not _said_by(each[0], base)]
-        gone = {name: revision for name, revision in gone.items() if name not in live}
+        gone = {name: taken for name, taken in gone.items() if name not in live}
         for emission, revision in lapsed:
             del live[emission.id]
-            gone[emission.id] = revision
+            gone[emission.id] = (revision, emission.occurred_at)
             records.append(Said(emission, revision, True))
     elif records and gone:
-        gone = {name: revision for name, revision in gone.items() if name not in live}
+        gone = {name: taken for name, taken in gone.items() if name not in live}
     return Amended(records, Kept(live, gone, kept.verdicts, kept.released) if records or complete else kept)
 
 
@@ -198,15 +203,16 @@ def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standi
         for emission in emissions:
             held, hashed = spoken.get(emission.id) or pool.get(emission.id), content(emission)
             if held is None or held.content != hashed:
-                held = Live(hashed, 1 + (gone.get(emission.id, 0) if held is None else held.revision), _written(emission))
+                held = Live(hashed, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), _written(emission))
                 records.append((person, Said(emission, held.revision, False)))
             live[emission.id] = spoken[emission.id] = held
         people.append(Kept(live))
     for name, held in pool.items():
         if name not in spoken:
-            gone[name] = held.revision + 1
-            records.append((0, Said(held.emission, held.revision + 1, True)))
-    remembered = {name: revision for name, revision in gone.items() if name not in spoken}
+            emission, revision = held.emission, held.revision + 1
+            gone[name] = (revision, emission.occurred_at)
+            records.append((0, Said(emission, revision, True)))
+    remembered = {name: taken for name, taken in gone.items() if name not in spoken}
     verdicts, released = _judged(kepts)
     return Pooled(records, [Kept(kept.live, remembered, verdicts, released) for kept in people])
 
@@ -220,18 +226,18 @@ def _said_by(emission: Emission, base: State) -> bool:
     return (emission.occurred_at, emission.message_id) <= base.newest[:2]
 
 
-def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, int]]:
+def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, Gone]]:
     """What any of them keeps; an id that one took back later than another said it is gone."""
     live: dict[str, Live] = {}
-    gone: dict[str, int] = {}
+    gone: dict[str, Gone] = {}
     for kept in kepts:
         for name, held in kept.live.items():
             other = live.get(name)
             if other is None or (held.revision, held.content) > (other.revision, other.content):
                 live[name] = held
-        for name, revision in kept.gone.items():
-            gone[name] = max(gone.get(name, 0), revision)
-    return {name: held for name, held in live.items() if held.revision > gone.get(name, 0)}, gone
+        for name, taken in kept.gone.items():
+            gone[name] = max(gone.get(name, taken), taken)
+    return {name: held for name, held in live.items() if held.revision > gone.get(name, NEVER)[0]}, gone
 
 
 def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, int]]:

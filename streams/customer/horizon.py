@@ -281,10 +281,9 @@ def _since(kept: bytes, cut: Instant) -> bytes:
     """What was said after the cut, of what is kept."""
     found = emissions.decode(kept)
     live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
-    if len(live) == len(found.live):
-        return kept
-    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in found.gone}
-    return emissions.encode(replace(found, live=live, verdicts=verdicts))
+    gone = {name: taken for name, taken in found.gone.items() if taken[1] > cut}
+    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in gone}
+    return emissions.encode(replace(found, live=live, gone=gone, verdicts=verdicts))
 
 
 def _put(rows: Rows, rulebook: Rulebook, subject: bytes, state: State) -> None:

@@ -92,7 +92,7 @@ def test_after_a_split_each_keeps_its_own_and_the_rest_is_taken_back() -> None:
 
     assert [(person, record.emission.message_id, record.retracted) for person, record in pooled.records] == [(0, "c", True)]
     assert [set(one.live) for one in pooled.kept] == [{said("a").id}, {said("b").id}]
-    assert all(one.gone == {said("c").id: 2} for one in pooled.kept)
+    assert all(one.gone == {said("c").id: (2, said("c").occurred_at)} for one in pooled.kept)
 
 
 def _state(received: int, name: str = "a") -> state.State:

@@ -12,7 +12,7 @@ import pytest
 
 from schemas import money, topics
 from streams import instants
-from streams.customer import horizon
+from streams.customer import emissions, horizon
 from streams.customer.horizon import Limits
 from streams.customer.state import decode_row
 from streams.identity.component import COMPONENT, settled
@@ -87,6 +87,11 @@ def well_kept(memory: Memory) -> Memory:
     for store in memory.rows:
         rows = {tag: {key[1:]: row for key, row in store.rows.items() if key.startswith(tag)} for tag in (AGED.tag, BASE.tag, FOLD.tag)}
         marks = {subject: decode_row(row).mark for subject, row in rows[FOLD.tag].items()}
+        for row in map(decode_row, rows[FOLD.tag].values()):
+            kept, cut = emissions.decode(row.kept), 0 if row.mark is None else row.mark.cut
+            assert all(
+                at > cut for at in (*(live.emission.occurred_at for live in kept.live.values()), *(at for _, at in kept.gone.values()))
+            )
         people = [person for key, row in store.rows.items() if key.startswith(COMPONENT.tag) for person in settled(COMPONENT.decode(row))]
         fragments = {fragment for person in people for fragment in person.fragments}
         cleared = {
