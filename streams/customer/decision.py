@@ -155,7 +155,8 @@ def _forward(
             return None
     if len(fragments) > 1 and not again:
         again = growth.is_elsewhere(rows, fragments, growth.by_fragment(arrived.uids, fragments))
-    fresh.sort(key=lambda touch: touch.order)
+    if len(fresh) > 1:
+        fresh.sort(key=growth.in_order)
     customer = customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
     return customer._replace(regrouped=True) if renamed else customer
 

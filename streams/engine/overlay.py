@@ -70,7 +70,7 @@ class Overlay:
 
     def get(self, kind: Kind[R], keys: Sequence[bytes]) -> list[R | None]:
         """The rows in the order of `keys`; what neither batch nor cache knows is read from the store in one go."""
-        tag, known = kind.tag, self._cache.get
+        tag, known = kind.tag, self._cache.get if _is_cached(kind) else _unknown
         written = self._written.get(tag)
         own = written.rows if written is not None else None
         found: list[Any] = []
@@ -137,6 +137,11 @@ class Overlay:
 def _is_cached(kind: Kind[Any]) -> bool:
     """Whether rows of this kind go into the cache: all do, unless the kind says that they are used once."""
     return bool(getattr(kind, "cached", True))
+
+
+def _unknown(stored: bytes) -> Any:
+    """What the cache knows of a row that it never keeps."""
+    return MISSING
 
 
 def _merged(
