@@ -133,11 +133,11 @@ class Bounds:
     CPU, not the clock: on a machine that others use as well small batches would make it worse, since each has its price.
     """
 
-    __slots__ = ("_bytes_max", "_records_max", "_seconds_max", "_seconds_per_record")
+    __slots__ = ("_records_max", "_seconds_max", "_seconds_per_record", "bytes_max")
 
     def __init__(self, records_max: int, bytes_max: int, seconds_max: float) -> None:
         self._records_max = records_max
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
         self._seconds_max = seconds_max
         self._seconds_per_record = 0.0
 
@@ -157,12 +157,12 @@ class Bounds:
 
     def cut(self, records: Sequence[Record], limit: int) -> int:
         """How many of `records` go into the batch: at most `limit`, and as many as the bytes allow, but one at least."""
-        return count_within(records, limit, self._bytes_max)
+        return count_within(records, limit, self.bytes_max)
 
 
 def count_within(records: Sequence[Record], limit: int, bytes_max: int) -> int:
     """The length of the longest prefix of at most `limit` records and `bytes_max` bytes; one record always fits."""
-    if sum([len(record.value or b"") + len(record.key or b"") for record in records[:limit]]) <= bytes_max:
+    if size_of(records[:limit]) <= bytes_max:
         return min(limit, len(records))
     count = size = 0
     for record in records:
@@ -173,3 +173,8 @@ def count_within(records: Sequence[Record], limit: int, bytes_max: int) -> int:
             break
         count += 1
     return count
+
+
+def size_of(records: Sequence[Record]) -> int:
+    """Bytes of their keys and values."""
+    return sum([len(record.value or b"") + len(record.key or b"") for record in records])

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from streams.engine.batch import Bounds, Record
+from streams.engine.batch import Bounds, Record, size_of
 
 
 class Gap(Exception):
@@ -35,7 +35,7 @@ class Taken(NamedTuple):
 class Waiting:
     """Chunks in the order they were read, from the position on."""
 
-    __slots__ = ("_chunks", "count", "position", "read_to")
+    __slots__ = ("_chunks", "bytes", "count", "position", "read_to")
 
     def __init__(self, position: int) -> None:
         self.position = position
@@ -44,6 +44,8 @@ class Waiting:
         """Everything below is acknowledged, taken or waiting."""
         self.count = 0
         """Records that wait."""
+        self.bytes = 0
+        """Their keys and values."""
         self._chunks: deque[Chunk] = deque()
 
     def offer(self, chunk: Chunk) -> None:
@@ -55,28 +57,40 @@ class Waiting:
         if records:
             self._chunks.append(Chunk(records, chunk.next_offset))
             self.count += len(records)
+            self.bytes += size_of(records)
+
+    def room(self, bounds: Bounds) -> int:
+        """How many more records may wait: at most two batches lie undecoded, fewer where records are large. What one read brings may exceed the bytes."""
+        limit = bounds.records
+        return 0 if self.count >= limit or self.bytes >= bounds.bytes_max else 2 * limit - self.count
 
     def take(self, bounds: Bounds, limit: int) -> Taken:
         """The next batch: small chunks are joined, large ones split. Without anything waiting: no records, and where reading stands."""
         if not self._chunks:
             return Taken((), self.read_to)
-        chunk = self._chunks.popleft()
-        while self._chunks and len(chunk.records) < limit:
-            after = self._chunks.popleft()
-            chunk = Chunk([*chunk.records, *after.records], after.next_offset)
-        count = bounds.cut(chunk.records, limit)
+        records, next_offset, _ = self._chunks.popleft()
+        if self._chunks and len(records) < limit:
+            records = list(records)
+            while self._chunks and len(records) < limit:
+                after = self._chunks.popleft()
+                records += after.records
+                next_offset = after.next_offset
+        count = min(limit, len(records)) if self.bytes <= bounds.bytes_max else bounds.cut(records, limit)
+        if count == len(records):
+            taken = Taken(records, next_offset)
+        else:
+            taken = Taken(records[:count], records[count - 1].offset + 1)
+            self._chunks.appendleft(Chunk(records[count:], next_offset))
         self.count -= count
-        if count == len(chunk.records):
-            return Taken(chunk.records, chunk.next_offset)
-        taken = chunk.records[:count]
-        self._chunks.appendleft(Chunk(chunk.records[count:], chunk.next_offset))
-        return Taken(taken, taken[-1].offset + 1)
+        self.bytes -= size_of(taken.records) if self._chunks else self.bytes
+        return taken
 
     def give_back(self, taken: Taken) -> None:
         """The records of a batch that was not done wait again, first in line."""
         if taken.records:
             self._chunks.appendleft(Chunk(taken.records, taken.next_offset))
             self.count += len(taken.records)
+            self.bytes += size_of(taken.records)
 
     def acknowledge(self, next_offset: int) -> None:
         """A batch is committed."""

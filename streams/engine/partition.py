@@ -64,11 +64,10 @@ class Partition:
     # What the transport asks and tells.
 
     def room(self) -> int:
-        """How many more records may wait: at most two batches lie undecoded."""
+        """How many more records it wants now."""
         if self.state is not State.RUNNING or self.token is None:
             return 0
-        limit = self._bounds.records
-        return 0 if self.waiting.count >= limit else 2 * limit - self.waiting.count
+        return self.waiting.room(self._bounds)
 
     def offer(self, token: Token, chunk: Chunk) -> None:
         """Records that were read; dropped unless `token` is the one of now."""
@@ -243,7 +242,7 @@ class Partition:
         elif waiting.count:
             limit = self._bounds.records
             taken = waiting.take(self._bounds, self._isolation.limit(waiting.position, limit))
-            if waiting.count < limit:
+            if waiting.room(self._bounds):
                 self._shared.wake()
         else:
             return

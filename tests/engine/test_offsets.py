@@ -53,6 +53,7 @@ def test_every_record_comes_once_and_in_order(
             done += [each.offset for each in taken.records]
             waiting.acknowledge(taken.next_offset)
         turn += 1
+        assert waiting.bytes == 2 * waiting.count
 
     assert done == [offset for offset in given_offsets if offset >= position]
 
@@ -95,3 +96,13 @@ def test_markers_alone_move_reading_but_bring_nothing() -> None:
 
     assert (waiting.count, waiting.read_to, waiting.position) == (0, 8, 5)
     assert waiting.take(BOUNDS, 10) == Taken((), 8)
+
+
+def test_no_more_is_read_than_two_batches_or_their_bytes() -> None:
+    bounds, few, large = Bounds(10, 1000, 10.0), Waiting(0), Waiting(0)
+    few.offer(Chunk([record(0)], 1))
+    large.offer(Chunk([Record(None, b"x" * 600, (), 0, 0, offset) for offset in range(2)], 2))
+
+    assert (few.room(bounds), large.room(bounds)) == (19, 0)
+    assert len(large.take(bounds, 10).records) == 1
+    assert (large.room(bounds), large.bytes) == (19, 600)
