@@ -4,9 +4,9 @@ A customer's `cut` is the instant up to which its timeline was cleared. What occ
 (aged.py) and, folded in order, in the customer's Base: the state on which what the timeline holds is folded when it is folded again.
 
 The rule this module owns, in four laws:
-1. Of `interactions_max` interactions the newest are in the timeline, none of them older than `age_max` before the customer's newest; beyond that it
-   holds no more than a sixteenth (by number or by time), for it is cleared in slices. An instant stays or goes as a whole; where one alone makes a
-   timeline twice as long as it may be, it goes, and what else occurred then is too late.
+1. A timeline holds the newest `interactions_max` interactions, of these no older one than `age_max` before the newest. As it is cleared in slices,
+   it may hold more, by a sixteenth of the number and a quarter of the age. An instant stays or goes as a whole; where one alone makes a timeline
+   twice as long as it may be, it goes, and what else occurred then is too late.
 2. What comes is refused as too late where it occurred at the cut or before it, or `age_max` before the newest interaction as it stood when the batch
    began. Nothing else is refused: nothing inside the horizon is. What is in totals never counts again.
 3. While the rules stay the same and a customer loses no fragment and gains none with interactions at the cut or before it, clearing changes nothing
@@ -39,7 +39,9 @@ from streams.language import Rulebook
 from streams.rows import BASE, PERSON_SUBJECT, NodeKey, Person
 
 SLACK = 16
-"""A timeline is cleared when it is longer than it may be by one part in so many."""
+"""A timeline is cleared when it holds more than it may by one part in so many."""
+AGE_SLACK = 4
+"""And when it reaches further back by one part in so many: who comes seldom would else be cleared at every visit."""
 
 
 class Limits(NamedTuple):
@@ -80,7 +82,7 @@ _DECODE = msgspec.msgpack.Decoder(Base).decode
 
 def limits(interactions_max: int, age_max: Duration) -> Limits:
     """Limits with their slack."""
-    return Limits(interactions_max, age_max, interactions_max + interactions_max // SLACK, age_max + age_max // SLACK)
+    return Limits(interactions_max, age_max, interactions_max + interactions_max // SLACK, age_max + age_max // AGE_SLACK)
 
 
 LIMITS = limits(2_000, 400 * DAY)

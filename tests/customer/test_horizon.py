@@ -114,7 +114,7 @@ def test_what_is_older_than_the_newest_by_more_than_the_age_is_refused_though_no
 
 def test_what_came_in_time_and_has_grown_old_goes_into_totals() -> None:
     limits = horizon.limits(1_000, 400 * DAY)
-    memory = tell(Memory(RULES, 1, limits=limits), order(1, START), order(2, START + 100 * DAY), order(3, START + 500 * DAY))
+    memory = tell(Memory(RULES, 1, limits=limits), order(1, START), order(2, START + 101 * DAY), order(3, START + 501 * DAY))
 
     (totals,) = kept(memory, AGED).values()
     assert (aged.read(totals).interactions, len(kept(memory, TIMELINE)), row_of(memory).state.interactions) == (1, 2, 3)
