@@ -29,6 +29,7 @@ def order(name: str, at: Instant, *named: tuple[str, str]) -> dict[str, Any]:
         "messageId": name,
         "event": "Order Completed",
         "timestamp": instants.text(at),
+        "language": "en",
         "properties": {"revenue": 10, "currency": "GBP"},
         "traits": {"email": EMAIL[1]} if EMAIL in named else {},
         "identifiers": identifiers,
@@ -172,3 +173,25 @@ def test_an_erasure_is_forgotten_after_the_longest_retention_and_versions_still_
     after = newest(memory)[ANN]
     assert before is not None and after is not None and after["version"] > before["version"]
     assert memory.tally["kairos_interactions_erased",] == 0
+
+
+def test_who_begins_again_in_the_batch_of_the_erasure_is_compared_with_nobody() -> None:
+    memory = Memory(RULES, 1)
+    told(memory, *[order(f"m{number}", BEGIN + number, EMAIL) for number in range(5)])
+    before = newest(memory)[ANN]
+    assert before is not None
+    memory.produce(order("again", AT + 1, EMAIL))
+    memory.step()
+    memory.erase(key(*EMAIL), AT, 0)
+    log = memory.inputs[topics.IDENTITY, 0]
+    log[-2:] = log[:-3:-1]
+    memory._random.randint = lambda _, most: most  # type: ignore[method-assign]  # the longest batch
+    memory.run()
+
+    ended, after = [record.value for record in memory.log[topics.PROFILES]][-2:]
+    assert ended is None
+    assert after is not None
+    profile = msgspec.json.decode(after)
+    assert profile["version"] > before["version"] + 1
+    assert profile["totals"]["GBP"]["orders"] == 1
+    assert {"language", "totals.GBP"} <= set(profile["changed"])
