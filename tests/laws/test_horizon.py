@@ -12,6 +12,7 @@ import pytest
 
 from schemas import money, topics
 from streams import instants
+from streams.cli import facts, state
 from streams.customer import emissions, horizon
 from streams.customer.horizon import Limits
 from streams.customer.state import decode_row
@@ -20,6 +21,7 @@ from streams.instants import DAY, HOUR
 from streams.journeys import retail
 from streams.language import rulebook
 from streams.rows import AGED, BASE, FOLD, TIMELINE, decode_touch
+from tests.cli.values import Message
 from tests.laws.memory import WIDE, Memory
 from tests.laws.test_order import customers, living, standing
 
@@ -112,10 +114,10 @@ def sums(memory: Memory) -> tuple[int, Counter[str], dict[tuple[str, str], Decim
         for key, row in store.rows.items():
             if not key.startswith(FOLD.tag):
                 continue
-            state = decode_row(row).state
-            interactions += state.interactions
-            channels.update({channel: count for channel, (count, _) in state.channels.items()})
-            for currency, totals in state.totals.items():
+            now = decode_row(row).state
+            interactions += now.interactions
+            channels.update({channel: count for channel, (count, _) in now.channels.items()})
+            for currency, totals in now.totals.items():
                 for kind, amount in (("revenue", totals.revenue), ("cancelled", totals.cancelled)):
                     amounts[currency, kind] = money.add(amounts.get((currency, kind), money.ZERO), Decimal(amount))
     return interactions, channels, {place: amount for place, amount in amounts.items() if amount}
@@ -131,6 +133,13 @@ def naive(events: list[dict[str, Any]]) -> tuple[int, Counter[str], dict[tuple[s
             place = event["properties"]["currency"], kind
             amounts[place] = amounts.get(place, Decimal()) + Decimal(str(event["properties"]["revenue"]))
     return len(unique), Counter(event["channel"] for event in unique), amounts
+
+
+def topic_of(memory: Memory, topic: str) -> list[Any]:
+    """The records of a topic as a consumer reads them."""
+    if topic == topics.INTERACTIONS:
+        return [record for partition in range(memory.partitions) for record in memory.inputs[topic, partition]]
+    return [Message(record.value, record.key) for record in memory.log[topic]]
 
 
 @pytest.mark.parametrize("limits", [BY_NUMBER, BY_AGE], ids=["number", "age"])
@@ -190,6 +199,12 @@ def test_what_is_too_late_is_counted_once_and_never_applied(seed: int) -> None:
     assert applied == len(events) and applied + duplicate + late == len(again)
     assert [letter["reason"] for letter in letters] == ["too_late"] * late
     assert sums(memory) == naive(events)
+    counted, _ = facts.collect(lambda topic: iter(topic_of(memory, topic)), lambda stem, value: None)
+    counted.applied, _ = state.totals(
+        Message(row, key, partition) for partition, store in enumerate(memory.rows) for key, row in store.rows.items()
+    )
+    assert (counted.read, counted.applied, counted.dead) == (len(again), len(events), late)
+    assert counted.reconciles()
 
 
 @pytest.mark.parametrize("seed", range(10))
