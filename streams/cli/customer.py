@@ -13,9 +13,10 @@ import orjson
 from streams import app, instants
 from streams.cli import state
 from streams.cli.facts import Message
-from streams.customer import aged
-from streams.identity.identifiers import Identifier, Normalised, Other, normaliser
-from streams.rows import AGED, NODE_KEY_BYTES, TIMELINE, Touch, decode_touch
+from streams.customer import aged, emissions, guards
+from streams.customer.state import decode_row
+from streams.identity.identifiers import Identifier, Normalised, Other, customer_id, normaliser
+from streams.rows import AGED, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, Touch, decode_touch
 from streams.settings import Settings
 
 Profile = dict[str, Any]
@@ -36,10 +37,12 @@ class NotFound(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """What the workers hold of a customer: its touches, sorted, and how many older ones live on in totals."""
+    """What the workers hold of a customer: its touches, sorted, how many older ones live on in totals, and of its moments that hold, by name,
+    how many of each status."""
 
     touches: list[Touch]
     older: int
+    moments: dict[str, dict[str, int]]
 
 
 def newest_profiles(messages: Iterable[Message]) -> dict[str, bytes]:
@@ -75,13 +78,17 @@ def find(profiles: Mapping[str, bytes], identifier: str, settings: Settings) -> 
 
 
 def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings) -> Timeline:
-    """All touches of a customer's fragments in the order of its timeline; one that lies in two fragments counts once."""
+    """All touches of a customer's fragments in the order of its timeline; one that lies in two fragments counts once. And its moments' verdicts."""
     fragments = _keys(profile, settings)
     start, end = len(TIMELINE.tag), len(TIMELINE.tag) + NODE_KEY_BYTES
-    found = state.rows(changelog, lambda key: key.startswith((TIMELINE.tag, AGED.tag)) and key[start:end] in fragments)
+    folds = {FOLD.tag + PERSON_SUBJECT + key for key in fragments if customer_id(key) == profile["customerId"]}
+    found = state.rows(changelog, lambda key: key in folds or (key.startswith((TIMELINE.tag, AGED.tag)) and key[start:end] in fragments))
     by_uid: dict[bytes, Touch] = {}
-    older = 0
+    older, moments = 0, {}
     for (_, key), row in found.items():
+        if key in folds:
+            moments = guards.counted(emissions.decode(decode_row(row).kept))
+            continue
         if key.startswith(AGED.tag):
             older += aged.read(row).interactions
             continue
@@ -89,7 +96,7 @@ def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings)
         known = by_uid.get(key[end:])
         if known is None or touch.order < known.order:
             by_uid[key[end:]] = touch
-    return Timeline(sorted(by_uid.values(), key=lambda touch: touch.order), older)
+    return Timeline(sorted(by_uid.values(), key=lambda touch: touch.order), older, moments)
 
 
 def value(touch: Touch) -> dict[str, Any]:

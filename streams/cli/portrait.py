@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +16,9 @@ from streams.rows import Touch
 
 IDENTIFIERS_SHOWN = 6
 
+Moments = Mapping[str, Mapping[str, int]]
+"""How many of each status, by the moment's name."""
+
 
 def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Touch]) -> None:
     """Print a customer; `shown` are the newest touches of its timeline."""
@@ -26,7 +29,7 @@ def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Tou
     if len(found.path) > 1:
         head.append(f"  (was {' → '.join(lines.short(customer) for customer in found.path[:-1])})", "dim")
     console.print(head, soft_wrap=True)
-    console.print(_facts(profile))
+    console.print(_facts(profile, timeline.moments))
     console.print()
     count = f"{len(timeline.touches):,} interactions" + (f", the newest {len(shown)}" if len(shown) < len(timeline.touches) else "")
     count += f", and {timeline.older:,} older ones in totals" if timeline.older else ""
@@ -35,17 +38,17 @@ def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Tou
         console.print(_touch(touch), soft_wrap=True)
 
 
-def _facts(profile: Profile) -> Table:
+def _facts(profile: Profile, moments: Moments) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, text in _rows(profile):
+    for label, text in _rows(profile, moments):
         if text:
             table.add_row(label, text)
     return table
 
 
-def _rows(profile: Profile) -> list[tuple[str, Text | str]]:
+def _rows(profile: Profile, moments: Moments) -> list[tuple[str, Text | str]]:
     facts: list[tuple[str, Text | str]] = []
     for kind, names in profile["identifiers"].items():
         more = f" and {len(names) - IDENTIFIERS_SHOWN} more" if len(names) > IDENTIFIERS_SHOWN else ""
@@ -57,7 +60,7 @@ def _rows(profile: Profile) -> list[tuple[str, Text | str]]:
             (f"{lines.clean(journey)}", stage.append(f" since {lines.when(position['since'])}, {lines.because(position['cause'])}", "dim"))
         )
     facts.append(("segments", lines.clean(", ".join(profile["segments"]))))
-    facts += [(f"moment {lines.clean(name)}", _count(count)) for name, count in profile["moments"].items()]
+    facts += [(f"moment {lines.clean(name)}", _moment(count, moments.get(name, {}))) for name, count in profile["moments"].items()]
     facts += [(f"channel {lines.clean(name)}", _count(count)) for name, count in profile["channels"].items()]
     for currency, totals in profile["totals"].items():
         parts = [f"{totals['orders']} orders {lines.amount(totals['revenue'])}"]
@@ -71,6 +74,14 @@ def _rows(profile: Profile) -> list[tuple[str, Text | str]]:
     if profile["emotion"] or profile["irritation"]:
         facts.append(("emotion", f"{profile['emotion']:.2f}, irritation {profile['irritation']:.2f}"))
     return facts
+
+
+def _moment(count: dict[str, Any], verdicts: Mapping[str, int]) -> Text:
+    """`3 x, last 2026-03-01 09:00: fired 1, suppressed 2`."""
+    text = Text(_count(count))
+    for number, (status, times) in enumerate(sorted(verdicts.items())):
+        text.append(", " if number else ": ").append(status, lines.STATUS_STYLES.get(status, "")).append(f" {times}")
+    return text
 
 
 def _count(count: dict[str, Any]) -> str:

@@ -44,6 +44,7 @@ def command(identifier: str, count: int, broker: str, as_json: bool) -> None:
                     "path": found.path,
                     "timeline": [customer.value(touch) for touch in shown],
                     "older": timeline.older,
+                    "moments": timeline.moments,
                 }
             )
         )

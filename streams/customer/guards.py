@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from schemas.moment import Reason
+from schemas.moment import Reason, Status
 from streams.boundary import Clock
 from streams.customer import emissions
 from streams.customer.customers import Customer
@@ -77,6 +77,22 @@ def passed(said: Sequence[Said], kept: Kept, court: Court, known: dict[str, Verd
             one = one._replace(verdict=verdicts[name])
         records.append(one)
     return records, replace(kept, verdicts=verdicts, released=released)
+
+
+def status(verdict: Verdict) -> Status:
+    """What a moment with this verdict is published as."""
+    return "fired" if verdict is None else "expired" if verdict == "expired" else "suppressed"
+
+
+def counted(kept: Kept) -> dict[str, dict[str, int]]:
+    """Of a customer's moments that hold, by name: how many of each status."""
+    found: dict[str, dict[str, int]] = {}
+    for name, live in kept.live.items():
+        if name in kept.verdicts:
+            of = found.setdefault(live.emission.rule, {})
+            shown = status(kept.verdicts[name])
+            of[shown] = of.get(shown, 0) + 1
+    return found
 
 
 def _verdict(emission: Emission, now: Instant, last: Instant | None, cool_down: Duration | None) -> Verdict:

@@ -13,14 +13,14 @@ from msgspec import Struct
 from schemas import topics
 from schemas.identity_change import IdentityChange
 from schemas.identity_conflict import IdentityConflict
-from schemas.moment import Explanation, Moment, Reason, Status
+from schemas.moment import Explanation, Moment, Status
 from schemas.output import Subject
 from schemas.record import cloud_event_headers, encode
 from schemas.segment import SegmentChange
 from schemas.stage import StageChange
 from streams import instants
 from streams.boundary import Clock, Outgoing
-from streams.customer import view
+from streams.customer import guards, view
 from streams.customer.customers import Customer, Redirect
 from streams.customer.emissions import Said
 from streams.customer.erasing import Erased
@@ -36,9 +36,6 @@ LANGUAGE = "en"
 """The language that the rules' sentences are written in."""
 
 SOURCE = "kairos"
-
-_NOT_RELEASED: dict[Reason, Status] = {"expired": "expired"}
-"""The status of a moment with a reason that is more than suppressed."""
 
 Tally = Counter[tuple[str, ...]]
 Envelope = tuple[Subject, str, int, int, str, bool, str, str | None, str, str, list[str]]
@@ -194,7 +191,7 @@ def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]
 
 def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
-    status: Status = "retracted" if said.retracted else "fired" if said.verdict is None else _NOT_RELEASED.get(said.verdict, "suppressed")
+    status: Status = "retracted" if said.retracted else guards.status(said.verdict)
     batch.tally["kairos_moments", emission.rule, status] += 1
     return topics.MOMENTS, Moment(
         *envelope,

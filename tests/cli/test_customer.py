@@ -7,17 +7,21 @@ from pathlib import Path
 import orjson
 import pytest
 
-from streams.cli import customer
+from streams.cli import customer, portrait
 from streams.cli.customer import Found, NotFound
-from streams.customer import aged
+from streams.customer import aged, emissions, guards
+from streams.customer.emissions import Emission, Kept
+from streams.customer.guards import Court
+from streams.customer.state import FoldRow, State, encode_row
 from streams.customer.timeline import held, insert
-from streams.identity.identifiers import Identifier, normaliser
-from streams.rows import TIMELINE, Touch, encode_touch
+from streams.identity.identifiers import Identifier, customer_id, normaliser
+from streams.rows import FOLD, TIMELINE, Touch, encode_touch
 from streams.settings import Settings
 from tests.cli import values
 from tests.cli.values import ANN, BOB, ZOE, Message
-from tests.customer.memory import MemoryRows
+from tests.customer.memory import Clock, MemoryRows
 
+CARTS = ("one", "two", "late")
 PROFILES = {
     ANN: orjson.dumps(values.profile(ANN, identifiers={"crm_id": ["17850"], "email": ["ann@brand.co"]})),
     BOB: orjson.dumps(values.profile(BOB, identifiers={"crm_id": ["7"], "device_id": ["tv"]})),
@@ -89,3 +93,24 @@ def test_a_timeline_unites_the_fragments_in_order_and_counts_an_id_once(settings
 
     assert [(touch.id, touch.occurred_at) for touch in timeline.touches] == [("b", 10), ("a", 30)]
     assert timeline.older == 1
+
+
+def test_the_verdicts_on_a_customers_moments_are_counted(settings: Settings) -> None:
+    from streams import app
+
+    crm = normaliser(app.policy_of(settings)).normalise("crm_id", "17850")
+    assert isinstance(crm, Identifier)
+    said = [
+        Emission("moment", name, "cart", "v", "", 0, 0, name, None, (name,), False, expires_at=9 if name != "late" else -1)
+        for name in CARTS
+    ]
+    amended = emissions.amend(Kept(), said, complete=True)
+    court = Court(Clock(5, replayed=True), 0, {"cart": 3})
+    _, kept = guards.passed(amended.records, amended.kept, court, {})
+    row = FoldRow("r", 1, 0, None, State(), emissions.encode(kept))
+    profile = values.profile(customer_id(crm.key), identifiers={"crm_id": ["17850"]})
+
+    timeline = customer.timeline([Message(encode_row(row), FOLD.tag + b"p" + crm.key)], profile, settings)
+
+    assert timeline.moments == {"cart": {"fired": 1, "suppressed": 1, "expired": 1}}
+    assert "fired 1" in portrait._moment({"count": 3, "last": "2026-01-01T00:00:00Z"}, timeline.moments["cart"]).plain
