@@ -99,8 +99,7 @@ def _count(state: State, touch: Touch) -> None:
     if not state.interactions:
         state.first_at = touch.occurred_at
     state.interactions += 1
-    for reduce in reducers.of(touch.event):
-        reduce(state, touch)
+    reducers.reduce(state, touch)
 
 
 def _by_name(parts: Sequence[dict[str, V]], join: Callable[[str, V, V], V]) -> dict[str, V]:

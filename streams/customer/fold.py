@@ -42,8 +42,7 @@ def fold(state: State, touches: Sequence[Touch], until: int, rulebook: Rulebook)
         if not after.interactions:
             after.first_at = at
         after.interactions += 1
-        for reduce in reducers.of(event):
-            reduce(after, touch)
+        reducers.reduce(after, touch)
         plan = rulebook.plan(event)
         if judging.concerns(plan, after):
             facts = facts or _facts(after)

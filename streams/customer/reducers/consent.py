@@ -11,15 +11,14 @@ from streams.customer.state import ConsentGiven, State
 from streams.rows import Touch, payload
 
 EVERY_CHANNEL = "*"
-_MARK = b'"consent"'
+MARK = b'"consent"'
+"""Without it a payload has no consent."""
 STATES = ("denied", "granted")
 """From the most restrictive."""
 
 
 def reduce(state: State, touch: Touch) -> None:
     """Take in each decision that the interaction carries."""
-    if touch.payload.find(_MARK) < 0:
-        return
     under = tuple(f"{kind}:{value}" for kind, value in touch.identifiers)
     state.consent = decisions = state.consent.copy()
     for said in payload(touch.payload).consent or ():

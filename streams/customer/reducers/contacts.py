@@ -1,31 +1,27 @@
 """How often and when last through each channel and touchpoint, and when each source was last heard of."""
 
-from streams.customer.state import Seen, State, trim
+from streams.customer.state import NAMES_MAX, Seen, State, trim
 from streams.rows import Touch
 
 
 def reduce(state: State, touch: Touch) -> None:
     """Count the contact."""
-    at = touch.occurred_at
+    at, channels, touchpoints, sources = touch.occurred_at, state.channels, state.touchpoints, state.sources
     if channel := touch.channel:
-        _count(state.channels, channel, at)
+        if (seen := channels.get(channel)) is not None:
+            channels[channel] = (seen[0] + 1, at)
+        else:
+            channels[channel] = (1, at)
+            trim(channels, _last)
     if touchpoint := touch.touchpoint:
-        _count(state.touchpoints, touchpoint, at)
-    sources = state.sources
-    if touch.source in sources:
-        sources[touch.source] = at
-    else:
-        sources[touch.source] = at
+        if (seen := touchpoints.get(touchpoint)) is not None:
+            touchpoints[touchpoint] = (seen[0] + 1, at)
+        else:
+            touchpoints[touchpoint] = (1, at)
+            trim(touchpoints, _last)
+    sources[touch.source] = at
+    if len(sources) > NAMES_MAX:
         trim(sources, int)
-
-
-def _count(contacts: dict[str, Seen], name: str, at: int) -> None:
-    seen = contacts.get(name)
-    if seen is not None:
-        contacts[name] = (seen[0] + 1, at)
-        return
-    contacts[name] = (1, at)
-    trim(contacts, _last)
 
 
 def _last(seen: Seen) -> int:

@@ -36,12 +36,13 @@ POLICY = {
 
 TEXT_MAX = 1024
 """A longer text is no trait; it stays in the timeline."""
-_MARK = b'"traits"'
+MARK = b'"traits"'
+"""Without it a payload has no traits."""
 
 
 def reduce(state: State, touch: Touch) -> None:
     """Let each trait of the interaction survive or not; null takes a value back. A group's traits are not the person's."""
-    if touch.payload.find(_MARK) < 0 or touch.type == "group":  # `in` tries the mark as a number first, at ten times the cost.
+    if touch.type == "group":
         return
     sent = payload(touch.payload)
     context = (sent.context or {}).get("traits")
