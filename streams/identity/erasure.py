@@ -164,14 +164,20 @@ def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: N
     if not stored and not coming:
         return False
     story.applied = applied
-    own.fragments.pop(fragment, None)
-    links = _drop_links(own, {fragment})
+    had = sum(both[:NODE_KEY_BYTES] == fragment for both in own.edges)
+    has_totals = work.rows.get(AGED, (fragment,))[0] is not None
+    if has_totals and fragment not in past.erased:  # What is in totals cannot be read again: all but its links with who was erased stays.
+        for both in [both for both in own.edges if both[:NODE_KEY_BYTES] == fragment and both[NODE_KEY_BYTES:] in past.erased]:
+            del own.edges[both]
+    else:
+        own.fragments.pop(fragment, None)
+        _drop_links(own, {fragment})
+        if has_totals:  # What is in totals is older than what was void.
+            work.rows.put(AGED, fragment, None)
+            deleted["totals"] += 1
     for ids, occurred_at in left:
         witness(own, ids, occurred_at)
-    if fragment in past.erased and work.rows.get(AGED, (fragment,))[0] is not None:  # What is in totals is older than what was void.
-        work.rows.put(AGED, fragment, None)
-        deleted["totals"] += 1
-    deleted["links"] += links - sum(both[:NODE_KEY_BYTES] == fragment for both in own.edges)
+    deleted["links"] += had - sum(both[:NODE_KEY_BYTES] == fragment for both in own.edges)
     deleted["interactions"] += stored
     work.tally["kairos_interactions_erased",] += coming
     return True

@@ -23,6 +23,7 @@ from streams.language import rulebook
 from streams.rows import AGED, BASE, FOLD, TIMELINE, decode_touch
 from tests.cli.values import Message
 from tests.laws.memory import WIDE, Memory
+from tests.laws.test_erasure_outputs import identifiers
 from tests.laws.test_order import customers, living, standing
 
 RULES = rulebook(retail)
@@ -241,3 +242,41 @@ def test_a_cleared_timeline_moves_whole_to_the_partition_of_a_lesser_identifier(
         assert sums(memory)[0] == 82
         assert customers(memory) == customers(endless)
     assert moved >= 4
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_erasure_takes_totals_and_bases_along(seed: int) -> None:
+    events = history(seed)
+    others = [event for event in events if "0" not in (event.get("userId", "")[5:], event.get("anonymousId", "")[7:8])]
+    memory = lived(events, BY_NUMBER, random.Random(seed).choice([1, 4]), seed)
+    key = identifiers({"userId": "user-0", "identifiers": {}})
+
+    memory.erase(*key, START + 2000 * DAY, 0)
+    memory.run()
+
+    assert 0 < len(others) < len(events)
+    assert customers(well_kept(memory)) == customers(lived(others, BY_NUMBER, 1, seed))
+    assert sums(memory) == naive(others)
+    for event in events:
+        memory.produce(event)
+    memory.run()
+    assert customers(well_kept(memory)) == customers(lived(others, BY_NUMBER, 1, seed))
+
+
+def test_who_is_left_with_totals_alone_by_anothers_erasure_lives_on() -> None:
+    def seen(number: int, user: str, **more: Any) -> dict[str, Any]:
+        named = {"messageId": f"m{number}", "event": "Page Viewed", "timestamp": instants.text(START + number * HOUR), "userId": user}
+        return {**named, "channel": "web", **more}
+
+    phone = {"identifiers": {"phone": ["+447946000101"]}}
+    bob = [seen(number, "bob", **(phone if number > 40 else {})) for number in range(1, 81)]
+    memory = lived([seen(0, "ann", **phone), *bob], BY_NUMBER, 1, 0)
+    key = identifiers({"userId": "ann", "identifiers": {}})
+    older = 81 - len(held(memory, TIMELINE.tag))
+
+    memory.erase(*key, START + 2000 * DAY, 0)
+    memory.run()
+
+    assert len(held(well_kept(memory), FOLD.tag)) == 1
+    assert held(memory, TIMELINE.tag) == []
+    assert sums(memory)[0] == older > 40
