@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas import money
 from streams.boundary import Rows
@@ -59,6 +60,30 @@ def take(rows: Rows, going: Sequence[Held]) -> list[Touch]:
             _count(state, touch)
         rows.put(AGED, fragment, _ENCODE(Aged(state)))
     return touches
+
+
+def without(state: State, is_gone: Callable[[str], bool]) -> State | None:
+    """The state without identifiers (type:value) that are gone; None where it names none of them."""
+    gone = {name for name in state.identifiers if is_gone(name)}
+    if not gone:
+        return None
+    return replace(
+        state,
+        identifiers={name: seen for name, seen in state.identifiers.items() if name not in gone},
+        consent={
+            about: tuple(replace(one, under=tuple(name for name in one.under if name not in gone)) for one in given)
+            for about, given in state.consent.items()
+        },
+    )
+
+
+def forget(rows: Rows, fragments: Iterable[NodeKey], is_gone: Callable[[str], bool]) -> None:
+    """Take identifiers that are gone out of these fragments' totals."""
+    for fragment in fragments:
+        (row,) = rows.get(AGED, [fragment])
+        state = None if row is None else without(read(row), is_gone)
+        if state is not None:
+            rows.put(AGED, fragment, _ENCODE(Aged(state)))
 
 
 def totals(rows: Rows, fragments: Sequence[NodeKey]) -> State:

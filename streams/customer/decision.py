@@ -39,7 +39,7 @@ def decide(
     tally = Counter(advanced.tally)
     time, more = _time(rows, clock, advanced, partitions, bool(records))
     had = customers.rows_of(rows, _concerned(advanced.changes))
-    erased = _erase(rows, advanced.changes, had)
+    erased = _erase(rows, advanced.changes, had, policy)
     joined, late = horizon.admitted(advanced.changes, had, limits)
     arrived = _insert(rows, joined, tally)
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
@@ -96,7 +96,7 @@ def _concerned(changes: Sequence[Change]) -> list[bytes]:
     return list({person.canonical: None for change in changes for person in (*change.before, *change.after, *change.erased)})
 
 
-def _erase(rows: Rows, changes: list[Change], had: dict[bytes, FoldRow]) -> list[Erased]:
+def _erase(rows: Rows, changes: list[Change], had: dict[bytes, FoldRow], policy: Policy) -> list[Erased]:
     """Delete the customers who were erased: the changes (in place) and `had` go on without them; what ends by itself is noted where it came to."""
     erased: list[Erased] = []
     for place, change in enumerate(changes):
@@ -104,6 +104,8 @@ def _erase(rows: Rows, changes: list[Change], had: dict[bytes, FoldRow]) -> list
             if change.erased or change.receipts:
                 changes[place], told = erasing.erase(rows, change, had)
                 erased += told
+            if change.swept:
+                horizon.forget(rows, change, erasing.naming(policy, change.past))
             if change.moved:
                 lapsing.moved(rows, change.root, change.past)
     return erased

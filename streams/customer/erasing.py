@@ -5,13 +5,16 @@ not taken back one by one: the receipt and an empty profile stand for all of the
 """
 
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.boundary import Rows
 from streams.customer import customers, partition_time, refold
 from streams.customer.state import FoldRow
 from streams.identity import afterwards
-from streams.identity.past import ERASED_KEPT, Receipt
+from streams.identity.identifiers import Identifier, normaliser
+from streams.identity.past import ERASED_KEPT, Past, Receipt
+from streams.identity.policy import Policy
 from streams.identity.protocol import Change
 from streams.instants import Instant
 from streams.rows import BASE, CHECKPOINT, DUE, ERASURE, FOLD, NodeKey, Person, end_of
@@ -43,6 +46,19 @@ def erase(rows: Rows, change: Change, had: dict[bytes, FoldRow]) -> tuple[Change
     told += [_told(rows, had, person.canonical, [person], floor, None) for person in left]
     afterwards.settle(rows, change.root, floor)
     return change._replace(floor=floor), told
+
+
+def naming(policy: Policy, past: Past) -> Callable[[str], bool]:
+    """What tells whether an identifier as a state has it (type:value) was an erased person's own."""
+    normalise = normaliser(policy).normalise
+
+    def is_gone(name: str) -> bool:
+        kind, _, value = name.partition(":")
+        found = normalise(kind, value)
+        mark = past.erased.get(found.key) if isinstance(found, Identifier) else None
+        return mark is not None and mark.own
+
+    return is_gone
 
 
 def _told(rows: Rows, had: dict[bytes, FoldRow], canonical: NodeKey, people: list[Person], floor: int, receipt: Receipt | None) -> Erased:

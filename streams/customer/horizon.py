@@ -19,7 +19,7 @@ The rule this module owns, in four laws:
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -151,6 +151,18 @@ def start(rows: Rows, rulebook: Rulebook, subject: bytes, row: FoldRow | None) -
     state = _under(base.state, rulebook)
     _put(rows, rulebook, subject, state)
     return state
+
+
+def forget(rows: Rows, change: Change, is_gone: Callable[[str], bool]) -> None:
+    """Take identifiers (type:value) that were erased out of the totals and bases of others who had been seen with them."""
+    aged.forget(rows, change.swept, is_gone)
+    for person in change.before:
+        if not change.swept.isdisjoint(person.fragments):
+            (row,) = rows.get(BASE, [_subject(person)])
+            base = None if row is None else _DECODE(row)
+            state = None if base is None else aged.without(base.state, is_gone)
+            if base is not None and state is not None:
+                rows.put(BASE, _subject(person), _ENCODE(replace(base, state=state)))
 
 
 def rebase(rows: Rows, rulebook: Rulebook, new: Sequence[Person], old: Sequence[Person], before: Sequence[FoldRow]) -> dict[bytes, Rebased]:

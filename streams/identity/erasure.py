@@ -15,7 +15,7 @@ from collections import Counter
 from msgspec import structs
 
 from streams.identity import messages
-from streams.identity.component import PARKED, Component, ends, witness
+from streams.identity.component import PARKED, Component, Pair, ends, witness
 from streams.identity.identifiers import keys
 from streams.identity.messages import Apply, Erase, Forget
 from streams.identity.past import Erasing, Mark, Past, Receipt, erasing, is_outdated, is_void
@@ -134,11 +134,14 @@ def _drop_links(own: Component, fragments: set[NodeKey]) -> int:
 def _reached(own: Component, past: Past) -> set[NodeKey]:
     """The fragments that may hold what is void."""
     found = {key for key in past.erased if key in own.fragments}
-    for both, (first, _) in own.edges.items():
-        mark = past.erased.get(both[NODE_KEY_BYTES:])
-        if mark is not None and mark.own and first <= mark.until:
-            found.add(both[:NODE_KEY_BYTES])
+    found.update([both[:NODE_KEY_BYTES] for both in own.edges if _is_void_link(own, past, both)])
     return found
+
+
+def _is_void_link(own: Component, past: Past, both: Pair) -> bool:
+    """Whether an interaction that made this link is void."""
+    mark = past.erased.get(both[NODE_KEY_BYTES:])
+    return mark is not None and mark.own and own.edges[both][0] <= mark.until
 
 
 def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: NodeKey, deleted: Deleted) -> bool:
@@ -161,13 +164,17 @@ def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: N
             applied.append(one)
             if ids:
                 left.append((ids, occurred_at))
-    if not stored and not coming:
+    has_totals = work.rows.get(AGED, (fragment,))[0] is not None
+    only_known = (
+        has_totals and fragment not in past.erased
+    )  # What is in totals cannot be read again: all but links with who was erased stays.
+    void = [both for both in own.edges if both[:NODE_KEY_BYTES] == fragment and _is_void_link(own, past, both)] if only_known else []
+    if not stored and not coming and not void:
         return False
     story.applied = applied
     had = sum(both[:NODE_KEY_BYTES] == fragment for both in own.edges)
-    has_totals = work.rows.get(AGED, (fragment,))[0] is not None
-    if has_totals and fragment not in past.erased:  # What is in totals cannot be read again: all but its links with who was erased stays.
-        for both in [both for both in own.edges if both[:NODE_KEY_BYTES] == fragment and both[NODE_KEY_BYTES:] in past.erased]:
+    if only_known:
+        for both in void:
             del own.edges[both]
     else:
         own.fragments.pop(fragment, None)

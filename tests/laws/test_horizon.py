@@ -280,3 +280,27 @@ def test_who_is_left_with_totals_alone_by_anothers_erasure_lives_on() -> None:
     assert len(held(well_kept(memory), FOLD.tag)) == 1
     assert held(memory, TIMELINE.tag) == []
     assert sums(memory)[0] == older > 40
+    assert not [key for store in memory.rows for key, row in store.rows.items() if b"447946000101" in row]
+
+
+def test_an_erased_identifier_leaves_totals_also_where_nothing_else_names_it() -> None:
+    named = {"messageId": "ann", "event": "Page Viewed", "timestamp": instants.text(START), "channel": "web", "userId": "ann"}
+    phone = {"identifiers": {"phone": ["+447946000101"]}}
+    bob = [
+        {
+            **named,
+            "messageId": f"m{number}",
+            "userId": "bob",
+            "timestamp": instants.text(START + number * HOUR),
+            **(phone if number < 9 else {}),
+        }
+        for number in range(1, 80)
+    ]
+    memory = lived([{**named, **phone}, *bob], BY_NUMBER, 4, 0)
+    assert [key[:1] for store in memory.rows for key, row in store.rows.items() if b"447946000101" in row and key.startswith(AGED.tag)]
+
+    memory.erase(*identifiers({"userId": "ann", "identifiers": {}}), START + 2000 * DAY, 0)
+    memory.run()
+
+    assert sums(well_kept(memory))[0] == len(bob)
+    assert not [key for store in memory.rows for key, row in store.rows.items() if b"447946000101" in row]
