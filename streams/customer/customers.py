@@ -222,7 +222,7 @@ def _gone(
     home: dict[NodeKey, NodeKey] = {}
     gone = []
     for person, row in zip(old, had, strict=True):
-        if person.canonical not in living:
+        if person.canonical not in living and person not in change.ended:
             home = home or {member: after.canonical for after in change.after for member in after.members}
             into = home.get(person.canonical) or next(home[fragment] for fragment in person.fragments if fragment in home)
             lapses = max(time, rows[into].as_of if into in rows else time) + REDIRECT_KEPT

@@ -26,6 +26,7 @@ class Erased(NamedTuple):
 
     canonical: NodeKey
     identifier: NodeKey | None
+    order: int | None
     gone: tuple[NodeKey, ...]
     emptied: tuple[NodeKey, ...]
     version: int
@@ -35,8 +36,8 @@ class Erased(NamedTuple):
 
 def erase(rows: Rows, change: Change, had: dict[bytes, FoldRow]) -> tuple[Change, list[Erased]]:
     """Delete the rows of the customers that a change erased (also from `had`); the change as it goes on, above their versions, and what to tell."""
-    floor = max([change.floor, *[had[person.canonical].version for person in change.erased if person.canonical in had]]) + 1
-    left = list(change.erased)
+    left = [*change.erased, *change.ended]
+    floor = max([change.floor, *[had[person.canonical].version for person in left if person.canonical in had]]) + 1
     told = []
     for receipt in change.receipts:
         own = [person for person in left if person.canonical in receipt.members]
@@ -44,6 +45,8 @@ def erase(rows: Rows, change: Change, had: dict[bytes, FoldRow]) -> tuple[Change
         told.append(_told(rows, had, receipt.canonical, own, floor, receipt))
         rows.put(DUE, partition_time.due_key(receipt.until + ERASED_KEPT, ERASURE + receipt.identifier), change.root)
     told += [_told(rows, had, person.canonical, [person], floor, None) for person in left]
+    for person in change.erased:  # What the others said is still to be amended with whoever has touches of theirs.
+        had.pop(person.canonical, None)
     afterwards.settle(rows, change.root, floor)
     return change._replace(floor=floor), told
 
@@ -65,13 +68,14 @@ def _told(rows: Rows, had: dict[bytes, FoldRow], canonical: NodeKey, people: lis
     deleted: Counter[str] = Counter() if receipt is None else Counter(receipt.deleted)
     gone = []
     for person in people:
-        row = had.pop(person.canonical, None)
+        row = had.get(person.canonical)
         if row is not None:
             deleted.update(_forget(rows, customers.subject(person.canonical), row))
             gone.append(person.canonical)
     emptied = gone if receipt is None else [*gone, *[key for key in receipt.redirects if key not in gone]]
     identifier, until = (None, None) if receipt is None else (receipt.identifier, receipt.until)
-    return Erased(canonical, identifier, tuple(gone), tuple(emptied), floor, until, dict(sorted(deleted.items())))
+    order = None if receipt is None else receipt.order
+    return Erased(canonical, identifier, order, tuple(gone), tuple(emptied), floor, until, dict(sorted(deleted.items())))
 
 
 def _forget(rows: Rows, subject: bytes, row: FoldRow) -> dict[str, int]:

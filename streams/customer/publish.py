@@ -110,7 +110,7 @@ def _endings(erased: Sequence[Erased], lapsed: Sequence[Lapsed], batch: Batch) -
         name = customer_id(one.canonical)
         value = IdentityChange(
             *_about(name, one.version, batch.clock.now if one.until is None else one.until, [], batch),
-            id=f"{name}-{one.version}-erasure",
+            id=f"{name}-{one.version}-erasure" if one.order is None else f"{name}-{one.version}-erasure-{one.order}",
             kind="erasure",
             from_=[customer_id(canonical) for canonical in one.gone],
             into=[],
@@ -225,11 +225,12 @@ def _yes(holds: bool) -> str:
 def _people(change: Change, published: dict[bytes, Redirect], batch: Batch) -> list[Outgoing]:
     """Merges and splits of one component; only of customers who had been published."""
     send = []
-    for merge in changes.merges(change.before, change.after):
+    lasting = [person for person in change.before if person not in change.ended] if change.ended else change.before
+    for merge in changes.merges(lasting, change.after):
         known = [canonical for canonical in merge.gone if canonical in published]
         if known:
             send.append(_change("merge", known, [merge.into], published[known[0]].version, change.cause, batch))
-    for split in changes.splits(change.before, change.after):
+    for split in changes.splits(lasting, change.after):
         send.append(_change("split", [split.parted], list(split.into), change.floor + 1, change.cause, batch))
     return send
 

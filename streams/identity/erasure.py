@@ -49,7 +49,10 @@ def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
     if story.erasing is None:
         story.erasing = Erasing()
     story.erasing.members |= members
-    story.erasing.receipts.append(Receipt(key, until, person.canonical, person.members, redirects, dict(sorted(deleted.items()))))
+    story.erasing.swept.update(person.fragments)
+    story.erasing.receipts.append(
+        Receipt(key, until, message.order, person.canonical, person.members, redirects, dict(sorted(deleted.items())))
+    )
     story.unsettled = True
     for member, mark in sorted(marks.items()):
         work.emit(member, Forget(member, mark.until, mark.order, mark.own, ()))

@@ -5,6 +5,7 @@ and idempotent. It lies in the component's row, so it is wherever its identifier
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -32,11 +33,12 @@ class Past(Struct, array_like=True, frozen=True):
 
 
 class Receipt(Struct, array_like=True, frozen=True):
-    """What one command erased: the identifier it named, until when, the person's canonical key and members, those of them that had been customers
+    """What one command erased: the identifier it named, until when, its order, the person's canonical key and members, those of them that had been customers
     and were merged away, and how many of what was deleted."""
 
     identifier: NodeKey
     until: Instant
+    order: int
     canonical: NodeKey
     members: tuple[NodeKey, ...]
     redirects: tuple[NodeKey, ...]
@@ -106,17 +108,29 @@ def lapsed_erasures(past: Past | None, now: Instant) -> Past | None:
     return Past({key: mark for key, mark in past.erased.items() if mark.until + ERASED_KEPT > now}, past.redirects)
 
 
-def parted(
-    before: Iterable[Person], after: Iterable[Person], members: Collection[NodeKey]
-) -> tuple[tuple[Person, ...], tuple[Person, ...]]:
-    """Of the customers before, those who live on or are others' now, and those who were erased: by name, or because no touch of theirs is left."""
-    held = {fragment for person in after for fragment in person.fragments}
+class Parted(NamedTuple):
+    """The customers before: those who live on or are others' now; of them those who were erased, while others have touches of theirs; and those of
+    whom nothing is left."""
+
+    remaining: tuple[Person, ...]
+    ended: tuple[Person, ...]
+    erased: tuple[Person, ...]
+
+
+def parted(before: Iterable[Person], after: Iterable[Person], members: Collection[NodeKey]) -> Parted:
+    """Sort customers by what became of them; `members`: the identifiers that were erased, which may have begun again."""
+    held = {fragment for person in after for fragment in person.fragments if fragment not in members}
     remaining: list[Person] = []
+    ended: list[Person] = []
     erased: list[Person] = []
     for person in before:
-        is_gone = person.canonical in members or held.isdisjoint(person.fragments)
-        (erased if is_gone else remaining).append(person)
-    return tuple(remaining), tuple(erased)
+        if held.isdisjoint(person.fragments):
+            erased.append(person)
+            continue
+        remaining.append(person)
+        if person.canonical in members:
+            ended.append(person)
+    return Parted(tuple(remaining), tuple(ended), tuple(erased))
 
 
 def _joined(marks: Mapping[NodeKey, Mark], more: Mapping[NodeKey, Mark]) -> dict[NodeKey, Mark]:

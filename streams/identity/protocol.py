@@ -38,8 +38,9 @@ class Change(NamedTuple):
     `before`: its customers as last settled, and those of every component it absorbed; `after`: its customers now (each holds a touch).
     `applied`: touches that joined, in arrival order. `moved`: rows came from elsewhere, its customers are to be folded anew.
     `floor`: no version ever given to a customer of this component is greater. `cause`: what led to it, where that is known.
-    `erased`: customers that were forgotten, and so are in neither; `receipts`: by which commands; `swept`: others' fragments that lost touches by it.
-    `past`: who is no more; where there is any, somebody new may have been somebody before.
+    `erased`: customers that were forgotten and so are in neither, `ended`: those before who were as well, while others have touches of theirs;
+    `receipts`: by which commands; `swept`: fragments that lost touches by it. `past`: who is no more; where there is any, somebody new may have been
+    somebody before.
     """
 
     root: NodeKey
@@ -50,6 +51,7 @@ class Change(NamedTuple):
     floor: int
     cause: Cause | None
     erased: tuple[Person, ...] = ()
+    ended: tuple[Person, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     swept: frozenset[NodeKey] = frozenset()
     past: Past | None = None
@@ -354,13 +356,14 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
 def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person, ...]) -> Change:
     """A change in which somebody was erased: versions go on above theirs."""
     assert story.erasing is not None
-    before, erased = past.parted(story.before, after, story.erasing.members)
+    who = past.parted(story.before, after, story.erasing.members)
     own = work.own(root)
     own.floor += 1
-    _count_people(work, before, after)
-    work.tally["kairos_customers_erased",] += len(erased)
-    receipts, swept = tuple(story.erasing.receipts), frozenset(story.erasing.swept)
-    return Change(root, before, after, tuple(story.applied), story.moved, own.floor, story.cause, erased, receipts, swept, own.past)
+    lasting = [person for person in who.remaining if person not in who.ended]
+    _count_people(work, lasting, after)
+    work.tally["kairos_customers_erased",] += len(who.erased) + len(who.ended)
+    forgotten = (who.erased, who.ended, tuple(story.erasing.receipts), frozenset(story.erasing.swept))
+    return Change(root, who.remaining, after, tuple(story.applied), story.moved, own.floor, story.cause, *forgotten, own.past)
 
 
 def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:

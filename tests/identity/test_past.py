@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from streams.identity.past import (
     ERASED_KEPT,
     Mark,
+    Parted,
     Past,
     is_outdated,
     is_void,
@@ -75,7 +76,8 @@ def test_an_erasure_is_remembered_for_the_longest_retention_and_the_past_never_v
 def test_who_has_no_touch_left_was_erased_and_who_has_lives_on_in_others() -> None:
     named, emptied, absorbed = Person(A, (A,), (A,)), Person(B, (B, C), (C,)), Person(D, (D,), (D,))
 
-    remaining, erased = parted([named, emptied, absorbed], [Person(B, (B, D), (D,))], {A})
+    shared = Person(A, (A, D), (A, D))
 
-    assert remaining == (absorbed,)
-    assert erased == (named, emptied)
+    assert parted([named, emptied, absorbed], [Person(B, (B, D), (D,))], {A}) == Parted((absorbed,), (), (named, emptied))
+    assert parted([named], [named], {A}) == Parted((), (), (named,))
+    assert parted([shared], [Person(A, (A,), (A,)), absorbed], {A}) == Parted((shared,), (shared,), ())

@@ -16,7 +16,8 @@ from streams.rows import NodeKey, decode_touch
 from tests.laws.memory import POLICY, Memory
 from tests.laws.test_order import RULES, START, UNTIL, customers, history, standing, told
 
-SEEDS = 100
+SEEDS = (*range(100), 144, 156, 352, 440, 467)
+"""The last ones erase somebody of whom the same batch has just made two, or twice in a batch."""
 AT = START + 501 * instants.DAY
 """All that the histories tell occurred before."""
 Value = dict[str, Any]
@@ -110,7 +111,7 @@ def _living(memory: Memory) -> tuple[set[str], set[str]]:
     return newest.keys() - redirects.keys(), empty
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_all_others_are_as_if_the_erased_had_never_been(seed: int) -> None:
     lived = live(seed)
     kept = [event for event in lived.events if not is_void(event, lived.marks)]
@@ -128,7 +129,7 @@ def test_all_others_are_as_if_the_erased_had_never_been(seed: int) -> None:
     assert held == events - void
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_row_and_nothing_written_later_holds_what_was_erased(seed: int) -> None:
     lived = live(seed)
     texts = {key: text for event in lived.events for key, text in identifiers(event).items()}
@@ -144,7 +145,7 @@ def test_no_row_and_nothing_written_later_holds_what_was_erased(seed: int) -> No
             assert not any(text in value for value in (*rows, *written, *later)), texts[key]
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_an_erasure_is_told_with_its_receipt_and_empties_the_profiles(seed: int) -> None:
     lived = live(seed)
     changes = [msgspec.json.decode(record.value or b"") for record in lived.memory.log[topics.IDENTITY_CHANGES]]
@@ -165,13 +166,13 @@ def test_an_erasure_is_told_with_its_receipt_and_empties_the_profiles(seed: int)
 def test_the_histories_erase_across_partitions_and_in_the_middle_of_things() -> None:
     tally: dict[tuple[str, ...], int] = {}
     left = 0
-    for seed in range(SEEDS):
+    for seed in SEEDS:
         lived = live(seed)
         left += len(customers(lived.memory))
         for name, number in lived.memory.tally.items():
             tally[name] = tally.get(name, 0) + number
 
-    assert tally["kairos_customers_erased",] > SEEDS // 2
-    assert tally["kairos_interactions_erased",] > SEEDS
-    assert tally["kairos_identity_absorbed", "remote"] > SEEDS // 4
-    assert left > SEEDS // 2
+    assert tally["kairos_customers_erased",] > len(SEEDS) // 2
+    assert tally["kairos_interactions_erased",] > len(SEEDS)
+    assert tally["kairos_identity_absorbed", "remote"] > len(SEEDS) // 4
+    assert left > len(SEEDS) // 2
