@@ -1,6 +1,7 @@
 """What a measured run comes to: a table for people, JSON for machines.
 
-The rule this module owns: every figure is of the time between the first and the last interaction applied, but for what had to be written in all.
+The rule this module owns: every figure is of the time from the first batch that was committed, of whatever topic, until all interactions were applied,
+but for what had to be written in all.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ PACKAGES = ("faust-streaming", "aiokafka", "rocksdict", "msgspec", "confluent-ka
 GOAL_PER_SECOND = 10_000
 GOAL_BYTES = 2_560
 GOAL_GROWTH = 0.10
+GOAL_GROWTH_FROM = 1_000_000
+"""The goal is set for a run of so many interactions, of which MEMORY_AT are 200,000; a shorter one is still filling its caches."""
 _KINDS = {
     "n": "nodes",
     "c": "components",
@@ -62,6 +65,7 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
     passes = {name: (last.seconds.get(name, 0.0) - first.seconds.get(name, 0.0)) * micro for name in PASSES}
     cpu = (last.cpu - first.cpu) * micro
     loop, reader = ((last.threads[name] - first.threads[name]) * micro for name in ("loop", "reader"))
+    queued = (last.queued - first.queued) * micro
     decided = sum(took for name, took in passes.items() if name != IN_READER)
     passes |= {"fetch": reader - passes[IN_READER], "client": loop - decided, "threads": cpu - loop - reader}
     all_applied = settled.applied
@@ -76,12 +80,15 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
         "cpu_microseconds": cpu,
         "cpu_microseconds_by_pass": passes,
         "wait_microseconds": seconds * micro - cpu,
+        "loop_microseconds": {"ran": loop, "queued": queued, "idle": seconds * micro - loop - queued},
+        "broker_cpu_microseconds": found.broker_cpu * micro,
         "written_bytes": {**written, "both": sum(written.values())},
         "row_bytes": {_KINDS.get(name[-1], name): size / all_applied for name, size in settled.bytes.items() if name.startswith("rows ")},
         "rows": {_KINDS.get(name, name): count / all_applied for name, count in settled.rows.items()},
         "output_bytes": {name: size / all_applied for name, size in settled.bytes.items() if name in topics.BY_NAME},
         "memory_bytes": {"at_20_percent": found.early_rss, "at_the_end": last.rss, "settled": settled.rss},
         "memory_growth": last.rss / found.early_rss - 1,
+        "memory_goal_applies": all_applied >= GOAL_GROWTH_FROM,
         "batches": _batches(settled),
         "counts": dict(sorted(settled.counts.items())),
         "machine": machine(),
@@ -104,6 +111,7 @@ def machine() -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """The figures for people."""
     cpu, passes = found["cpu_microseconds"], found["cpu_microseconds_by_pass"]
+    loop = found["loop_microseconds"]
     mib = {name: size / (1 << 20) for name, size in found["memory_bytes"].items()}
     written, on, pace = found["written_bytes"], found["machine"], found["interactions_per_second"]
     lines = [
@@ -112,6 +120,8 @@ def table(found: dict[str, Any]) -> str:
         "",
         f"  {pace:>9,.0f} interactions/s over {found['seconds']:.1f} s   {_goal(pace >= GOAL_PER_SECOND)}at least {GOAL_PER_SECOND:,}",
         f"  {cpu:>9.1f} µs of CPU an interaction, all threads; {found['wait_microseconds']:+.1f} µs of waiting",
+        f"  {loop['ran']:>9.1f} µs of it in the loop's thread, which had no processor for {loop['queued']:.1f} and nothing to do for {loop['idle']:.1f}",
+        f"  {found['broker_cpu_microseconds']:>9.1f} µs of CPU of the broker, on the same {on['cores']} cores",
         "",
         "  where the time goes         µs each   share",
     ]
@@ -124,7 +134,8 @@ def table(found: dict[str, Any]) -> str:
         "    rows     " + ", ".join(f"{name} {size:,.0f} ({found['rows'][name]:.2f})" for name, size in found["row_bytes"].items()),
         "    outputs  " + ", ".join(f"{name} {size:,.0f}" for name, size in found["output_bytes"].items()),
         f"  memory: {mib['at_20_percent']:,.0f} MiB at 20%, {mib['at_the_end']:,.0f} MiB at the end, {100 * found['memory_growth']:+.1f}%   "
-        f"{_goal(found['memory_growth'] <= GOAL_GROWTH)}at most {100 * GOAL_GROWTH:+.0f}%",
+        + (_goal(found["memory_growth"] <= GOAL_GROWTH) if found["memory_goal_applies"] else f"no goal below {GOAL_GROWTH_FROM:,}: ")
+        + f"at most {100 * GOAL_GROWTH:+.0f}%",
         "  batches: " + ", ".join(f"{name} {one['count']:,} of {one['records']:,.0f}" for name, one in found["batches"].items()),
         f"  {on['processor']}, {on['cores']} cores, load {on['load']:.1f}; Python {on['python']}, "
         + ", ".join(f"{name} {on[name]}" for name in PACKAGES),

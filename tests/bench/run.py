@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+import psutil
 from msgspec import Struct
 
 from connectors.consumer import read_topic
@@ -24,6 +26,7 @@ from connectors.producer import play
 from schemas import topics
 from streams import instants
 from streams.broker import admin
+from streams.broker.embedded import EmbeddedBroker
 from streams.cli import state
 from streams.cli.settle import Watch
 from streams.cli.topics import declared
@@ -55,6 +58,8 @@ class Sample(Struct):
     bytes: dict[str, int]
     rows: dict[str, int]
     batches: dict[str, int]
+    queued: float
+    """Seconds in which the loop's thread could have run but had no processor: others of the machine, the broker among them, had it."""
 
     @property
     def applied(self) -> int:
@@ -63,13 +68,35 @@ class Sample(Struct):
 
 
 class Measured(NamedTuple):
-    """`first` and `last`: the samples between which interactions were applied; `settled`: the worker's last. `early_rss`: memory at MEMORY_AT of it all."""
+    """`first`: at the worker's first committed batch, of whatever topic, so that what intake does ahead is in the time; `last`: when everything was
+    applied; `settled`: the worker's last. `early_rss`: memory at MEMORY_AT of it all. `broker_cpu`: CPU seconds of Kafka between first and last."""
 
     first: Sample
     last: Sample
     settled: Sample
     early_rss: int
     samples: int
+    broker_cpu: float
+
+
+class Broker:
+    """Kafka's own CPU time, looked at now and then."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._looks: list[tuple[float, float]] = []
+        self.look()
+
+    def look(self) -> None:
+        """Note what it has spent so far."""
+        spent = self._process.cpu_times()
+        self._looks.append((time.monotonic(), spent.user + spent.system))
+
+    def spent_by(self, at: float) -> float:
+        """CPU seconds spent by a time between the first look and the last, which lie half a second apart."""
+        after = min(bisect_left(self._looks, (at, 0.0)), len(self._looks) - 1)
+        (before_at, before), (after_at, spent) = self._looks[max(0, after - 1)], self._looks[after]
+        return before + (spent - before) * min(1.0, (at - before_at) / max(1e-9, after_at - before_at))
 
 
 class Input(NamedTuple):
@@ -140,8 +167,9 @@ def preload(bootstrap: str, given: Input, say: Say) -> int:
     return played.read
 
 
-def measure(bootstrap: str, given: Input, total: int, directory: Path, say: Say) -> Measured:
+def measure(kafka: EmbeddedBroker, given: Input, total: int, directory: Path, say: Say) -> Measured:
     """Run the worker until nothing is left to do; an AssertionError with its log where it ends or stalls before."""
+    bootstrap, broker = kafka.bootstrap, Broker(kafka.pid)
     samples, log = directory / "samples.jsonl", directory / "worker.log"
     settings = {
         "app_id": APP_ID,
@@ -156,10 +184,10 @@ def measure(bootstrap: str, given: Input, total: int, directory: Path, say: Say)
     watch = Watch(bootstrap, APP_ID, INPUTS, given.partitions)
     try:
         with in_background("tests.bench.worker", *arguments, log=log, BENCH_SAMPLES=str(samples), **environment) as worker:
-            _await_settled(worker, watch, samples, total, log, say)
+            _await_settled(worker, watch, broker, samples, total, log, say)
     finally:
         watch.close()
-    return _measured(samples)
+    return _measured(samples, broker)
 
 
 def led(bootstrap: str, say: Say) -> Led:
@@ -174,10 +202,11 @@ def led(bootstrap: str, say: Say) -> Led:
     return standing.led(state.rows(read_topic(bootstrap, f"{APP_ID}-customers-changelog"), lambda key: key.startswith(WANTED_TAGS)))
 
 
-def _await_settled(worker: subprocess.Popen[bytes], watch: Watch, samples: Path, total: int, log: Path, say: Say) -> None:
+def _await_settled(worker: subprocess.Popen[bytes], watch: Watch, broker: Broker, samples: Path, total: int, log: Path, say: Say) -> None:
     moved, size, began = time.monotonic(), 0, time.monotonic()
     while True:
         time.sleep(LOOK_SECONDS)
+        broker.look()
         assert worker.poll() is None, f"the worker ended with {worker.returncode}\n{log.read_text()[-4000:]}"
         now = time.monotonic()
         written = samples.stat().st_size if samples.exists() else 0
@@ -192,14 +221,12 @@ def _await_settled(worker: subprocess.Popen[bytes], watch: Watch, samples: Path,
             assert now - moved < STALL_SECONDS_MAX, f"nothing moves\n{log.read_text()[-4000:]}"
 
 
-def _measured(path: Path) -> Measured:
-    samples = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-    read = [Sample(**sample) for sample in samples]
-    most = read[-1].applied
-    first = next(sample for sample in read if sample.applied)
+def _measured(path: Path, broker: Broker) -> Measured:
+    read = [Sample(**orjson.loads(line)) for line in path.read_bytes().splitlines()]
+    first, most = read[0], read[-1].applied
     last = next(sample for sample in read if sample.applied == most)
     early = next(sample for sample in read if sample.applied >= MEMORY_AT * most)
-    return Measured(first, last, read[-1], early.rss, len(read))
+    return Measured(first, last, read[-1], early.rss, len(read), broker.spent_by(last.at) - broker.spent_by(first.at))
 
 
 def _last(path: Path) -> Sample | None:

@@ -58,7 +58,7 @@ def test_a_worker_keeps_its_pace_and_says_what_the_reference_says(directory: Pat
     with run.reference(given, directory) as deciding, EmbeddedBroker(directory / "broker") as kafka:
         total = run.preload(kafka.bootstrap, given, say)
         expected = run.await_reference(deciding, directory, total, say)
-        found = report.figures(run.measure(kafka.bootstrap, given, total, directory, say), given, total)
+        found = report.figures(run.measure(kafka, given, total, directory, say), given, total)
         differs = difference(run.led(kafka.bootstrap, say), expected)
     found["valid"] = not differs
     found["led_to"] = _shown(expected)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ PASSES: tuple[tuple[Any, str, str], ...] = (
     (Overlay, "changes", "encode"),
     (Partition, "_apply", "store"),
 )
-"""Where each function is looked up, its name, and the pass that its time belongs to."""
+"""Where each function is looked up, its name, and the pass that its time belongs to. Each is called once a batch at most."""
+_KEY, _VALUE = attrgetter("key"), attrgetter("value")
 
 
 class Stopwatch:
@@ -55,6 +57,8 @@ class Stopwatch:
         self._batches: Counter[str] = Counter()
         self._topics: dict[int, str] = {}
         self._statm = Path("/proc/self/statm")
+        self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        """Nanoseconds that the loop's thread, which is the main one, ran and waited for a processor."""
         self._own = 0.0
         """CPU seconds that this module's own counting took, all in the worker's one thread."""
 
@@ -102,11 +106,15 @@ class Stopwatch:
         def measured(overlay: Overlay) -> list[Change]:
             found = changes(overlay)
             start = time.thread_time()
-            for key, _, value in found:
-                self._bytes["state"] += len(key) + len(value or b"")
-                kind = chr(key[0])
-                self._rows[kind] += 1
-                self._bytes[f"rows {kind}"] += len(key) + len(value or b"")
+            at = 0
+            for tag, written in overlay._written.items():  # The changes are in this order, kind by kind.
+                of_kind = found[at : at + len(written.rows)]
+                at += len(of_kind)
+                size = sum(map(len, map(_KEY, of_kind))) + sum(map(len, filter(None, map(_VALUE, of_kind))))
+                kind = tag.decode()
+                self._rows[kind] += len(of_kind)
+                self._bytes[f"rows {kind}"] += size
+                self._bytes["state"] += size
             self._own += time.thread_time() - start
             return found
 
@@ -143,6 +151,7 @@ class Stopwatch:
             "bytes": self._bytes,
             "rows": self._rows,
             "batches": self._batches,
+            "queued": int(self._schedule.read_text().split()[1]) / 1e9,
         }
         self._samples.write(json.dumps(sample) + "\n")
 
