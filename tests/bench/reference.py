@@ -75,10 +75,9 @@ class Reference:
                 self._cache.put(key, row, 0 if value is None else len(value))
             sent = []
             for one in decided.send:
-                assert one.value is not None
                 if one.topic == topics.IDENTITY:
                     sent.append(one)
-                else:
+                elif one.value is not None:  # A profile is deleted with its customer; no output that stands is.
                     self._standing.hear(one.topic, one.value)
 
 
