@@ -70,6 +70,15 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "657d76f55157d9ca",
         "costs twice what encoding does; `pack` calls the encoder below it",
     ),
+    "aiokafka.protocol.produce:ProduceRequest.build": (
+        "269edf27f5f5bd83",
+        "joins records at every level of the request; request.py joins them once",
+    ),
+    "aiokafka.conn:AIOKafkaConnection.send": (
+        "5909ea32f4efca49",
+        "puts header and size before a request; request.py takes them both at once",
+    ),
+    "aiokafka.producer.sender:SendProduceReqHandler.create_request": ("807639a952058369", "the place to put our request in"),
     "aiokafka.producer.producer:AIOKafkaProducer.stop": ("43ef97147111893b", "flushes first, for ever when the broker is gone"),
 }
 

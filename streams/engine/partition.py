@@ -194,6 +194,7 @@ class Partition:
             if self._store is None:
                 owner = Owner(shared.settings.app_id, self.topic, self.number)
                 self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
+            await self._store.at_rest()
             self._cache.clear()
             shared.shares.add(self._cache)
             await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning)
@@ -296,7 +297,7 @@ class Partition:
             return
         finally:
             guard.cancel()
-        self._apply(batch, written, transaction)
+        await self._apply(batch, written, transaction)
         self._strange_errors = 0
         seconds = time.perf_counter() - batch.began
         self._bounds.learn(len(batch.records), batch.work_seconds + transaction.work_seconds)
@@ -309,20 +310,20 @@ class Partition:
             self._busy = False
             self._pump()
 
-    def _apply(self, batch: Batch, written: Written, transaction: Transaction) -> None:
-        start, cpu_start = time.perf_counter(), time.thread_time()
-        if written.changes:
+    async def _apply(self, batch: Batch, written: Written, transaction: Transaction) -> None:
+        start, changes = time.perf_counter(), written.changes
+        if changes:
             assert self._store is not None
             offset = written.changelog_offset
             if offset is None:
                 position = self._store.position
                 offset = position.offset if position else 0
-            self._store.write(
-                written.changes, Position(self._shared.source(self.table, self.number).incarnation, offset, int(time.time() * 1000))
-            )
-            self._cache.apply(written.changes)
+            position = Position(self._shared.source(self.table, self.number).incarnation, offset, int(time.time() * 1000))
+            transaction.work_seconds += await self._store.write_aside(changes, position)
+            cpu_start = time.thread_time()
+            self._cache.apply(changes)
+            transaction.work_seconds += time.thread_time() - cpu_start
         transaction.seconds["store"] = time.perf_counter() - start
-        transaction.work_seconds += time.thread_time() - cpu_start
         if batch.next_offset >= 0:
             self.waiting.acknowledge(batch.next_offset)
             self._isolation.went_well(batch.next_offset)

@@ -18,6 +18,7 @@ from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from streams.engine.errors import RecordTooLarge
+from streams.engine.request import ProduceOnce
 from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSettings
 
 BATCH_BYTES = MEBIBYTE
@@ -44,6 +45,7 @@ class FencedProducer:
 
     def __init__(self, settings: EngineSettings, transactional_id: str) -> None:
         aiokafka.producer.sender.BACKOFF_OVERRIDE = CONCURRENT_SECONDS
+        aiokafka.producer.sender.ProduceRequest = ProduceOnce
         self._record_bytes_max = settings.record_bytes_max
         self._group = settings.app_id
         self._discarded = False
@@ -85,20 +87,17 @@ class FencedProducer:
 
         builders = [BatchBuilder(BATCH_BYTES, codec, is_transactional=True)]
         append, count = builders[0]._builder.append, 0
-        now, limit = int(time.time() * 1000), self._record_bytes_max
+        now, limit = int(time.time() * 1000), self._record_bytes_max - RECORD_OVERHEAD_BYTES
         for key, value, headers in rows:
-            size = len(key or b"") + len(value or b"") + RECORD_OVERHEAD_BYTES
-            listed = NO_HEADERS
-            if headers:
-                listed = list(headers)
-                size += sum([len(name) + len(content) + 10 for name, content in listed])
-            if size > limit:
-                raise RecordTooLarge(topic, size, limit)
-            if append(count, now, key, value, listed) is None:
+            listed = list(headers) if headers else NO_HEADERS
+            packed = append(count, now, key, value, listed)
+            if packed is None:
                 builders[-1]._relative_offset = count
                 builders.append(BatchBuilder(BATCH_BYTES, codec, is_transactional=True))
                 append, count = builders[-1]._builder.append, 0
-                append(count, now, key, value, listed)
+                packed = append(count, now, key, value, listed)
+            if packed.size > limit:
+                raise RecordTooLarge(topic, packed.size, limit)
             count += 1
         builders[-1]._relative_offset = count
         for builder in builders:

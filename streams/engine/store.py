@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from time import thread_time
 
 import msgspec
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions
@@ -26,6 +28,8 @@ LOCK_SECONDS_MAX = 5.0
 LOCK_WAIT_SECONDS = 0.1
 SIBLINGS_MAX = 10
 WRITE_BUFFER_BYTES = 16 << 20
+ASIDE_FROM = 256
+"""So many changes are worth the way to another thread and back."""
 
 
 class Locked(Exception):
@@ -56,11 +60,12 @@ _encode = msgspec.msgpack.encode
 
 
 class Memory:
-    """What the stores of one engine share: the cache of blocks and the room for memtables."""
+    """What the stores of one engine share: the cache of blocks, the room for memtables, and the thread that large writes happen in."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self.blocks = Cache(settings.block_cache_bytes)
         self.buffers = WriteBufferManager(settings.write_buffer_bytes, False)
+        self.writer = ThreadPoolExecutor(1, thread_name_prefix="kairos-store")
 
     def options(self) -> Options:
         """Options of a new database over the shared memory."""
@@ -93,6 +98,7 @@ class Store:
         self._memory = memory
         self._no_log = WriteOptions()
         self._no_log.disable_wal = True
+        self._writing: Future[None] | None = None
         self._open()
 
     @property
@@ -115,25 +121,44 @@ class Store:
 
     def write(self, changes: Iterable[Change], position: Position) -> None:
         """All changes and the position they stand for, or none of it."""
-        batch = WriteBatch(raw_mode=True)
-        for key, _, value in changes:
-            if value is None:
-                batch.delete(key)
-            else:
-                batch.put(key, value)
-        batch.put(POSITION_KEY, _encode(position))
-        self._db.write(batch, self._no_log)
+        self._put(_packed(changes, position))
+
+    async def write_aside(self, changes: Sequence[Change], position: Position) -> float:
+        """`write`, but many changes go in while the loop does something else; one at a time. Returns CPU seconds of the calling thread."""
+        start = thread_time()
+        batch = _packed(changes, position)
+        if len(changes) < ASIDE_FROM:
+            self._put(batch)
+            return thread_time() - start
+        self._writing = self._memory.writer.submit(self._put, batch)
+        spent = thread_time() - start
+        await asyncio.wrap_future(self._writing)
+        return spent
+
+    async def at_rest(self) -> None:
+        """Until no write is under way."""
+        if self._writing is not None:
+            await asyncio.wait([asyncio.wrap_future(self._writing)])
 
     def wipe(self) -> None:
         """Throw everything away; the store is empty and open."""
+        self._join()
         self._db.close()
         shutil.rmtree(self._path)
         self._open()
 
     def close(self) -> None:
         """Write out what is in memory, and let go of the directory."""
+        self._join()
         self._db.flush()
         self._db.close()
+
+    def _put(self, batch: WriteBatch) -> None:
+        self._db.write(batch, self._no_log)
+
+    def _join(self) -> None:
+        if self._writing is not None:
+            wait([self._writing])
 
     def _open(self) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
@@ -168,6 +193,17 @@ class Store:
             if "Corruption" in text:
                 raise Corrupt(text) from error
             raise EngineError(f"the store in {self._path} does not open: {text}") from error
+
+
+def _packed(changes: Iterable[Change], position: Position) -> WriteBatch:
+    batch = WriteBatch(raw_mode=True)
+    for key, _, value in changes:
+        if value is None:
+            batch.delete(key)
+        else:
+            batch.put(key, value)
+    batch.put(POSITION_KEY, _encode(position))
+    return batch
 
 
 async def open_store(directory: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:

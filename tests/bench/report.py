@@ -27,11 +27,12 @@ PASSES = {
     "encode": "encode the other rows",
     "outputs": "pack outputs and messages",
     "changelog": "pack changelog records",
-    "store": "RocksDB and cache",
+    "store": "pack rows for RocksDB, cache",
+    "disk": "RocksDB takes them",
 }
 """The worker's passes in their order, and what each does."""
-IN_READER = "read"
-"""The pass that runs in the reader's thread; all others run in the loop's."""
+ASIDE = ("read", "disk")
+"""The passes that run in threads of their own; all others run in the loop's."""
 REST = {
     "fetch": "the reader's thread: fetches, heartbeats",
     "client": "Kafka producers, the event loop, Faust, freeing",
@@ -66,8 +67,8 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
     cpu = (last.cpu - first.cpu) * micro
     loop, reader = ((last.threads[name] - first.threads[name]) * micro for name in ("loop", "reader"))
     queued = (last.queued - first.queued) * micro
-    decided = sum(took for name, took in passes.items() if name != IN_READER)
-    passes |= {"fetch": reader - passes[IN_READER], "client": loop - decided, "threads": cpu - loop - reader}
+    decided = sum(took for name, took in passes.items() if name not in ASIDE)
+    passes |= {"fetch": reader - sum(passes[name] for name in ASIDE), "client": loop - decided, "threads": cpu - loop - reader}
     all_applied = settled.applied
     written = {name: settled.bytes.get(name, 0) / all_applied for name in ("state", "changelog")}
     return {

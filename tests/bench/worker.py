@@ -23,9 +23,10 @@ import streams.worker
 from schemas import topics
 from streams.cli import main
 from streams.customer import decision, publish
-from streams.engine import overrides, producer
+from streams.engine import overrides, producer, store
+from streams.engine.cache import Cache
 from streams.engine.overlay import Change, Overlay
-from streams.engine.partition import Partition
+from streams.engine.store import Store
 from streams.identity import protocol
 from streams.intake import steps
 
@@ -39,7 +40,9 @@ PASSES: tuple[tuple[Any, str, str], ...] = (
     (decision, "_write", "fold"),
     (publish, "outputs", "publish"),
     (Overlay, "changes", "encode"),
-    (Partition, "_apply", "store"),
+    (store, "_packed", "store"),
+    (Cache, "apply", "store"),
+    (Store, "_put", "disk"),
 )
 """Where each function is looked up, its name, and the pass that its time belongs to. Each is called once a batch at most."""
 _KEY, _VALUE = attrgetter("key"), attrgetter("value")
@@ -65,6 +68,7 @@ class Stopwatch:
     def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         """The same function; its CPU time is added to a pass."""
         seconds, now = self._seconds, time.thread_time
+        seconds[name] = 0.0  # From the beginning, for a pass may run in another thread than the one that writes samples.
 
         def measured(*arguments: Any, **named: Any) -> Any:
             start = now()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ import pytest
 from streams.engine.errors import EngineError
 from streams.engine.overlay import Change
 from streams.engine.settings import EngineSettings
-from streams.engine.store import Memory, Owner, Position, Store, open_store
+from streams.engine.store import ASIDE_FROM, Memory, Owner, Position, Store, open_store
 
+MANY = [Change(b"a%05d" % number, None, b"row") for number in range(ASIDE_FROM)]
 OWNER = Owner("app", "topic", 1)
 
 
@@ -70,3 +73,57 @@ def test_a_store_that_is_broken_begins_anew(tmp_path: Path, memory: Memory) -> N
 
     assert store.position is None
     store.close()
+
+
+def test_many_changes_are_written_while_the_loop_turns(tmp_path: Path, memory: Memory) -> None:
+    async def told() -> None:
+        store = Store(tmp_path / "s", OWNER, memory)
+        gate, turned = threading.Event(), []
+        memory.writer.submit(gate.wait)
+        writing = asyncio.create_task(store.write_aside(MANY, Position("i", 7, 1)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            turned.append(store.position)
+        gate.set()
+        await store.at_rest()
+
+        assert turned == [None, None, None]
+        assert store.position == Position("i", 7, 1)
+        assert len(list(store.scan(b"a", b"b"))) == len(MANY)
+        await writing
+        store.close()
+
+    asyncio.run(told())
+
+
+def test_a_store_closes_behind_the_write_that_is_under_way(tmp_path: Path, memory: Memory) -> None:
+    async def told() -> None:
+        store = Store(tmp_path / "s", OWNER, memory)
+        memory.writer.submit(time.sleep, 0.05)
+        writing = asyncio.create_task(store.write_aside(MANY, Position("i", 7, 1)))
+        await asyncio.sleep(0)
+
+        store.close()
+
+        await writing
+        store = Store(tmp_path / "s", OWNER, memory)
+        assert store.position == Position("i", 7, 1)
+        assert len(list(store.scan(b"a", b"b"))) == len(MANY)
+        store.close()
+
+    asyncio.run(told())
+
+
+def test_few_changes_are_written_at_once(tmp_path: Path, memory: Memory) -> None:
+    async def told() -> None:
+        store = Store(tmp_path / "s", OWNER, memory)
+        gate = threading.Event()
+        memory.writer.submit(gate.wait)
+
+        await store.write_aside(MANY[:3], Position("i", 7, 1))
+
+        assert store.position == Position("i", 7, 1)
+        gate.set()
+        store.close()
+
+    asyncio.run(told())
