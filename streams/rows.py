@@ -136,6 +136,8 @@ FOLD: Kind[bytes] = Kind("fold", b"f", bytes, Written)
 """Key: b"p" + canonical key (16) for a person; value: customer/state.py's FoldRow. Once per batch that touches the subject."""
 CHECKPOINT = _raw("checkpoint", b"k", cached=False)
 """Key: subject (17) + the instant up to which it is folded (8, big-endian); value: customer/refold.py's Checkpoint."""
+CHECKPOINT_EVERY = 64
+"""A timeline has a checkpoint about every so many interactions, a shorter one has none."""
 AGED = _raw("aged", b"a", cached=False)
 """Key: fragment (16); value: customer/aged.py's totals of the interactions that its timeline holds no more."""
 BASE = _raw("base", b"b", cached=False)

@@ -7,11 +7,12 @@ repeated. Versions go up only; a customer that is folded as of a time never goes
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
+from streams import rows as kinds
 from streams.boundary import Rows
-from streams.customer import emissions, growth, horizon, refold, timeline
+from streams.customer import emissions, growth, horizon, refold
 from streams.customer.emissions import Kept, Said
 from streams.customer.fold import Folded, fold
-from streams.customer.growth import Arrived, Grown
+from streams.customer.growth import Arrived, Grown, Timelines
 from streams.customer.horizon import Rebased
 from streams.customer.state import FoldRow, Mark, State, empty, follows, opened
 from streams.identity.protocol import Change
@@ -131,20 +132,21 @@ def regroup(
     old = [person for person in others.old if person.canonical in had]
     before = [had[person.canonical] for person in old]
     for person, row in zip(old, before, strict=True):
-        if row.state.interactions >= refold.EVERY:
+        if row.state.interactions >= kinds.CHECKPOINT_EVERY:
             refold.forget(rows, subject(person.canonical))
     floor = max([change.floor, *[row.version for row in before]]) + 1
     as_of_least = max([time, *[row.as_of for row in before]])
     known = frozenset([fragment for person in change.before for fragment in person.fragments])
     rebased = horizon.rebase(rows, rulebook, new, old, before)
-    found = [growth.grown(rows, rulebook, person, known, old, before, arrived) for person in new]
+    timelines = Timelines(rows, known, {} if rebased else change.carried, arrived)
+    found = [growth.grown(timelines, rulebook, person, old, before) for person in new]
     if rebased:
         before = horizon.settled(rebased, new, old, before)
         found = horizon.standing(rebased, new, found)
     if len(new) == 1 and len(old) <= 1 and found[0] is not None:
         grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased)]
     else:
-        grown = _pooled(rows, rulebook, change.root, new, before, found, had, arrived, floor, as_of_least, rebased)
+        grown = _pooled(timelines, rulebook, change.root, new, before, found, had, floor, as_of_least, rebased)
     return Regrouped(
         grown, _gone(change, old, before, floor, time, {**had, **{each.person.canonical: each.after for each in grown}}), floor
     )
@@ -172,14 +174,13 @@ def _grown(
 
 
 def _pooled(
-    rows: Rows,
+    timelines: Timelines,
     rulebook: Rulebook,
     root: NodeKey,
     new: Sequence[Person],
     before: Sequence[FoldRow],
     found: Sequence[Grown | None],
     had: dict[bytes, FoldRow],
-    arrived: Arrived,
     floor: int,
     as_of_least: Instant,
     rebased: Mapping[bytes, Rebased],
@@ -192,7 +193,7 @@ def _pooled(
         if grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
             beginning = rebased.get(person.canonical)
             state = empty(rulebook) if beginning is None else beginning.state
-            touches, stands = timeline.read(rows, person.fragments), None
+            touches, stands = timelines.together(person.fragments), None
         else:
             state, touches, stands = before[grown.place].state, grown.touches, kepts[grown.place]
         as_of = max([as_of_least, *[touch.occurred_at for touch in touches[-1:]]])
@@ -206,7 +207,9 @@ def _pooled(
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
         row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]), _mark(rebased, person))
         before_it = had.get(person.canonical)
-        customers.append(Customer(root, person, before_it, row, said[place], _came(person, arrived), standing[place] is None, True))
+        customers.append(
+            Customer(root, person, before_it, row, said[place], _came(person, timelines.arrived), standing[place] is None, True)
+        )
     return customers
 
 

@@ -41,7 +41,7 @@ def decide(
     had = customers.rows_of(rows, _concerned(advanced.changes))
     erased = _erase(rows, advanced.changes, had, policy)
     joined, late = horizon.admitted(advanced.changes, had, limits)
-    arrived = _insert(rows, joined, tally)
+    arrived = _insert(rows, advanced.changes, joined, tally)
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
     lapsed: list[Lapsed] = []
     if time.moved or more:
@@ -71,9 +71,9 @@ def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: b
     return time._replace(before=min([time.before, *begun])), bool(begun)
 
 
-def _insert(rows: Rows, joined: Sequence[Applied], tally: Counter[tuple[str, ...]]) -> Arrived:
+def _insert(rows: Rows, changes: Sequence[Change], joined: Sequence[Applied], tally: Counter[tuple[str, ...]]) -> Arrived:
     """Put what joined into the timelines; what they held already is counted and left."""
-    arrived = Arrived({}, {}, set())
+    arrived = Arrived({}, {}, set(), set())
     keys = [applied.fragment + applied.uid for applied in joined]
     found = rows.get(TIMELINE, keys)
     held = dict(zip(keys, found, strict=True))
@@ -89,6 +89,7 @@ def _insert(rows: Rows, joined: Sequence[Applied], tally: Counter[tuple[str, ...
             tally["kairos_interactions_duplicate",] += 1
             if how == "replaced":
                 arrived.replaced.add(applied.fragment)
+    arrived.elsewhere.update(growth.elsewhere(rows, [person for change in changes for person in change.after], arrived.uids))
     return arrived
 
 
@@ -146,7 +147,7 @@ def _forward(
 ) -> Customer | None:
     """Fold a customer who is the same as before; None where nothing came to it."""
     fragments = person.fragments
-    again = bool(arrived.replaced) and not arrived.replaced.isdisjoint(fragments)
+    again = not (arrived.replaced.isdisjoint(fragments) and arrived.elsewhere.isdisjoint(fragments))
     fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
     if not fresh and not again and not renamed:
         deadline = before.next_deadline if before is not None else None
@@ -155,8 +156,6 @@ def _forward(
         if deadline > time.instant:  # It came from where time may have been behind: here its deadline waits, or is past already.
             rows.put(DUE, partition_time.due_key(deadline, customers.subject(person.canonical)), change.root)
             return None
-    if len(fragments) > 1 and not again:
-        again = growth.is_elsewhere(rows, fragments, growth.by_fragment(arrived.uids, fragments))
     if len(fresh) > 1:
         fresh.sort(key=growth.in_order)
     customer = customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
+from streams import rows as kinds
 from streams.boundary import Rows
 from streams.customer import timeline
 from streams.customer.emissions import Emission
@@ -17,9 +18,6 @@ from streams.customer.fold import Folded, fold
 from streams.customer.state import FORMAT, State, empty
 from streams.language import Rulebook
 from streams.rows import CHECKPOINT, NodeKey, decode_touch, end_of
-
-EVERY = 64
-"""A timeline has a checkpoint about every so many interactions."""
 
 
 class Checkpoint(Struct, array_like=True, frozen=True, gc=False):
@@ -58,15 +56,15 @@ def refold(
     holds (None: nothing was).
     """
     base = start
-    if held is not None and held.interactions >= EVERY:
+    if held is not None and held.interactions >= kinds.CHECKPOINT_EVERY:
         base = _base(rows, subject, tuple(fragments), since, rulebook) or start
     entries = timeline.entries(rows, fragments)
     after = empty(rulebook) if base is None else base
     if base is not None:
         entries = [entry for entry in entries if base.newest is None or entry[:3] > base.newest]
     said: list[Emission] = []
-    while len(entries) > EVERY:
-        part, entries = entries[:EVERY], entries[EVERY:]
+    while len(entries) > kinds.CHECKPOINT_EVERY:
+        part, entries = entries[: kinds.CHECKPOINT_EVERY], entries[kinds.CHECKPOINT_EVERY :]
         folded = fold(after, [decode_touch(entry.touch) for entry in part], part[-1].occurred_at - 1, rulebook)
         after = folded.state
         said += folded.emissions
@@ -77,7 +75,7 @@ def refold(
 
 def mark(rows: Rows, subject: bytes, fragments: Sequence[NodeKey], before: State | None, after: State, rulebook: Rulebook) -> None:
     """Put a checkpoint after an incremental fold that made the timeline longer by enough."""
-    if after.interactions // EVERY > (before.interactions if before is not None else 0) // EVERY:
+    if after.interactions // kinds.CHECKPOINT_EVERY > (before.interactions if before is not None else 0) // kinds.CHECKPOINT_EVERY:
         _put(rows, subject, tuple(fragments), after, rulebook)
 
 

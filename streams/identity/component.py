@@ -198,24 +198,21 @@ V = TypeVar("V")
 
 
 def _sorted(by_key: dict[bytes, V]) -> dict[bytes, V]:
-    return by_key if len(by_key) < 2 else dict(sorted(by_key.items()))
-
-
-def _listed(keys: set[bytes]) -> list[bytes]:
-    return list(keys) if len(keys) < 2 else sorted(keys)
+    return {key: by_key[key] for key in sorted(by_key)}
 
 
 def _write_component(component: Component) -> bytes:
+    members, fragments, edges = component.members, component.fragments, component.edges
     return _WRITE((
-        _listed(component.members),
+        members if len(members) < 2 else sorted(members),
         component.format,
-        _sorted(component.fragments),
-        _sorted(component.edges),
-        _listed(component.generic),
-        _sorted(component.cannot),
+        fragments if len(fragments) < 2 else _sorted(fragments),
+        edges if len(edges) < 2 else _sorted(edges),
+        component.generic and sorted(component.generic),
+        component.cannot and _sorted(component.cannot),
         component.floor,
         component.parked,
-        _listed(component.said),
+        component.said and sorted(component.said),
         component.people,
         component.past,
     ))  # fmt: skip

@@ -4,22 +4,20 @@ The rule this module owns: all of a component's rows leave this partition in the
 Due entries stay: one whose fold row is gone is dropped when it is met.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
+from streams import rows as kinds
 from streams.boundary import Kind
-from streams.identity.component import COMPONENT, PARKED, STASH, Component
+from streams.identity.component import COMPONENT, PARKED, STASH, Component, settled
 from streams.identity.messages import Absorb, Cause, Path
 from streams.identity.past import Erasing
-from streams.identity.workspace import Applied, Story, Workspace
-from streams.rows import AGED, BASE, CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
+from streams.identity.workspace import Applied, Row, Story, Workspace
+from streams.rows import AGED, BASE, CHECKPOINT, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
 
 SLICE_BYTES_MAX = 480 * 1024
-
-Row = tuple[bytes, bytes]
-"""Key and value, as they are stored."""
 
 
 class Body(Struct, array_like=True, frozen=True):
@@ -41,6 +39,20 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Body).decode
 
 
+def look_ahead(work: Workspace, unions: Mapping[NodeKey, NodeKey]) -> None:
+    """Learn in one go for the roots that may be packed in this batch whether anything of theirs is in totals: mostly nothing is.
+
+    `unions`: nodes and what each is told to hook under; where that lies in this partition, mostly nothing is packed.
+    """
+    asked = [(root, component) for root, component in work.stored(unions) if not work.rows.holds(unions[root])]
+    fragments = [(root, fragment) for root, component in asked for fragment in component.fragments]
+    subjects = [(root, PERSON_SUBJECT + person.canonical) for root, component in asked for person in settled(component)]
+    work.untotalled = {root for root, _ in asked}
+    for kind, owned in ((AGED, fragments), (BASE, subjects)):
+        held = work.rows.get(kind, [key for _, key in owned]) if owned else []
+        work.untotalled.difference_update([root for (root, _), row in zip(owned, held, strict=True) if row is not None])
+
+
 def pack(work: Workspace, child: NodeKey) -> bytes:
     """Take a component and all its rows out of this partition, as one ABSORB's body."""
     rows = work.rows
@@ -53,10 +65,12 @@ def pack(work: Workspace, child: NodeKey) -> bytes:
         rows.put(TIMELINE, key, None)
     subjects = [PERSON_SUBJECT + person.canonical for person in story.before]
     folds = _taken(work, FOLD, subjects)
-    aged, bases = (_taken(work, AGED, sorted(component.fragments)), _taken(work, BASE, subjects)) if folds else ([], [])
-    for subject in subjects:
-        for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
-            rows.put(CHECKPOINT, key, None)
+    is_short = child in work.untotalled and not story.moved and component.past is None
+    aged, bases = (_taken(work, AGED, sorted(component.fragments)), _taken(work, BASE, subjects)) if folds and not is_short else ([], [])
+    if not is_short or len(timeline) >= kinds.CHECKPOINT_EVERY:
+        for subject in subjects:
+            for key, _ in list(rows.scan(CHECKPOINT, subject, end_of(subject))):
+                rows.put(CHECKPOINT, key, None)
     parked = take_parked(work, child)
     body = Body(COMPONENT.encode(component), story.before, story.applied, timeline, folds, parked, story.cause, aged, bases, story.erasing)
     work.drop(child)
@@ -75,13 +89,16 @@ def _taken(work: Workspace, kind: Kind[bytes], keys: Sequence[bytes]) -> list[Ro
 def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]:
     """Put the rows of an ABSORB's body into this partition; the component and its story are the caller's to join, the parked messages to park."""
     moved = _DECODE(body)
+    carried: dict[NodeKey, list[Row]] = {}
     for key, row in moved.timeline:
         work.rows.put(TIMELINE, key, row)
+        carried.setdefault(key[:NODE_KEY_BYTES], []).append((key, row))
     for kind, found in ((FOLD, moved.folds), (AGED, moved.aged), (BASE, moved.bases)):
         for key, row in found:
             work.rows.put(kind, key, row)
     story = Story(moved.before)
     story.applied = moved.applied
+    story.carried = carried
     story.cause = moved.cause
     story.erasing = moved.erasing
     return COMPONENT.decode(moved.component), story, moved.parked

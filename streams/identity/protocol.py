@@ -11,7 +11,7 @@ stores become visible together, so an ABSORB leaves in the batch that decides it
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -25,11 +25,14 @@ from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
-from streams.identity.workspace import Applied, Story, Workspace, ready
+from streams.identity.workspace import Applied, Row, Story, Workspace, ready
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
 
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
+
+
+NOTHING: Mapping[NodeKey, Sequence[Row]] = {}
 
 
 class Change(NamedTuple):
@@ -40,7 +43,7 @@ class Change(NamedTuple):
     `floor`: no version ever given to a customer of this component is greater. `cause`: what led to it, where that is known.
     `erased`: customers that were forgotten and so are in neither, `ended`: those before who were as well, while others have touches of theirs;
     `receipts`: by which commands; `swept`: fragments that lost touches by it. `past`: who is no more; where there is any, somebody new may have been
-    somebody before.
+    somebody before. `carried`: timelines that came whole from elsewhere in this batch, as rows.
     """
 
     root: NodeKey
@@ -55,6 +58,7 @@ class Change(NamedTuple):
     receipts: tuple[Receipt, ...] = ()
     swept: frozenset[NodeKey] = frozenset()
     past: Past | None = None
+    carried: Mapping[NodeKey, Sequence[Row]] = NOTHING
 
 
 class Advanced(NamedTuple):
@@ -81,6 +85,7 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
             assert record.key is not None
             addressed.append((record.key, message))
     work.read_ahead({key for key, _ in addressed})
+    moves.look_ahead(work, {key: message.low for key, message in addressed if type(message) is Union})
     handled = Counter(type(message) for _, message in addressed)
     for key, message in addressed:
         HANDLERS[type(message)](work, key, message)
@@ -349,7 +354,8 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, touch_id(story.news.touch))
             _count_people(work, story.before, after)
-        told.append(Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause, past=component.past))
+        change = Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause, past=component.past)
+        told.append(change._replace(carried=story.carried) if story.carried and component.past is None else change)
     return told, conflicts
 
 

@@ -29,14 +29,19 @@ class Applied(NamedTuple):
     touch: bytes
 
 
+Row = tuple[bytes, bytes]
+"""Key and value, as they are stored."""
+
+
 class Story:
     """What happened to one component in this batch; owned by its workspace."""
 
-    __slots__ = ("applied", "before", "cause", "erasing", "moved", "news", "unsettled")
+    __slots__ = ("applied", "before", "carried", "cause", "erasing", "moved", "news", "unsettled")
 
     def __init__(self, before: tuple[Person, ...]) -> None:
         self.before = before
         self.applied: list[Applied] = []
+        self.carried: dict[NodeKey, list[Row]] = {}
         self.moved = False
         self.unsettled = False
         self.cause: Cause | None = None
@@ -47,6 +52,7 @@ class Story:
         """The story of a component that joined this one's."""
         self.before += other.before
         self.applied += other.applied
+        self.carried.update(other.carried)
         self.moved = True
         self.cause = other.cause or self.cause
         self.news = self.news or other.news
@@ -72,6 +78,8 @@ class Workspace:
         self._components: dict[NodeKey, Component] = {}
         self._rowless: set[NodeKey] = set()
         self._owned: dict[NodeKey, Component | None] = {}
+        self.untotalled: set[NodeKey] = set()
+        """Roots that held nothing in totals when the batch began, as far as that was asked."""
         self._queue: deque[tuple[NodeKey, Message]] = deque()
 
     def read_ahead(self, keys: Collection[NodeKey]) -> None:
@@ -85,6 +93,10 @@ class Workspace:
                 self._components[key] = component
             else:
                 self._rowless.add(key)
+
+    def stored(self, keys: Collection[NodeKey]) -> list[tuple[NodeKey, Component]]:
+        """Of nodes that were read ahead, those that are roots with a row."""
+        return [(key, self._components[key]) for key in keys if key in self._components]
 
     def node(self, key: NodeKey) -> Node:
         node = self._nodes.get(key)

@@ -7,7 +7,8 @@ import pytest
 
 from schemas import topics
 from streams import instants
-from streams.customer import horizon, refold
+from streams import rows as every_kind
+from streams.customer import horizon
 from streams.identity.identifiers import customer_id
 from streams.identity.past import ERASED_KEPT
 from streams.instants import DAY, Instant
@@ -57,7 +58,7 @@ def rows(memory: Memory, *kinds: bytes) -> list[bytes]:
 
 
 def test_no_row_of_a_long_history_is_left_and_the_receipt_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refold, "EVERY", 8)
+    monkeypatch.setattr(every_kind, "CHECKPOINT_EVERY", 8)
     memory = Memory(RULES, 3, limits=horizon.limits(40, 400 * DAY), batch=10)
     told(memory, *[order(f"m{number}", BEGIN + number * DAY, EMAIL) for number in range(80)])
     kinds = (TIMELINE, FOLD, CHECKPOINT, DUE, AGED, BASE)

@@ -81,7 +81,7 @@ def _checkpoints(customer: Customer) -> list[int]:
 
 
 def test_a_late_interaction_folds_from_the_checkpoint_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refold, "EVERY", 10)
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 10)
     customer = Customer(RULES)
     for day in range(45):
         customer.arrive(touch(f"o{day:02}", day * DAY))
@@ -101,7 +101,7 @@ def test_a_late_interaction_folds_from_the_checkpoint_before_it(monkeypatch: pyt
 
 
 def test_what_fell_due_before_a_checkpoint_still_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refold, "EVERY", 2)
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 2)
     customer = Customer(RULES)
     customer.arrive(touch("seen", 0, "Page Viewed"))
     customer.tick(200 * DAY)
@@ -117,7 +117,7 @@ def test_what_fell_due_before_a_checkpoint_still_stands(monkeypatch: pytest.Monk
 
 
 def test_checkpoints_of_other_rules_or_other_people_are_not_folded_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refold, "EVERY", 2)
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 2)
     customer = Customer(RULES)
     for day in range(9):
         customer.arrive(touch(f"o{day}", day * DAY))
@@ -131,7 +131,7 @@ def test_checkpoints_of_other_rules_or_other_people_are_not_folded_from(monkeypa
 
 
 def test_people_who_became_others_leave_no_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refold, "EVERY", 2)
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 2)
     customer = Customer(RULES)
     for day in range(9):
         customer.arrive(touch(f"o{day}", day * DAY))

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from streams import rows as kinds
 from streams.boundary import Outgoing
 from streams.identity import afterwards, messages, moves, protocol
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, Component, Node
@@ -101,7 +102,8 @@ def test_a_link_is_told_once() -> None:
     assert sent(second) == []
 
 
-def test_a_component_moves_with_all_its_rows() -> None:
+def test_a_component_moves_with_all_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 1)
     partition = Partition(key(USER))
     partition.advance(event([key(EMAIL)], FAR, "a"))
     rows = partition.rows()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.customer import emissions, fold, refold, state
+from streams import rows as kinds
+from streams.customer import emissions, fold, state
 from streams.customer.emissions import Emission
 from streams.rows import Touch
 from tests.customer.memory import Customer
@@ -85,7 +86,7 @@ def test_checkpoints_change_nothing(every: int, history: list[Touch], chance: Ra
     shuffled = list(history)
     chance.shuffle(shuffled)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refold, "EVERY", every)
+        patch.setattr(kinds, "CHECKPOINT_EVERY", every)
         customer = Customer(rulebook)
         for touch in shuffled:
             customer.arrive(touch)

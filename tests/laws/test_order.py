@@ -12,7 +12,8 @@ import pytest
 
 from schemas import topics
 from streams import instants
-from streams.customer import digest, refold
+from streams import rows as kinds
+from streams.customer import digest
 from streams.customer.state import decode_row
 from streams.journeys import retail
 from streams.language import rulebook
@@ -160,7 +161,7 @@ def test_checkpoints_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) 
     events = history(seed)
     plain = told(events, 1, seed)
 
-    monkeypatch.setattr(refold, "EVERY", 3)
+    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 3)
     random.Random(seed).shuffle(events)
     other = told(events, 2, seed, batch=1)
 
