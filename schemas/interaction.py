@@ -48,6 +48,9 @@ EVENTS = {
 }
 """The events with a meaning to a customer's state: what producers call them, and what they mean."""
 
+MONEY_MEANINGS = ("order", "cancellation", "refund")
+"""The meanings that count money: the property `revenue`, or where there is none `value`."""
+
 Id = str | int
 """An identifier as clients send it: text, or a whole number that is read as its text."""
 Document = dict[str, msgspec.Raw]

@@ -8,16 +8,18 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate
+from math import inf
 from typing import Any
 
 import msgspec
 
+from schemas import money
 from schemas.interaction import JSON_DEPTH_MAX, NUMBER_DIGITS_MAX, NUMBER_EXPONENT_MAX, RECORD_BYTES_MAX, Interaction
 from streams.intake.refusal import Refusal
 
 
 class Envelope(Interaction, kw_only=True, rename="camel", gc=False):
-    """An interaction whose free-form parts are read to the last number; a number with a point is only checked, and reads as 0."""
+    """An interaction whose free-form parts are read to the last number; one with a point is only checked, and reads as 0: NO_AMOUNT if too long for money."""
 
     context: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
@@ -27,6 +29,9 @@ class Envelope(Interaction, kw_only=True, rename="camel", gc=False):
 class _BadNumber(ArithmeticError):
     """A number beyond what may be sent; the message says why."""
 
+
+NO_AMOUNT = inf
+"""What a number with a point or an exponent reads as that may be sent, but has too many digits for an amount of money."""
 
 _PLAIN_LITERAL_CHARACTERS_MAX = 24
 _LARGEST = 10**NUMBER_DIGITS_MAX
@@ -64,7 +69,7 @@ def read(value: bytes) -> Envelope | Refusal:
 
 
 def _number(literal: str) -> float:
-    """Check a number with a point or an exponent from its literal."""
+    """Check a number with a point or an exponent from its literal. What is short and plain has fewer digits than an amount may have."""
     if len(literal) > _PLAIN_LITERAL_CHARACTERS_MAX or "e" in literal or "E" in literal:
         try:
             number = Decimal(literal)
@@ -74,6 +79,7 @@ def _number(literal: str) -> float:
             raise _BadNumber(f"a number of more than {NUMBER_DIGITS_MAX} digits")
         if not -NUMBER_EXPONENT_MAX <= number.adjusted() <= NUMBER_EXPONENT_MAX:
             raise _BadNumber(f"a number of the order of 1e{number.adjusted()}")
+        return 0.0 if money.parse(number) is not None else NO_AMOUNT
     return 0.0
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas import money, topics
 from schemas import record as wire
-from schemas.interaction import CHANNELS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, Amount
+from schemas.interaction import CHANNELS, EVENTS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, MONEY_MEANINGS, Amount
 from streams import rows
 from streams.boundary import Clock, Decision, Headers, Outgoing, Record
 from streams.identity import messages
@@ -34,6 +34,7 @@ SOURCE_UNSAID = "unknown"
 OTHER = "other"
 
 _KNOWN_CHANNELS = frozenset(CHANNELS)
+_PAID = frozenset(name for name, meaning in EVENTS.items() if meaning in MONEY_MEANINGS)
 
 
 class Draft(Struct, gc=False):
@@ -146,6 +147,10 @@ def counted(draft: Draft, batch: Batch) -> Refusal | None:
         draft.amount = money.text(said.value.amount)
     if said.cost is not None and not _is_exact(said.cost):
         return Refusal("bad_amount", "cost.amount is no finite decimal of at most 30 digits")
+    if draft.event in _PAID:
+        revenue = (said.properties or {}).get("revenue")
+        if revenue is not None and (revenue == envelope.NO_AMOUNT if type(revenue) is float else money.parse(revenue) is None):
+            return Refusal("bad_amount", "properties.revenue is no finite decimal of at most 30 digits")
     return None
 
 

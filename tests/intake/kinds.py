@@ -168,6 +168,17 @@ WRONG_FIELD = (
     Kind("amount is infinite", "bad_amount", _with(cost={"amount": "-Infinity", "currency": "GBP"})),
     Kind("amount of 31 digits", "bad_amount", _spliced("value", f'{{"amount": {"9" * 31}, "currency": "GBP"}}')),
     Kind("amount beyond bounds", "bad_amount", _spliced("value", '{"amount": 1e999999999, "currency": "GBP"}')),
+    Kind("revenue is a word", "bad_amount", _with(properties={"revenue": "abc"})),
+    Kind("revenue is empty", "bad_amount", _with(properties={"revenue": "", "currency": "GBP"})),
+    Kind("revenue is true", "bad_amount", _with(event="Order Cancelled", properties={"revenue": True})),
+    Kind("revenue is a list", "bad_amount", _with(properties={"revenue": [12.5]})),
+    Kind("revenue with a comma", "bad_amount", _with(event="Order Refunded", properties={"revenue": "12,50"})),
+    Kind(
+        "revenue with its currency", "bad_amount", _with(properties={"revenue": "12.50 GBP"}, value={"amount": "12.50", "currency": "GBP"})
+    ),
+    Kind("revenue of 31 digits", "bad_amount", _spliced("properties", f'{{"revenue": {"9" * 31}}}')),
+    Kind("revenue of 31 decimals", "bad_amount", _spliced("properties", f'{{"revenue": 0.{"3" * 31}}}')),
+    Kind("revenue beyond bounds", "bad_amount", _spliced("properties", '{"revenue": 1e300}')),
     Kind("cost beyond all bounds", "bad_amount", _spliced("cost", '{"amount": 1e999999999999999999999, "currency": "GBP"}')),
 )
 

@@ -96,7 +96,7 @@ def numbers(node: object) -> list[Decimal | int]:
 @settings(max_examples=500, deadline=None)
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,80})(\.[0-9]{1,80})?([eE][+-]?[0-9]{1,12})?", fullmatch=True))
 def test_number_that_is_let_through_can_be_computed_with(literal: str) -> None:
-    value = json.dumps(GOOD)[:-1] + f', "properties": {{"revenue": [{literal}]}}}}'
+    value = json.dumps(GOOD)[:-1] + f', "properties": {{"scores": [{literal}]}}}}'
 
     (outgoing,) = decide(Record(value.encode())).send
 

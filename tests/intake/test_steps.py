@@ -1,5 +1,7 @@
 """What an interaction becomes: its touch, its anchor, the counts."""
 
+import pytest
+
 from streams import rows
 from streams.identity.identifiers import Identifier, normaliser
 from tests.intake.given import LIVE, NOW, POLICY, REPLAY, Record, decide, event_of, sent, touch
@@ -189,3 +191,12 @@ def test_key_and_headers_of_a_record_decide_nothing() -> None:
 
 def test_tick_without_records_decides_nothing() -> None:
     assert decide() == ([], {})
+
+
+@pytest.mark.parametrize("revenue", [None, 0, -12.5, "12.500", "-.5", 1e29, 10**29, 1.23456789012345678e-5])
+def test_amount_of_an_order_that_can_be_counted_is_taken_in(revenue: object) -> None:
+    assert touch(properties={"revenue": revenue})
+
+
+def test_what_counts_no_money_may_call_anything_its_revenue() -> None:
+    assert touch(event="Report Read", properties={"revenue": "a lot"})

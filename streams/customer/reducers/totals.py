@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 from schemas import money
-from schemas.interaction import EVENTS
+from schemas.interaction import EVENTS, MONEY_MEANINGS
 from streams.customer.state import State, Totals
 from streams.rows import Touch, payload
 
-MEANINGS = ("order", "cancellation", "refund")
+MEANINGS = MONEY_MEANINGS
 _NONE = Totals()
 
 
