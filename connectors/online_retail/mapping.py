@@ -22,6 +22,12 @@ SYSTEM = "online-retail"
 EVENTS = {"": "Order Completed", "C": "Order Cancelled"}
 """What the letter before an invoice's number says; another letter is an accounting entry."""
 
+ACCOUNTING_ENTRY = "an accounting entry: the invoice's number begins with neither a digit nor C"
+WRITTEN_OFF = "a stock write-off: no customer, and a negative quantity in all"
+UNREADABLE = "a line has not the shop's columns, or a number or a date that is none"
+NO_NUMBER = "a line that is no CSV, or has no invoice's number"
+"""What a refusal says in detail."""
+
 _LONDON = ZoneInfo("Europe/London")
 _ENCODER = msgspec.json.Encoder()
 _UNREADABLE = (ArithmeticError, UnicodeError, ValueError)
@@ -55,22 +61,26 @@ def interaction(invoice: Invoice) -> Ready | Refused:
     try:
         lines = [_line(row) for row in invoice.rows if row[0] == invoice.number]
         if len(lines) < len(invoice.rows):
-            return Refused("unreadable", invoice.original)
-        if _is_bookkeeping(invoice.number, lines):
-            return Refused("not_an_interaction", invoice.original)
+            return Refused("unreadable", invoice.original, NO_NUMBER)
+        bookkeeping = _bookkeeping(invoice.number, lines)
+        if bookkeeping is not None:
+            return Refused("not_an_interaction", invoice.original, bookkeeping)
         return _ready(invoice.number, lines)
     except _UNREADABLE:
-        return Refused("unreadable", invoice.original)
+        return Refused("unreadable", invoice.original, UNREADABLE)
 
 
 def _letter(number: str) -> str:
     return number.rstrip("0123456789")
 
 
-def _is_bookkeeping(number: str, lines: Sequence[_Line]) -> bool:
-    """An accounting entry, or stock that is written off: no letter, nobody's, and less than nothing in all."""
-    written_off = not _letter(number) and not lines[0].customer and sum(line.product.quantity for line in lines) < 0
-    return written_off or _letter(number) not in EVENTS
+def _bookkeeping(number: str, lines: Sequence[_Line]) -> str | None:
+    """Which kind of bookkeeping it is; None for an order or a cancellation. Stock is written off without a letter, by nobody, in negative quantity."""
+    letter = _letter(number)
+    if letter not in EVENTS:
+        return ACCOUNTING_ENTRY
+    written_off = not letter and not lines[0].customer and sum(line.product.quantity for line in lines) < 0
+    return WRITTEN_OFF if written_off else None
 
 
 def _ready(number: str, lines: Sequence[_Line]) -> Ready:

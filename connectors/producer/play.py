@@ -14,7 +14,7 @@ from connectors.producer import plan
 from connectors.producer.plan import Say, Send
 from connectors.runtime.instants import SECOND, rfc3339
 from connectors.runtime.sources import Reader, Ready
-from schemas.interaction import REFUSED_HEADER, TIME_HEADER
+from schemas.interaction import TIME_HEADER
 
 KEY_BYTES = 16
 QUEUED_MESSAGES_MAX = 100_000
@@ -139,7 +139,7 @@ class _Stage:
             self._counts["again" if step.again else "once"] += 1
             self._counts["bytes"] += len(one.value)
         else:
-            self._produce(one.original, self._hash(one.original), headers=[(REFUSED_HEADER, one.reason.encode())])
+            self._produce(one.original, self._hash(one.original), headers=one.headers())
             self._refused[one.reason] += 1
             self._counts["bytes"] += len(one.original)
 

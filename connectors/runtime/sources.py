@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER
+
 Item = TypeVar("Item")
 
 
@@ -19,10 +21,16 @@ class Ready(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """What the source holds, but is no interaction: a reason of schemas/dead_letter.py and the original bytes."""
+    """What the source holds, but is no interaction: a reason of schemas/dead_letter.py, the original bytes, what exactly was found (nothing personal)."""
 
     reason: str
     original: bytes
+    detail: str = ""
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What says so on the topic, where the original is the record's value."""
+        said = [(REFUSED_HEADER, self.reason.encode())]
+        return [*said, (DETAIL_HEADER, self.detail.encode())] if self.detail else said
 
 
 class Reader(Protocol[Item]):

@@ -6,14 +6,18 @@ import msgspec
 from msgspec import Struct
 
 from schemas import topics
-from schemas.dead_letter import REASONS
-from schemas.interaction import REFUSED_HEADER, TIME_HEADER
+from schemas.dead_letter import DETAIL_CHARACTERS_MAX, REASONS
+from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER, TIME_HEADER
 from streams.boundary import Clock, Outgoing, Record
 from streams.identity import messages
 from streams.intake import clock as times
 from streams.intake.refusal import Refusal
 
 HEADERS = frozenset({TIME_HEADER, REFUSED_HEADER})
+
+_NO_DETAIL = b"refused by the source's reader"
+_DETAIL_BYTES_MAX = 4 * DETAIL_CHARACTERS_MAX
+"""Room for as many characters as a letter holds, whichever they are."""
 
 
 class _Time(Struct):
@@ -31,7 +35,7 @@ def header(record: Record) -> tuple[str, bytes] | None:
 def read(record: Record, name: str, value: bytes, clock: Clock, partitions: int) -> Iterable[Outgoing] | Refusal:
     """What such a record leads to: its time goes to every partition of the identity topic, or it is refused."""
     if name == REFUSED_HEADER:
-        return _refused(value)
+        return _refused(record, value)
     if not clock.replayed:
         return Refusal("not_an_interaction", "a time record counts under the replay clock only")
     time = _time(record.value)
@@ -41,13 +45,12 @@ def read(record: Record, name: str, value: bytes, clock: Clock, partitions: int)
     return [Outgoing(topics.IDENTITY, None, message, (), partition) for partition in range(partitions)]
 
 
-def _refused(value: bytes) -> Refusal:
+def _refused(record: Record, value: bytes) -> Refusal:
     reason = value.decode(errors="replace") if value else ""
-    return (
-        Refusal(reason, "refused by the source's reader")
-        if reason in REASONS
-        else Refusal("not_an_interaction", f"the reader said {reason!r}")
-    )
+    if reason not in REASONS:
+        return Refusal("not_an_interaction", f"the reader said {reason!r}")
+    detail = next((said for name, said in record.headers if name == DETAIL_HEADER), None) or _NO_DETAIL
+    return Refusal(reason, detail[:_DETAIL_BYTES_MAX].decode(errors="replace"))
 
 
 def _time(value: bytes | None) -> int | Refusal:

@@ -17,7 +17,6 @@ import msgspec
 from connectors.jsonl.source import READER
 from connectors.runtime.sources import Ready, mapped
 from schemas import topics
-from schemas.interaction import REFUSED_HEADER
 from streams.app import rules_of
 from streams.boundary import Outgoing
 from streams.customer import decision
@@ -87,7 +86,7 @@ def records(path: Path) -> Iterator[Record]:
         if isinstance(one, Ready):
             yield Record(None, one.value, (), RECEIVED_MS, 0, offset)
         else:
-            yield Record(None, one.original, ((REFUSED_HEADER, one.reason.encode()),), RECEIVED_MS, 0, offset)
+            yield Record(None, one.original, tuple(one.headers()), RECEIVED_MS, 0, offset)
 
 
 def main(path: str, until: str, journeys: str, secret: str, out: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.online_retail.mapping import ACCOUNTING_ENTRY, NO_NUMBER, UNREADABLE, WRITTEN_OFF
 from connectors.online_retail.source import READER
 from connectors.runtime.sources import Ready, Refused, mapped
 
@@ -100,14 +101,14 @@ def test_a_cancellation_has_negative_revenue_even_without_a_customer(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "lines",
+    ("lines", "detail"),
     [
-        b"A7,B,Adjust bad debt,1,2011-08-12 14:50:00,11062.06,,United Kingdom\n",
-        b"7,A1,smashed,-3,2011-08-12 14:50:00,0,,United Kingdom\n7,A2,,1,2011-08-12 14:50:00,0,,United Kingdom\n",
+        (b"A7,B,Adjust bad debt,1,2011-08-12 14:50:00,11062.06,,United Kingdom\n", ACCOUNTING_ENTRY),
+        (b"7,A1,smashed,-3,2011-08-12 14:50:00,0,,United Kingdom\n7,A2,,1,2011-08-12 14:50:00,0,,United Kingdom\n", WRITTEN_OFF),
     ],
 )
-def test_bookkeeping_is_refused_with_its_bytes(tmp_path: Path, lines: bytes) -> None:
-    assert _map(tmp_path, lines) == [Refused("not_an_interaction", lines)]
+def test_bookkeeping_is_refused_with_its_bytes_and_its_kind(tmp_path: Path, lines: bytes, detail: str) -> None:
+    assert _map(tmp_path, lines) == [Refused("not_an_interaction", lines, detail)]
 
 
 def test_goods_taken_back_from_a_known_customer_are_no_write_off(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_an_unreadable_line_costs_its_own_invoice_alone(tmp_path: Path, line: by
     before, refused, after = _map(tmp_path, good % 1 + line + b"\n" + good % 3)
 
     assert isinstance(before, Ready)
-    assert refused == Refused("unreadable", line)
+    assert refused == Refused("unreadable", line, NO_NUMBER if line.startswith(b",") or len(line) > 131_072 else UNREADABLE)
     assert isinstance(after, Ready)
     times = list(READER.times(tmp_path / "shop.csv"))
     assert (len(times), times[0], times[2]) == (3, before.occurred_at, after.occurred_at)

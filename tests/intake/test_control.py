@@ -9,7 +9,7 @@ from cloudevents.core.formats.json import JSONFormat
 
 from schemas import topics
 from schemas.dead_letter import DETAIL_CHARACTERS_MAX, ORIGINAL_BYTES_MAX, REASONS
-from schemas.interaction import RECORD_BYTES_MAX, REFUSED_HEADER, TIME_HEADER
+from schemas.interaction import DETAIL_HEADER, RECORD_BYTES_MAX, REFUSED_HEADER, TIME_HEADER
 from schemas.metrics import BY_NAME
 from streams.identity import messages
 from tests.intake.given import NOW, PARTITIONS, REPLAY, Record, decide, letter_of
@@ -38,6 +38,23 @@ def test_refusal_by_a_reader_keeps_its_reason_and_the_original_bytes(reason: str
     (outgoing,) = decide(Record(b"\xff\0line", ((REFUSED_HEADER, reason.encode()),))).send
 
     assert (letter_of(outgoing).reason, letter_of(outgoing).original) == (reason, b"\xff\0line")
+
+
+def test_refusal_by_a_reader_says_what_the_reader_found() -> None:
+    said = [(REFUSED_HEADER, b"unreadable"), (DETAIL_HEADER, "a line of 3 columns, not 8 \u2013 nothing more".encode())]
+
+    first, second = (letter_of(decide(Record(b"a line", tuple(headers))).send[0]) for headers in (said, said[::-1]))
+
+    assert (
+        (first.reason, first.detail) == (second.reason, second.detail) == ("unreadable", "a line of 3 columns, not 8 \u2013 nothing more")
+    )
+
+
+@pytest.mark.parametrize("detail", [b"\xff" * 100_000, "\U0001f600".encode() * 100_000, b""])
+def test_what_a_reader_found_is_bounded_and_never_empty(detail: bytes) -> None:
+    (outgoing,) = decide(Record(b"a line", ((REFUSED_HEADER, b"unreadable"), (DETAIL_HEADER, detail)))).send
+
+    assert 0 < len(letter_of(outgoing).detail) <= DETAIL_CHARACTERS_MAX
 
 
 def test_dead_letter_is_a_cloud_event() -> None:
