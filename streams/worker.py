@@ -1,12 +1,20 @@
 """A worker: one process that runs the agents over its share of the partitions until it is told to stop.
 
+It says in a line when it is ready and in a line how it ended; it never outlasts its signal by more than STOP_SECONDS_MAX, Kafka or not.
 It opens /metrics (Prometheus) and /health on loopback where a port is set: 200 while every partition with lag moves, else 503.
 """
 
+import asyncio
 import logging
+import os
+import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
+from time import monotonic
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -15,18 +23,152 @@ from prometheus_client import Counter, make_wsgi_app
 
 from schemas.metrics import METRICS
 from streams import app
-from streams.engine import Engine
+from streams.engine import Engine, EngineError
 from streams.settings import Settings
 
+STOP_SECONDS_MAX = 12.0
+GONE_SECONDS_MAX = 5.0
+"""So long a stop may take where no Kafka answers: nothing can be committed any more."""
+PATIENCE_SECONDS = 10.0
+"""While a worker starts, its Kafka client finds its way; what it says before this is no news."""
+READY_LOOK_SECONDS = 0.1
+CLIENT_LOGGERS = ("aiokafka", "faust", "mode", "kafka")
 
-def run(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; 0 after a clean stop. Raises SystemExit with the reason where the engine gave up."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+class WorkerEnded(Exception):
+    """It could not go on, or not stop as it should; the text says why and what becomes of its work."""
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; raises WorkerEnded where it did not come to an orderly end."""
+    quiet = _Quiet()
+    _log_through(quiet)
     engine = app.build(settings)
     engine.on_commit(_counting())
-    with _Web(settings, engine):
-        engine.run()
-    return 0
+    with _Web(settings, engine), _Limit() as limit:
+        asyncio.run(_live(engine, settings, quiet, limit))
+    tell("stopped: all that was begun is committed")
+
+
+def tell(words: str) -> None:
+    """A line for whoever started the worker."""
+    print(words, file=sys.stderr, flush=True)
+
+
+async def _live(engine: Engine, settings: Settings, quiet: "_Quiet", limit: "_Limit") -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    telling = asyncio.create_task(told.wait())
+    running = asyncio.create_task(_start_and_wait(engine, settings, quiet))
+    await asyncio.wait({telling, running}, return_when=asyncio.FIRST_COMPLETED)
+    reason = running.exception() if running.done() else None
+    running.cancel()
+    telling.cancel()
+    quiet.begin_stop()
+    gone = reason is None and not await asyncio.to_thread(_answers, settings.bootstrap)
+    seconds = GONE_SECONDS_MAX if gone else STOP_SECONDS_MAX
+    words = _words(reason, settings.bootstrap, gone)
+    limit.begin(seconds + 1, words)
+    stopped = False
+    with suppress(TimeoutError):
+        stopped = await asyncio.wait_for(engine.stop(), seconds)
+    if reason is not None or not stopped:
+        raise WorkerEnded(words) from reason
+
+
+async def _start_and_wait(engine: Engine, settings: Settings, quiet: "_Quiet") -> None:
+    await engine.start()
+    announcing = asyncio.create_task(_announce(engine, settings, quiet))
+    try:
+        await engine.wait()
+    finally:
+        announcing.cancel()
+
+
+async def _announce(engine: Engine, settings: Settings, quiet: "_Quiet") -> None:
+    """Say once that all partitions which came here are being worked on."""
+    while not engine.ready():
+        await asyncio.sleep(READY_LOOK_SECONDS)
+    quiet.is_starting = False
+    held = len({partition for _, partition in engine.progress()})
+    tell(f"ready: {held} of {settings.partitions} partitions, group {settings.app_id}, broker {settings.bootstrap}")
+
+
+def _words(reason: BaseException | None, bootstrap: str, gone: bool) -> str:
+    """How it ended, for a person."""
+    if isinstance(reason, EngineError):
+        return f"The worker ends: {reason}."
+    if reason is not None:
+        return f"The worker ends: {type(reason).__name__}: {reason}."
+    why = f"no Kafka answers at {bootstrap}" if gone else "it did not come to its end in time"
+    return f"Stopped, but {why}: what was not committed is done anew by the next worker."
+
+
+def _answers(bootstrap: str) -> bool:
+    """Whether anybody listens at one of the addresses."""
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        with suppress(OSError, ValueError), socket.create_connection((host, int(port)), timeout=1.0):
+            return True
+    return False
+
+
+class _Limit:
+    """Ends the process hard when the orderly way hangs in a library."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def begin(self, seconds: float, words: str) -> None:
+        """From now on there are so many seconds; then `words` are said, and that is it."""
+        self._timer = threading.Timer(seconds, self._end, (words,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __enter__(self) -> "_Limit":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, words: str) -> None:
+        tell(f"Error: {words}")
+        os._exit(1)
+
+
+class _Quiet(logging.Filter):
+    """Lets pass what is news: not how the client finds its coordinator or takes its leave, and no traceback of a reason that is told in words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_starting = True
+        self._is_stopping = False
+        self._patient_until = monotonic() + PATIENCE_SECONDS
+
+    def begin_stop(self) -> None:
+        """From now on the client's threads may be cancelled, and what it could not say to a Kafka that is gone is no news."""
+        self._is_stopping = True
+        threading.excepthook = _thread_ended
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], EngineError):
+            return False
+        from_client = record.name.split(".")[0] in CLIENT_LOGGERS
+        return not (from_client and (self._is_stopping or (self.is_starting and monotonic() < self._patient_until)))
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    if not issubclass(args.exc_type, asyncio.CancelledError):
+        threading.__excepthook__(args)
+
+
+def _log_through(quiet: _Quiet) -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(quiet)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
 
 
 def _counting() -> Callable[..., None]:
@@ -44,7 +186,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
+class _Silent(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """A scrape every few seconds is no news."""
 
@@ -56,7 +198,7 @@ class _Web:
         self._server: WSGIServer | None = None
         if settings.metrics_port is not None:
             pages = _pages(engine)
-            self._server = make_server(settings.metrics_host, settings.metrics_port, pages, server_class=_Server, handler_class=_Quiet)
+            self._server = make_server(settings.metrics_host, settings.metrics_port, pages, server_class=_Server, handler_class=_Silent)
 
     def __enter__(self) -> None:
         if self._server is not None:

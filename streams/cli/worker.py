@@ -17,7 +17,7 @@ from streams.cli import options
 @click.option("--leash", is_flag=True, hidden=True, help="Stop when standard input ends: the program that started this one is gone.")
 @options.outside
 def command(broker: str, leash: bool, **flags: object) -> None:
-    """Start a worker; SIGTERM or Ctrl-C stops it after the batch in hand.
+    """Start a worker; it says when it is ready, and SIGTERM or Ctrl-C stops it after the batch in hand.
 
     Every setting can also be given as KAIROS_... in the environment or in kairos.toml. Start as many as there are partitions, on any machine.
     """
@@ -25,14 +25,15 @@ def command(broker: str, leash: bool, **flags: object) -> None:
 
     from streams.app import UnknownJourney
     from streams.cli import leashing, session
-    from streams.worker import run
+    from streams.worker import WorkerEnded, run
 
     if leash:
         leashing.hold(sys.stdin.fileno())
     settings = options.settings(**flags)
     with session.connected(settings, broker) as kafka:
         try:
-            code = run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}))
+            run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}))
         except UnknownJourney as unknown:
             raise click.UsageError(str(unknown)) from None
-    sys.exit(code)
+        except WorkerEnded as ended:
+            raise options.Failure(str(ended)) from None

@@ -64,7 +64,7 @@ def _one_count(counts: dict[str, int], wanted: int | None) -> int:
         raise EngineError(f"the source topics must have the same number of partitions, but they have: {shown}")
     count = next(iter(counts.values()))
     if wanted is not None and count != wanted:
-        raise EngineError(f"the source topics were to have {wanted} partitions, but they have: {shown}")
+        raise EngineError(f"the source topics have {count} partitions, not {wanted}: give it --partitions {count} ({shown})")
     return count
 
 

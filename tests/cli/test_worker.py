@@ -1,0 +1,86 @@
+"""`kairos worker` as whoever starts it sees it: a line when it is ready, a line when it ends, and no traceback for what was to be expected."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams import worker
+from streams.broker import admin
+from streams.broker.embedded import EmbeddedBroker
+from streams.cli.topics import declared
+from streams.engine import EngineError
+
+PARTITIONS = 2
+READY_SECONDS_MAX = 60.0
+STOP_SECONDS_MAX = worker.GONE_SECONDS_MAX + 5
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(tmp_path / "broker") as started:
+        admin.create_topics(started.bootstrap, declared(PARTITIONS))
+        yield started
+
+
+def _start(data: Path, bootstrap: str, partitions: int) -> subprocess.Popen[str]:
+    words = ["worker", "--broker", bootstrap, "--partitions", str(partitions)]
+    environment = os.environ | {"KAIROS_DATA_DIR": str(data), "KAIROS_SECRET": "a secret of the tests"}
+    return subprocess.Popen([sys.executable, "-m", "streams.cli", *words], env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def _ready(started: subprocess.Popen[str]) -> str:
+    """Its first line; what comes before it is ready would be one too many."""
+    assert started.stderr is not None
+    return started.stderr.readline().strip()
+
+
+def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: EmbeddedBroker, tmp_path: Path) -> None:
+    _, told = (refused := _start(tmp_path, kafka.bootstrap, 3)).communicate(timeout=READY_SECONDS_MAX)
+    assert (refused.returncode, len(told.splitlines())) == (1, 1)
+    assert "have 2 partitions, not 3: give it --partitions 2" in told
+
+    stopped = _start(tmp_path, kafka.bootstrap, PARTITIONS)
+    assert _ready(stopped) == f"ready: 2 of 2 partitions, group kairos, broker {kafka.bootstrap}"
+    stopped.send_signal(signal.SIGTERM)
+    _, told = stopped.communicate(timeout=READY_SECONDS_MAX)
+    assert (stopped.returncode, told) == (0, "stopped: all that was begun is committed\n")
+
+    left = _start(tmp_path, kafka.bootstrap, PARTITIONS)
+    _ready(left)
+    kafka.stop()
+    began = time.monotonic()
+    left.send_signal(signal.SIGTERM)
+    _, told = left.communicate(timeout=READY_SECONDS_MAX)
+    assert time.monotonic() - began < STOP_SECONDS_MAX
+    assert (left.returncode, "Traceback" in told) == (1, False)
+    assert told.splitlines()[-1].startswith(f"Error: Stopped, but no Kafka answers at {kafka.bootstrap}")
+
+
+def test_the_clients_search_at_the_start_is_no_news_and_later_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    quiet = worker._Quiet()
+    lost = logging.LogRecord("aiokafka.consumer", logging.ERROR, "", 0, "no coordinator", (), None)
+
+    assert not quiet.filter(lost)
+    quiet.is_starting = False
+    assert quiet.filter(lost)
+    quiet.begin_stop()
+    assert not quiet.filter(lost)
+
+
+def test_a_reason_told_in_words_leaves_no_traceback_and_another_does() -> None:
+    def record(error: Exception) -> logging.LogRecord:
+        return logging.LogRecord("streams.engine", logging.ERROR, "", 0, "cannot go on", (), (type(error), error, None))
+
+    assert not worker._Quiet().filter(record(EngineError("told")))
+    assert worker._Quiet().filter(record(KeyError("unknown")))
