@@ -63,6 +63,13 @@ def merges(before: Sequence[Person], after: Sequence[Person]) -> list[Merge]:
     """Who vanished into whom: one Merge for every survivor, by canonical key."""
     if _is_one_and_the_same(before, after):
         return []
+    if len(after) == 1:
+        (one,) = after
+        home = set(one.members)
+        vanished = [
+            was.canonical for was in before if was.canonical != one.canonical and not home.isdisjoint((was.canonical, *was.fragments))
+        ]
+        return [Merge(tuple(sorted(vanished)), one.canonical)] if vanished else []
     absorbed: dict[NodeKey, list[NodeKey]] = {}
     parted = {split.parted for split in splits(before, after)}
     for gone, into in successors(before, after).items():

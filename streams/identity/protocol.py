@@ -24,7 +24,7 @@ from streams.identity.component import PARKED, Component, forbid, is_bare, join,
 from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event, Forget, Generic, Message, Path, SetHome, Time, Union
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
-from streams.identity.resolve import resolve
+from streams.identity.resolve import resolve_by
 from streams.identity.workspace import Applied, Row, Story, Workspace, ready
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
 
@@ -349,7 +349,7 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             told.append(_forgotten(work, root, story, after))
             continue
         cause = story.cause
-        if after is not story.before and set(after) != set(story.before):
+        if after is not story.before and (len(after) != len(story.before) or set(after) != set(story.before)):
             component.floor += 1
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, touch_id(story.news.touch))
@@ -374,7 +374,7 @@ def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person
 
 def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:
     own = work.own(root)
-    people, refused, own.undisputed = resolve(own, work.policy)
+    people, refused, own.undisputed = resolve_by(work.law, own)
     if len(people) == 1 and people[0].fragments:
         own.people, own.settled = None, people
     else:

@@ -12,15 +12,18 @@ all that counts is the *live* part that an identifier belongs to, which is what 
   person of its own. It is reported.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
 from streams.identity.component import Component, Pair, ends, identifiers
 from streams.identity.policy import IdentifierType, Policy, ranked
-from streams.instants import Instant
+from streams.instants import Duration, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
+
+_LEFT, _RIGHT = slice(NODE_KEY_BYTES), slice(NODE_KEY_BYTES, None)
 
 
 class Refused(NamedTuple):
@@ -63,17 +66,39 @@ class _Cluster:
         self.apart = set(apart)
 
 
+class Law(NamedTuple):
+    """A policy as links are judged by it: its types by rank, and by the types' codes how many one person may have and how long one links."""
+
+    policy: Policy
+    types: tuple[IdentifierType, ...]
+    limits: Mapping[int, int]
+    lifetimes: Mapping[int, Duration]
+
+
+@lru_cache(maxsize=16)
+def law(policy: Policy) -> Law:
+    """The one Law of a policy; look it up once a batch."""
+    types = ranked(policy.types)
+    limits = {code: kind.limit for code, kind in enumerate(types) if kind.limit is not None}
+    return Law(policy, types, limits, {code: kind.expires for code, kind in enumerate(types) if kind.expires is not None})
+
+
 def resolve(component: Component, policy: Policy) -> Resolved:
     """Who the members of a component are: every member in exactly one person."""
-    types = ranked(policy.types)
+    return resolve_by(law(policy), component)
+
+
+def resolve_by(law: Law, component: Component) -> Resolved:
+    """As `resolve`, for a caller who has looked up the law."""
+    policy, types = law.policy, law.types
     everybody = identifiers(component)
     if len(everybody) == 1:
         return Resolved((_person(list(everybody), component),), tuple(_generic(component, everybody, types)), True)
-    if _is_undisputed(component, everybody, policy, types):
+    if _is_undisputed(component, everybody, law):
         return Resolved((_person(list(everybody), component),), (), True)
     refused = _generic(component, everybody, types)
     people: list[Person] = []
-    for members, links in _parts(everybody, _live(component, types, refused)):
+    for members, links in _parts(everybody, _live(component, law, refused)):
         if _lasting(members, types) > policy.component_members_max:
             links = _oldest(links, policy.component_members_max, types)
             least = min(members)
@@ -82,7 +107,7 @@ def resolve(component: Component, policy: Policy) -> Resolved:
     return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
 
 
-def _is_undisputed(component: Component, members: set[NodeKey], policy: Policy, types: Sequence[IdentifierType]) -> bool:
+def _is_undisputed(component: Component, members: set[NodeKey], law: Law) -> bool:
     """Whether no rule can have a say and every identifier but the least is linked to a lesser one: then all are one person, as mostly.
 
     A lesser end of a strong member is strong, so strong members are connected without weak ones.
@@ -90,18 +115,20 @@ def _is_undisputed(component: Component, members: set[NodeKey], policy: Policy, 
     edges = component.edges
     if component.generic or component.cannot:
         return False
-    if len(members - {both[NODE_KEY_BYTES:] for both in edges}) > 1:
+    if len({both[NODE_KEY_BYTES:] for both in edges}) < len(members) - 1:
         return False
-    expiring = 0
-    for code, count in Counter([member[0] for member in members]).items():
-        kind = types[code]
-        if kind.limit is not None and count > kind.limit:
-            return False
-        if kind.expires_hours is not None:
-            expiring += count
-    if len(members) - expiring > policy.component_members_max:
+    limits, lifetimes = law.limits, law.lifetimes
+    codes = [member[0] for member in members]
+    present = set(codes)
+    if len(present) < len(codes):
+        for code in present:
+            limit = limits.get(code)
+            if limit is not None and codes.count(code) > limit:
+                return False
+    is_mortal = not present.isdisjoint(lifetimes)
+    if len(codes) > law.policy.component_members_max and sum(code not in lifetimes for code in codes) > law.policy.component_members_max:
         return False
-    return not expiring or len(_unexpired(edges, types)) == len(edges)
+    return not is_mortal or len(edges) == 1 or len(_unexpired(edges, lifetimes)) == len(edges)
 
 
 def _person(members: list[NodeKey], component: Component) -> Person:
@@ -120,11 +147,12 @@ def _generic(component: Component, members: set[NodeKey], types: Sequence[Identi
     return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
 
 
-def _live(component: Component, types: Sequence[IdentifierType], refused: list[Refused]) -> list[_Link]:
+def _live(component: Component, law: Law, refused: list[Refused]) -> list[_Link]:
     """The links that may join at all; adds those that a command forbids to `refused`."""
+    types, lifetimes = law.types, law.lifetimes
     generic, cannot = component.generic, component.cannot
     links = []
-    for both, (first, last) in _unexpired(component.edges, types).items():
+    for both, (first, last) in _unexpired(component.edges, lifetimes).items():
         left, right = ends(both)
         if left in generic or right in generic:
             continue
@@ -135,16 +163,20 @@ def _live(component: Component, types: Sequence[IdentifierType], refused: list[R
     return links
 
 
-def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], types: Sequence[IdentifierType]) -> dict[Pair, tuple[Instant, Instant]]:
+def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], lifetimes: Mapping[int, Duration]) -> dict[Pair, tuple[Instant, Instant]]:
     """The links first seen within the lifetimes of their ends; a lifetime begins with the identifier's first link."""
-    lifetimes = {code: kind.expires for code, kind in enumerate(types) if kind.expires is not None}
     sighted: dict[NodeKey, Instant] = {}
     mortal: list[tuple[Pair, NodeKey, Instant]] = []
     for both, (first, _) in edges.items():
-        for end in ends(both):
-            if end[0] in lifetimes:
-                sighted[end] = min(first, sighted.get(end, first))
+        for code, place in ((both[0], _LEFT), (both[NODE_KEY_BYTES], _RIGHT)):
+            if code in lifetimes:
+                end = both[place]
+                known = sighted.get(end)
+                if known is None or first < known:
+                    sighted[end] = first
                 mortal.append((both, end, first))
+    if len(mortal) == len(sighted):
+        return edges
     expired = {both for both, end, first in mortal if first - sighted[end] > lifetimes[end[0]]}
     return {both: seen for both, seen in edges.items() if both not in expired} if expired else edges
 

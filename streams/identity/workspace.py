@@ -14,7 +14,8 @@ from streams.identity import messages
 from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
 from streams.identity.messages import Cause, Message
 from streams.identity.past import Erasing
-from streams.identity.policy import Policy, ranked
+from streams.identity.policy import Policy
+from streams.identity.resolve import law
 from streams.rows import NodeKey, Person
 
 _UNTOUCHED = Node()
@@ -69,7 +70,8 @@ class Workspace:
     def __init__(self, rows: Rows, policy: Policy) -> None:
         self.rows = rows
         self.policy = policy
-        self.types = ranked(policy.types)
+        self.law = law(policy)
+        self.types = self.law.types
         self.send: list[Outgoing] = []
         self.tally: Counter[tuple[str, ...]] = Counter()
         self.stories: dict[NodeKey, Story] = {}

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from streams.identity.component import Component, forbid, identifiers, pair, witness
-from streams.identity.policy import Policy, ranked
-from streams.identity.resolve import Refused, Resolved, _is_undisputed, resolve
+from streams.identity.policy import Policy
+from streams.identity.resolve import Refused, Resolved, _is_undisputed, law, resolve
 from streams.instants import DAY, HOUR
 from streams.journeys.identity_policy import identity_policy
 from streams.rows import NodeKey
@@ -204,6 +204,6 @@ def test_a_new_session_of_a_busy_customer_is_resolved_without_a_search() -> None
     component.members.add(key(SESSION, 500))
 
     assert len(resolve(component, POLICY).people) == 1
-    assert _is_undisputed(component, identifiers(component), POLICY, ranked(POLICY.types))
+    assert _is_undisputed(component, identifiers(component), law(POLICY))
     component.edges[key(COOKIE, 2) + key(SESSION, 500)] = (9 * 24 * HOUR, 9 * 24 * HOUR)
-    assert not _is_undisputed(component, identifiers(component), POLICY, ranked(POLICY.types))
+    assert not _is_undisputed(component, identifiers(component), law(POLICY))

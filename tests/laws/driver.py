@@ -21,6 +21,7 @@ from streams.identity.component import COMPONENT, NODE, PARKED, STASH, identifie
 from streams.identity.messages import Cannot, Erase, Event, Message
 from streams.identity.past import Mark
 from streams.identity.policy import Policy
+from streams.identity.resolve import resolve
 from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Touch, decode_touch, encode_touch, uid
 
 
@@ -300,7 +301,7 @@ class World:
         for root, component in rows.scan(COMPONENT, b"", b"\xff" * 17):
             assert crc32(root) % self.partitions == rows.partition
             assert not component.parked
-            for one in protocol.resolve(component, self.policy).people:
+            for one in resolve(component, self.policy).people:
                 for member in one.members:
                     assert member not in person, "an identifier in two people"
                     person[member] = one.canonical
