@@ -147,7 +147,8 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 TIME_HEADER = "kairos-time"
-"""A record with this header is no interaction: under the replay clock its value says the least timestamp still to come on its partition."""
+"""A record with this header is no interaction: under the replay clock its value says the least timestamp still to come on its partition;
+under the live clock it is counted and dropped."""
 REFUSED_HEADER = "kairos-refused"
 """A record with this header was refused by a source's reader: the header holds the reason, the value the original bytes."""
 DETAIL_HEADER = "kairos-refused-detail"

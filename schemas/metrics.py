@@ -27,6 +27,7 @@ METRICS = (
     Metric(
         "kairos_interactions_erased", "counter", (), "Interactions that came, or were about to join, after an erasure that concerns them."
     ),
+    Metric("kairos_times_dropped", "counter", (), "Time records that came under the live clock, which goes by itself."),
     Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
     Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),
     Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),

@@ -1,6 +1,6 @@
 """Records that are no interactions, told by a header: how far a replayed source has come, and what a source's reader has refused."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -32,12 +32,13 @@ def header(record: Record) -> tuple[str, bytes] | None:
     return next(((name, value) for name, value in record.headers if name in HEADERS), None)
 
 
-def read(record: Record, name: str, value: bytes, clock: Clock, partitions: int) -> Iterable[Outgoing] | Refusal:
-    """What such a record leads to: its time goes to every partition of the identity topic, or it is refused."""
+def read(record: Record, name: str, value: bytes, clock: Clock, partitions: int) -> Sequence[Outgoing] | Refusal:
+    """What such a record leads to: its time goes to every partition of the identity topic, or it is refused. Nothing comes of time where the
+    clock is live, for it goes by itself: who plays a source need not know by which clock it is read."""
     if name == REFUSED_HEADER:
         return _refused(record, value)
     if not clock.replayed:
-        return Refusal("not_an_interaction", "a time record counts under the replay clock only")
+        return ()
     time = _time(record.value)
     if isinstance(time, Refusal):
         return time

@@ -81,6 +81,8 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
             told = control.read(record, *aside, clock, partitions)
             if not isinstance(told, Refusal):
                 send += told
+                if not told:
+                    batch.labels.append(_TIME_DROPPED)
                 continue
             outcome = told
         if isinstance(outcome, Refusal):
@@ -92,6 +94,7 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
 
 
 _READ = ("kairos_interactions_read",)
+_TIME_DROPPED = ("kairos_times_dropped",)
 
 
 def _interaction(record: Record, headers: Headers, batch: Batch) -> Outgoing | Refusal:

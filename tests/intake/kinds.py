@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from schemas.interaction import AHEAD_SECONDS_MAX, IDENTIFIERS_MAX, JSON_DEPTH_MAX, RECORD_BYTES_MAX, REFUSED_HEADER, TIME_HEADER
+from schemas.interaction import AHEAD_SECONDS_MAX, IDENTIFIERS_MAX, JSON_DEPTH_MAX, RECORD_BYTES_MAX, REFUSED_HEADER
 
 NOW_SECONDS = 1_772_355_600
 """2026-03-01T09:00:00Z: when the broker took the records."""
@@ -221,7 +221,6 @@ ASIDE = (
     Kind("refused by a reader", "unreadable", lambda random: Bad(random.randbytes(30), ((REFUSED_HEADER, b"unreadable"),))),
     Kind("bookkeeping", "not_an_interaction", lambda random: Bad(b"A563185", ((REFUSED_HEADER, b"not_an_interaction"),))),
     Kind("refused for no known reason", "not_an_interaction", lambda random: Bad(None, ((REFUSED_HEADER, b"\xff"),))),
-    Kind("time under the live clock", "not_an_interaction", lambda random: Bad(b'{"time":1}', ((TIME_HEADER, b""),))),
 )
 
 KINDS = NOT_JSON + NOT_READABLE + WRONG_FIELD + WRONG_MEANING + ASIDE

@@ -26,6 +26,13 @@ def test_time_goes_to_every_partition_of_the_identity_topic() -> None:
     assert decision.tally == {}, "a time record is no interaction"
 
 
+def test_time_under_the_live_clock_is_counted_and_dropped() -> None:
+    decision = decide(Record(b'{"time":"2026-03-01T09:00:00Z"}', ((TIME_HEADER, b""),)), Record(b"", ((TIME_HEADER, b"1"),)))
+
+    assert decision.send == []
+    assert decision.tally == {("kairos_times_dropped",): 2}, "neither an interaction nor a dead letter"
+
+
 @pytest.mark.parametrize("value", [None, b"", b"{}", b"[]", b"\xff", b'{"time":true}', b'{"time":"soon"}'])
 def test_time_that_cannot_be_read_is_a_dead_letter(value: bytes | None) -> None:
     (outgoing,) = decide(Record(value, ((TIME_HEADER, b""),)), clock=REPLAY).send
@@ -91,7 +98,7 @@ def test_dead_letter_fits_its_topic_whatever_was_sent() -> None:
 
 
 def test_every_count_is_a_metric_with_its_labels() -> None:
-    records = [Record(*kind.make(Random(0))) for kind in KINDS]
+    records = [*(Record(*kind.make(Random(0))) for kind in KINDS), Record(b"", ((TIME_HEADER, b""),))]
 
     for name, *labels in decide(*records).tally:
         assert len(BY_NAME[name].labels) == len(labels)

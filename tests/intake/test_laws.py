@@ -63,6 +63,11 @@ def test_no_record_raises_and_each_has_one_outcome(record: Record, clock: Any) -
     if record.headers and any(outgoing.partition is not None for outgoing in decision.send):
         assert len(decision.send) == 4
         return
+    if not decision.send:
+        assert clock == LIVE
+        assert "kairos-time" in dict(record.headers)
+        assert decision.tally == {("kairos_times_dropped",): 1}
+        return
     (outgoing,) = decision.send
     if outgoing.topic == topics.DEAD_LETTERS:
         assert letter_of(outgoing).reason
