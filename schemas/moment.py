@@ -13,7 +13,7 @@ Reason = Literal["expired", "cool_down", "cap"]
 REASONS: Mapping[Reason, str] = {
     "expired": "It was past its `expiresAt` when it was judged (status `expired`).",
     "cool_down": "One of the same name was released to the customer not long enough before.",
-    "cap": "The customer has had as many as one may have.",
+    "cap": "The customer has had as many as one may have. Kept for a guard to come: none judges by it, so no moment names it.",
 }
 """Why a moment was not released, and what that means."""
 

@@ -1,7 +1,7 @@
 """The verdict on a moment: whether it may be released, and if not, why.
 
 The rule this module owns: a verdict is a fact, judged once for an id, when the moment is first said. It follows its trigger through merges and
-splits; a retraction takes none back; neither the order law nor the digest knows of it. Caps and cool-downs count releases.
+splits; a retraction takes none back; neither the order law nor the digest knows of it. Cool-downs count releases; of the reasons `cap` is no guard's yet.
 """
 
 from collections.abc import Callable, Mapping, Sequence
