@@ -7,10 +7,12 @@ repeated. Versions go up only; a customer that is folded as of a time never goes
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
+from msgspec import structs
+
 from streams import rows as kinds
 from streams.boundary import Rows
 from streams.customer import emissions, growth, horizon, refold
-from streams.customer.emissions import Kept, Said
+from streams.customer.emissions import Kept, Pool, Said
 from streams.customer.fold import Folded, fold
 from streams.customer.growth import Arrived, Grown, Timelines
 from streams.customer.horizon import Rebased
@@ -143,10 +145,11 @@ def regroup(
     if rebased:
         before = horizon.settled(rebased, new, old, before)
         found = horizon.standing(rebased, new, found)
-    if len(new) == 1 and len(old) <= 1 and found[0] is not None:
-        grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased)]
+    parted = _parted(change, old, new)
+    if len(new) == 1 and len(old) <= 1 and found[0] is not None and not parted:
+        grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased, old)]
     else:
-        grown = _pooled(timelines, rulebook, change.root, new, before, found, had, floor, as_of_least, rebased)
+        grown = _pooled(timelines, rulebook, change.root, new, before, found, had, floor, as_of_least, rebased, old, parted)
     return Regrouped(
         grown, _gone(change, old, before, floor, time, {**had, **{each.person.canonical: each.after for each in grown}}), floor
     )
@@ -163,11 +166,16 @@ def _grown(
     floor: int,
     as_of: Instant,
     rebased: Mapping[bytes, Rebased],
+    was: Sequence[Person],
 ) -> Customer:
     """One out of one, or out of nobody: folded on as anybody who is the same."""
     base = old[0] if old else None
     as_of = max([as_of, *[touch.occurred_at for touch in found.touches[-1:]]])
     folded = fold(empty(rulebook) if base is None else base.state, found.touches, as_of, rulebook)
+    if base is not None and base.kept and was[0].canonical != person.canonical:
+        base = structs.replace(
+            base, kept=emissions.encode(emissions.renamed(emissions.decode(base.kept), was[0].canonical, person.canonical))
+        )
     said, kept = _amended(base, folded, False, None)
     row = _row(rulebook, floor, as_of, folded, kept, _mark(rebased, person))
     return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True)
@@ -184,22 +192,26 @@ def _pooled(
     floor: int,
     as_of_least: Instant,
     rebased: Mapping[bytes, Rebased],
+    old: Sequence[Person],
+    parted: bool,
 ) -> list[Customer]:
     """Several out of one, or one out of several: what any of them said is amended together."""
     kepts = [emissions.decode(row.kept) for row in before]
+    pool = Pool(kepts, [person.canonical for person in old], [person.canonical for person in new], parted)
     folds: list[tuple[Folded, Instant]] = []
     standing: list[Kept | None] = []
     for person, grown in zip(new, found, strict=True):
-        if grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
+        if parted or grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
             beginning = rebased.get(person.canonical)
             state = empty(rulebook) if beginning is None else beginning.state
             touches, stands = timelines.together(person.fragments), None
         else:
-            state, touches, stands = before[grown.place].state, grown.touches, kepts[grown.place]
+            state, touches = before[grown.place].state, grown.touches
+            stands = emissions.renamed(kepts[grown.place], old[grown.place].canonical, person.canonical)
         as_of = max([as_of_least, *[touch.occurred_at for touch in touches[-1:]]])
         folds.append((fold(state, touches, as_of, rulebook), as_of))
         standing.append(stands)
-    pooled = emissions.amend_pool(kepts, [folded.emissions for folded, _ in folds], standing)
+    pooled = emissions.amend_pool(pool, [folded.emissions for folded, _ in folds], standing)
     said: list[list[Said]] = [[] for _ in new]
     for place, record in pooled.records:
         said[place].append(record)
@@ -211,6 +223,26 @@ def _pooled(
             Customer(root, person, before_it, row, said[place], _came(person, timelines.arrived), standing[place] is None, True)
         )
     return customers
+
+
+def _parted(change: Change, old: Sequence[Person], new: Sequence[Person]) -> bool:
+    """Whether any of the old is not wholly one of the new, who is called so or where its redirect leads."""
+    if not old:
+        return False
+    place = {fragment: person.canonical for person in new for fragment in person.fragments}
+    living = {person.canonical for person in change.after}
+    home: dict[NodeKey, NodeKey] = {}
+    for person in old:
+        into = {place.get(fragment) for fragment in person.fragments}
+        if len(into) != 1:
+            return True
+        leads = person.canonical
+        if leads not in living:
+            home = home or {member: after.canonical for after in change.after for member in after.members}
+            leads = home.get(leads) or home.get(person.fragments[0], leads)
+        if leads not in into:
+            return True
+    return False
 
 
 def _came(person: Person, arrived: Arrived) -> list[Touch]:

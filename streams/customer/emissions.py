@@ -14,6 +14,7 @@ from msgspec import Struct
 from schemas.moment import Reason
 from streams.customer.state import State
 from streams.language.declare import Scope
+from streams.rows import NodeKey
 
 Kind = Literal["stage", "segment", "moment"]
 Verdict = Reason | None
@@ -101,11 +102,15 @@ NEVER: Gone = (0, 0)
 
 
 class Live(Struct, array_like=True, frozen=True, gc=False):
-    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for."""
+    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for.
+
+    `customer`: under whose canonical key it was said, where that is another's, whose redirect leads to the one who keeps it.
+    """
 
     content: bytes
     revision: int
     written: msgspec.Raw
+    customer: NodeKey = b""
 
     @property
     def emission(self) -> Emission:
@@ -139,6 +144,19 @@ class Amended(NamedTuple):
 
     records: list[Said]
     kept: Kept
+
+
+class Pool(NamedTuple):
+    """People who became others: what the old ones kept, whose canonical keys those were, and those of the new.
+
+    `parted`: not every one of the old is wholly one of the new and redirected there (or still called so): a redirect tells no more whose an
+    output is.
+    """
+
+    kepts: Sequence[Kept]
+    old: Sequence[NodeKey]
+    new: Sequence[NodeKey]
+    parted: bool
 
 
 class Pooled(NamedTuple):
@@ -183,37 +201,47 @@ def stands_alone(kepts: Sequence[Kept], place: int) -> bool:
     return all(live.isdisjoint(kept.live) and live.isdisjoint(kept.gone) for other, kept in enumerate(kepts) if other != place)
 
 
-def amend_pool(kepts: Sequence[Kept], said: Sequence[Sequence[Emission]], standing: Sequence[Kept | None] = ()) -> Pooled:
+def renamed(kept: Kept, old: NodeKey, new: NodeKey) -> Kept:
+    """What somebody keeps who was called otherwise, under whose name it was said; a redirect leads from there."""
+    live = {name: _under(held, old, new) for name, held in kept.live.items()}
+    return Kept(live, kept.gone, kept.verdicts, kept.released)
+
+
+def amend_pool(pool: Pool, said: Sequence[Sequence[Emission]], standing: Sequence[Kept | None] = ()) -> Pooled:
     """Amend for people who became others: what any of the old kept, against all that each of the new says when folded again.
 
-    Who was folded on from an old one's row says what came since; with it stands what that one kept (`standing`; it `stands_alone`).
+    Who was folded on from an old one's row says what came since; with it stands what that one kept (`standing`, by its new name; it
+    `stands_alone`, and nobody is parted).
 
-    What is said again with the same content publishes nothing, whoever says it; what nobody says any more is taken back in the name of the
-    first new person. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new person, and so
-    are verdicts and releases.
+    What is said again with the same content publishes nothing, whoever says it, as long as redirects lead from the name under which it was said;
+    where people part, what was said under another name is said again. What nobody says any more is taken back in the name of the new person who
+    is called so, else of the first. Of an id that several kept, the greatest revision counts. What was taken back is remembered by every new
+    person, and so are verdicts and releases.
     """
-    pool, gone = _pooled(kepts)
+    held_before, gone = _pooled(pool)
     records: list[tuple[int, Said]] = []
     people: list[Kept] = []
     spoken: dict[str, Live] = {}
     for person, emissions in enumerate(said):
-        base = standing[person] if standing else None
+        base, own = standing[person] if standing else None, pool.new[person]
         live: dict[str, Live] = {} if base is None else dict(base.live)
         spoken.update(live)
         for emission in emissions:
-            held, hashed = spoken.get(emission.id) or pool.get(emission.id), content(emission)
-            if held is None or held.content != hashed:
-                held = Live(hashed, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), _written(emission))
+            held, hashed = spoken.get(emission.id) or held_before.get(emission.id), content(emission)
+            if held is None or held.content != hashed or (pool.parted and held.customer != own):
+                held = Live(hashed, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), _written(emission), own)
                 records.append((person, Said(emission, held.revision, False)))
-            live[emission.id] = spoken[emission.id] = held
+            spoken[emission.id] = held
+            live[emission.id] = _under(held, b"", own)
         people.append(Kept(live))
-    for name, held in pool.items():
+    places = {own: place for place, own in enumerate(pool.new)}
+    for name, held in held_before.items():
         if name not in spoken:
             emission, revision = held.emission, held.revision + 1
             gone[name] = (revision, emission.occurred_at)
-            records.append((0, Said(emission, revision, True)))
+            records.append((places.get(held.customer, 0), Said(emission, revision, True)))
     remembered = {name: taken for name, taken in gone.items() if name not in spoken}
-    verdicts, released = _judged(kepts)
+    verdicts, released = _judged(pool.kepts)
     return Pooled(records, [Kept(kept.live, remembered, verdicts, released) for kept in people])
 
 
@@ -226,15 +254,23 @@ def _said_by(emission: Emission, base: State) -> bool:
     return (emission.occurred_at, emission.message_id) <= base.newest[:2]
 
 
-def _pooled(kepts: Sequence[Kept]) -> tuple[dict[str, Live], dict[str, Gone]]:
-    """What any of them keeps; an id that one took back later than another said it is gone."""
+def _under(held: Live, old: NodeKey, new: NodeKey) -> Live:
+    """What one called `old` kept, as one called `new` keeps it."""
+    customer = held.customer or old
+    if customer == new:
+        customer = b""
+    return held if customer == held.customer else Live(held.content, held.revision, held.written, customer)
+
+
+def _pooled(pool: Pool) -> tuple[dict[str, Live], dict[str, Gone]]:
+    """What any of the old keeps, each with the name under which it was said; an id that one took back later than another said it is gone."""
     live: dict[str, Live] = {}
     gone: dict[str, Gone] = {}
-    for kept in kepts:
+    for kept, own in zip(pool.kepts, pool.old, strict=True):
         for name, held in kept.live.items():
             other = live.get(name)
             if other is None or (held.revision, held.content) > (other.revision, other.content):
-                live[name] = held
+                live[name] = held if held.customer else Live(held.content, held.revision, held.written, own)
         for name, taken in kept.gone.items():
             gone[name] = max(gone.get(name, taken), taken)
     return {name: held for name, held in live.items() if held.revision > gone.get(name, NEVER)[0]}, gone

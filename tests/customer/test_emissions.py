@@ -3,12 +3,13 @@
 from msgspec.structs import replace
 
 from streams.customer import digest, emissions, fold, state
-from streams.customer.emissions import Emission, Kept
+from streams.customer.emissions import Emission, Kept, Pool
 from streams.journeys import retail
 from streams.language import rulebook
 from streams.rows import Touch
 
 RULES = rulebook(retail)
+ANN, BEN = b"ann", b"ben"
 
 
 def said(cause: str = "a", text: str = "because", to: str = "x") -> Emission:
@@ -70,27 +71,29 @@ def test_a_retraction_carries_what_it_takes_back() -> None:
 def test_merging_two_who_said_the_same_publishes_nothing() -> None:
     one, two = (emissions.amend(Kept(), [said(), said(own)], complete=True).kept for own in ("b", "c"))
 
-    pooled = emissions.amend_pool([one, two], [[said(), said("b"), said("c")]])
+    pooled = emissions.amend_pool(Pool([one, two], [ANN, BEN], [ANN], False), [[said(), said("b"), said("c")]])
 
     assert pooled.records == []
     assert set(pooled.kept[0].live) == {said().id, said("b").id, said("c").id}
+    assert [pooled.kept[0].live[said(own).id].customer for own in ("b", "c")] == [b"", BEN], "whose redirect leads here"
 
 
 def test_what_one_took_back_and_another_keeps_goes_by_the_greatest_revision() -> None:
     keeps = emissions.amend(Kept(), [said()], complete=True).kept
     took_back = emissions.amend(keeps, [], complete=True).kept
 
-    pooled = emissions.amend_pool([keeps, took_back], [[said()]])
+    pooled = emissions.amend_pool(Pool([keeps, took_back], [ANN, BEN], [ANN], False), [[said()]])
 
     assert [(person, record.revision, record.retracted) for person, record in pooled.records] == [(0, 3, False)]
 
 
-def test_after_a_split_each_keeps_its_own_and_the_rest_is_taken_back() -> None:
+def test_after_a_split_who_is_called_otherwise_says_its_own_again_and_the_rest_is_taken_back() -> None:
     kept = emissions.amend(Kept(), [said("a"), said("b"), said("c")], complete=True).kept
 
-    pooled = emissions.amend_pool([kept], [[said("a")], [said("b")]])
+    pooled = emissions.amend_pool(Pool([kept], [ANN], [ANN, BEN], True), [[said("a")], [said("b")]])
 
-    assert [(person, record.emission.message_id, record.retracted) for person, record in pooled.records] == [(0, "c", True)]
+    told = [(person, record.emission.message_id, record.revision, record.retracted) for person, record in pooled.records]
+    assert told == [(1, "b", 2, False), (0, "c", 2, True)]
     assert [set(one.live) for one in pooled.kept] == [{said("a").id}, {said("b").id}]
     assert all(one.gone == {said("c").id: (2, said("c").occurred_at)} for one in pooled.kept)
 

@@ -10,7 +10,7 @@ from schemas import topics
 from schemas.moment import REASONS
 from streams import instants
 from streams.customer import emissions, guards
-from streams.customer.emissions import Emission, Kept
+from streams.customer.emissions import Emission, Kept, Pool
 from streams.customer.guards import Court
 from streams.instants import DAY, HOUR, Instant
 from streams.journeys import brand
@@ -91,7 +91,7 @@ def test_a_merge_keeps_the_cool_down_of_either(partitions: int) -> None:
 def test_a_split_leaves_both_with_the_cool_down() -> None:
     _, kept = judge(Kept(), [CART])
 
-    pooled = emissions.amend_pool([kept], [[CART], []])
+    pooled = emissions.amend_pool(Pool([kept], [b"ann"], [b"ann", b"ben"], True), [[CART], []])
 
     for person in pooled.kept:
         verdicts, _ = judge(person, [*([CART] if "one" in person.live else []), replace(CART, id="two", message_id="b")])
@@ -101,9 +101,9 @@ def test_a_split_leaves_both_with_the_cool_down() -> None:
 def test_of_two_who_say_the_same_after_a_split_none_judges_it_again() -> None:
     _, kept = judge(Kept(), [CART])
 
-    pooled = emissions.amend_pool([kept], [[CART], [CART]])
+    pooled = emissions.amend_pool(Pool([kept], [b"ann"], [b"ann", b"ben"], True), [[CART], [CART]])
 
-    assert pooled.records == []
+    assert [(person, said.revision) for person, said in pooled.records] == [(1, 2)], "in the other's name"
     assert [judge(person, [replace(CART, significance=2.0)])[0] for person in pooled.kept] == [[None], [None]]
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.customer import emissions, fold, state
-from streams.customer.emissions import Emission, Kept, Said
+from streams.customer.emissions import Emission, Kept, Pool, Said
 from streams.rows import Touch
 from tests.laws.histories import ENDS, HISTORIES, RULEBOOKS
 
@@ -49,7 +49,7 @@ def test_what_is_said_again_publishes_nothing(history: list[Touch], end: int) ->
 
     assert emissions.amend(kept, said, complete=True).records == []
     assert emissions.amend(kept, said, complete=False).records == []
-    assert emissions.amend_pool([kept], [said]).records == []
+    assert emissions.amend_pool(Pool([kept], [b"0"], [b"0"], False), [said]).records == []
 
 
 @given(history=HISTORIES, end=st.sampled_from(ENDS))
@@ -63,10 +63,10 @@ def test_a_merge_then_a_split_ends_with_what_each_says(history: list[Touch], end
         records += amended.records
         kepts.append(amended.kept)
 
-    merged = emissions.amend_pool(kepts, [_fold(history, end)])
+    merged = emissions.amend_pool(Pool(kepts, [b"0", b"1"], [b"0"], False), [_fold(history, end)])
     records += [said for _, said in merged.records]
     together = _standing(records)
-    split = emissions.amend_pool(merged.kept, [_fold(part, end) for part in parts])
+    split = emissions.amend_pool(Pool(merged.kept, [b"0"], [b"0", b"1"], True), [_fold(part, end) for part in parts])
     records += [said for _, said in split.records]
 
     assert {name: content for name, (_, content) in together.items()} == {one.id: emissions.content(one) for one in _fold(history, end)}

@@ -5,6 +5,7 @@ the same history in its own order, on one partition, without a fault.
 """
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ UNTIL = "2012-06-01T00:00:00Z"
 START = instants.parse("2011-01-01T00:00:00Z") or 0
 TYPES = (("userId", 2), ("anonymousId", 5), ("email", 4), ("phone", 3), ("loyalty_id", 2))
 VERDICTS = {"status", "reason", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
+"""Outside the law; whose it is, is within, once redirects are followed."""
 
 
 def history(seed: int) -> list[dict[str, Any]]:
@@ -76,11 +78,28 @@ def standing(memory: Memory) -> dict[str, dict[str, Any]]:
             assert (name, revision) not in seen, "a revision is said once"
             seen.add((name, revision))
             newest[name] = max(newest.get(name, (0, {})), (revision, value), key=lambda pair: pair[0])
+    whose = redirects(memory)
     return {
-        name: {field: part for field, part in value.items() if field not in VERDICTS}
+        name: {field: part for field, part in value.items() if field not in VERDICTS} | {"whose": whose(value["customerId"])}
         for name, (_, value) in newest.items()
         if "retracts" not in value or value["retracts"] is None
     }
+
+
+def redirects(memory: Memory) -> Callable[[str], str]:
+    """Who somebody is by the last that a subscriber heard, who follows redirects also after they have ended."""
+    into: dict[str, str | None] = {}
+    for record in memory.log[topics.PROFILES]:
+        if record.value is not None:
+            value = msgspec.json.decode(record.value)
+            into[value["customerId"]] = value.get("mergedInto")
+
+    def whose(name: str) -> str:
+        for _ in range(len(into)):
+            name = into.get(name) or name
+        return name
+
+    return whose
 
 
 def customers(memory: Memory) -> dict[bytes, bytes]:

@@ -1,7 +1,7 @@
 """What a run led to, as a subscriber reads it: committed records only, from each topic's beginning.
 
 The rule this module owns: two runs are compared by what the order law promises. Verdicts, times of reception and decision, versions and
-revisions stand outside of it; everything else must be the same to the byte.
+revisions stand outside of it; everything else must be the same to the byte, and about the same customer once redirects are followed.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ Value = dict[str, Any]
 
 class Outcome(NamedTuple):
     """`standing`: emitted less retracted, by topic and id, whole; `profiles`: the newest of every living customer, by id; `redirects`: into whom
-    the others were merged, where they still say so; `repeated`: (topic, id, revision) that came more than once; `absorbed`: components that crossed
-    partitions."""
+    the others were merged, where they still say so, `into`: whether they do or not; `repeated`: (topic, id, revision) that came more than once;
+    `absorbed`: components that crossed partitions."""
 
     facts: Facts
     standing: dict[tuple[str, str], Value]
     profiles: dict[str, Value]
     redirects: dict[str, str]
     repeated: list[tuple[str, str, int]]
+    into: dict[str, str]
     dead: Counter[tuple[str, str]]
     absorbed: int
 
@@ -54,8 +55,16 @@ class Outcome(NamedTuple):
     def contents(self) -> dict[tuple[str, str], Value]:
         """The standing emissions without what stands outside the law."""
         return {
-            name: {field: part for field, part in value.items() if field not in OUTSIDE_THE_LAW} for name, value in self.standing.items()
+            name: {field: part for field, part in value.items() if field not in OUTSIDE_THE_LAW}
+            | {"whose": self.whose(value["customerId"])}
+            for name, value in self.standing.items()
         }
+
+    def whose(self, name: str) -> str:
+        """Who this customer is now, for whom follows redirects, also those that have ended."""
+        for _ in range(len(self.into)):
+            name = self.into.get(name, name)
+        return name
 
     def views(self) -> dict[str, Value]:
         """The profiles without what hangs on when they were published."""
@@ -68,9 +77,9 @@ def outcome_of(read: Read, changelog: str) -> Outcome:
     facts, _ = collect(read, lambda _stem, _value: None)
     facts.applied, facts.digest = state.totals(read(changelog))
     standing, repeated = _emitted(read)
-    profiles, redirects = _customers(read)
+    profiles, redirects, into = _customers(read)
     dead = Counter((value["reason"], value["originalSha256"]) for value in _values(read, topics.DEAD_LETTERS))
-    return Outcome(facts, standing, profiles, redirects, repeated, dead, _absorbed(read))
+    return Outcome(facts, standing, profiles, redirects, repeated, into, dead, _absorbed(read))
 
 
 def assert_same(found: Outcome, expected: Outcome) -> None:
@@ -114,8 +123,9 @@ def _emitted(read: Read) -> tuple[dict[tuple[str, str], Value], list[tuple[str, 
     return standing, [name for name, times in seen.items() if times > 1]
 
 
-def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str]]:
+def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str], dict[str, str]]:
     newest: dict[str, Value] = {}
+    into: dict[str, str] = {}
     versions: dict[str, int] = {}
     for record in read(topics.PROFILES):
         if record.value is None:
@@ -126,6 +136,9 @@ def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str]]:
         name = value["customerId"]
         assert versions.get(name, 0) < value["version"], f"versions go up: {newest.get(name)} then {value}"
         newest[name], versions[name] = value, value["version"]
+        into.pop(name, None)
+        if value.get("mergedInto") is not None:
+            into[name] = value["mergedInto"]
     redirects = {name: value["mergedInto"] for name, value in newest.items() if value.get("mergedInto") is not None}
     living = {name: value for name, value in newest.items() if name not in redirects}
     for first in redirects:
@@ -133,7 +146,7 @@ def _customers(read: Read) -> tuple[dict[str, Value], dict[str, str]]:
         while name in redirects and steps <= len(redirects):
             name, steps = redirects[name], steps + 1
         assert name in living, f"the redirect of {first} ends at {name}, who does not live"
-    return living, redirects
+    return living, redirects, into
 
 
 def _absorbed(read: Read) -> int:
