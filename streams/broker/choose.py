@@ -25,11 +25,16 @@ def choose(broker: str, data_directory: Path | str, environment: Mapping[str, st
     if start is not None:
         with start(Path(data_directory), environment) as bootstrap:
             yield bootstrap
-    elif ":" in broker:
+    elif all(_is_address(each) for each in broker.split(",")):
         with _already_there(broker) as bootstrap:
             yield bootstrap
     else:
         raise BrokerUnavailable(f"--broker {broker} is none of {', '.join(KINDS)}.")
+
+
+def _is_address(written: str) -> bool:
+    host, _, port = written.strip().rpartition(":")
+    return bool(host) and port.isascii() and port.isdecimal()
 
 
 def _auto(data_directory: Path, environment: Mapping[str, str]) -> AbstractContextManager[str]:

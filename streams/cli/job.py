@@ -70,8 +70,9 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
     """Do it all. Failure or BrokerUnavailable where it cannot be done, with what to do about it."""
     note = _new_run(plan, settings)
     teller = _Teller(view)
-    teller.phase("starting Kafka")
-    with choose(session.wanted(settings, plan.broker) or "auto", note.directory) as bootstrap:
+    named = session.wanted(settings, plan.broker)
+    teller.phase(f"connecting to {named}" if named and ":" in named else "starting Kafka")
+    with choose(named or "auto", note.directory) as bootstrap:
         teller.phase("creating topics")
         _create_topics(bootstrap, settings.partitions)
         session.remember(settings.data_dir, note)

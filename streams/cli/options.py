@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 BROKER_HELP = (
-    "Kafka: HOST:PORT; mock; docker; auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else a broker that runs in the data directory, "
+    "Kafka: HOST:PORT[,...]; docker; auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else a broker that runs in the data directory, "
     "else starts the one of the last run again."
 )
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine.")
-broker = click.option("--broker", default="auto", show_default=True, metavar="auto|HOST:PORT", help=BROKER_HELP)
+broker = click.option("--broker", default="auto", show_default=True, metavar="auto|docker|HOST:PORT", help=BROKER_HELP)
 
 
 class Failure(click.ClickException):

@@ -26,7 +26,7 @@ Examples:
     default="auto",
     show_default=True,
     metavar="auto|docker|HOST:PORT",
-    help="auto: KAFKA_BOOTSTRAP if set, else a Kafka of its own.",
+    help="Kafka: HOST:PORT[,...]; docker; auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else starts one of its own.",
 )
 @click.option(
     "--until", callback=options.instant, metavar="TIME", help="Let time run on to this instant (RFC 3339): deadlines up to it fall due."

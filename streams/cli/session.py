@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ LAST_RUN = "last-run.json"
 EMBEDDED = "embedded"
 RUNNING_SECONDS_MAX = 20.0
 """So long a broker that is just starting in another program may take to answer."""
+
+SILENCE_SECONDS_MAX = 0.5
+"""A Kafka that was named and answers within this time is not spoken of."""
 
 
 class Run(Struct, kw_only=True):
@@ -76,7 +80,7 @@ def connected(settings: Settings, broker: str, environment: Mapping[str, str] = 
     last = recall(settings.data_dir)
     named = wanted(settings, broker, environment)
     if named is not None:
-        with choose(named, settings.data_dir, environment) as bootstrap:
+        with _named(named, settings.data_dir, environment) as bootstrap:
             yield Session(bootstrap, _app_id(settings, last if last and last.broker in (named, bootstrap) else None))
         return
     own = running(settings.data_dir / "broker")
@@ -122,9 +126,24 @@ def running(directory: Path) -> str | None:
 
 
 @contextmanager
+def _named(broker: str, directory: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """A Kafka that was named; one that does not answer at once is waited for in plain sight."""
+    words = f"connecting to {broker}..." if ":" in broker else "starting Kafka..."
+    waiting = threading.Timer(SILENCE_SECONDS_MAX, click.echo, (words,), {"err": True})
+    waiting.daemon = True
+    waiting.start()
+    try:
+        with choose(broker, directory, environment) as bootstrap:
+            waiting.cancel()
+            yield bootstrap
+    finally:
+        waiting.cancel()
+
+
+@contextmanager
 def _again(run: Run) -> Iterator[str]:
     if run.broker != EMBEDDED:
-        with choose(run.broker, run.directory, {}) as bootstrap:
+        with _named(run.broker, Path(run.directory), {}) as bootstrap:
             yield bootstrap
         return
     directory = Path(run.directory)

@@ -93,3 +93,21 @@ def test_a_wrong_setting_is_named_with_what_it_means() -> None:
     assert result.exit_code == 2
     assert "KAIROS_SESSION_TIMEOUT_SECONDS=soon" in result.output
     assert "heartbeat" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [words for words, command in ALL.items() if any(each.name == "broker" for each in command.params)], ids=" ".join
+)
+def test_the_help_offers_no_broker_that_is_refused(words: tuple[str, ...]) -> None:
+    told = _invoke(*words, "--help").output
+
+    assert "auto|docker|HOST:PORT" in told
+    assert "mock" not in told
+
+
+def test_an_address_without_a_port_is_refused_in_a_line() -> None:
+    for written in ("kafka.example:port", "kafka.example"):
+        result = _invoke("topics", "describe", "--broker", written)
+
+        assert result.exit_code == 1
+        assert result.output == f"Error: --broker {written} is none of auto, docker, HOST:PORT.\n"

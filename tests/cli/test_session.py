@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,8 @@ from streams.cli.options import Failure
 from streams.cli.session import Run
 from streams.settings import Settings
 
+WAIT_SECONDS_MAX = 15.0
+"""A machine that is busy with other tests included; alone it is 10."""
 RUN = Run(id="r1", directory="/nowhere/r1", broker="embedded", app_id="kairos-r1", partitions=4, journeys=("retail",))
 
 
@@ -87,3 +94,22 @@ def test_old_runs_are_cleared_but_the_last_and_the_newest(tmp_path: Path) -> Non
     running.clear_old_runs(tmp_path, 2)
 
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [names[0], names[3], names[4]]
+
+
+def test_who_waits_for_a_kafka_says_for_which_and_not_for_long(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))  # takes connections, and never says a word
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
+    said = []
+    for words in (("topics", "describe"), ("run", "--source", __file__, "--reader", "jsonl", "--plain")):
+        environment = os.environ | {"KAIROS_DATA_DIR": str(tmp_path)}
+        command = [sys.executable, "-m", "streams.cli", *words, "--broker", address]
+        began = time.monotonic()
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (result.returncode, time.monotonic() - began < WAIT_SECONDS_MAX) == (1, True)
+        said.append((result.stdout + result.stderr).splitlines())
+    listener.close()
+
+    for lines in said:
+        assert f"connecting to {address}" in lines[0]
+        assert lines[1:] == [lines[-1]]
+        assert lines[-1].startswith(f"Error: No Kafka answers at {address}")
