@@ -22,13 +22,14 @@ from streams.identity import afterwards, messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.identity.workspace import Applied
+from streams.instants import Instant
 from streams.language import Rulebook
 from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, decode_touch
 
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
 GO_ON = 0xFFFFFFFF
-"""The source of a time message by which a partition tells itself to go on; its time is what it was before the first slice."""
+"""The source of a time message by which a partition tells itself to go on."""
 
 
 def decide(
@@ -37,14 +38,16 @@ def decide(
     """Who it was, what is new, what follows, what to say: rows are put, the rest is the decision."""
     advanced = protocol.advance(records, rows, clock, policy)
     tally = Counter(advanced.tally)
-    time, more = _time(rows, clock, advanced, partitions, bool(records))
+    begun = partition_time.begun(rows)
+    time, told = _time(rows, clock, advanced, partitions, bool(records), begun)
     had = customers.rows_of(rows, _concerned(advanced.changes))
     erased = _erase(rows, advanced.changes, had, policy)
     joined, late = horizon.admitted(advanced.changes, had, limits)
     arrived = _insert(rows, advanced.changes, joined, tally)
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
     lapsed: list[Lapsed] = []
-    if time.moved or more:
+    more = False
+    if time.moved or told or begun is not None:
         done = {customer.person.canonical for customer in changed} | {redirect.gone for redirect in gone}
         drained, lapsed, more = _drain(rows, rulebook, done, time)
         changed += drained
@@ -55,20 +58,22 @@ def decide(
     send = [*advanced.send, *outputs]
     if late:
         send += too_late.letters(late, records, tally)
-    if more and records:  # After a tick the next one goes on.
+    if more or begun is not None:
+        partition_time.begin(rows, time.before if more else None)
+    if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, time.before)), (), records[0].partition))
     return Decision(send, tally)
 
 
-def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool) -> tuple[PartitionTime, bool]:
-    """The partition's time, and whether this batch was told to go on with what is due."""
+def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool, begun: Instant | None) -> tuple[PartitionTime, bool]:
+    """The partition's time, and whether this batch was told to go on with what is due; what fell due in slices did so after one time."""
     said = [(told.source, told.time) for told in advanced.times if told.source != GO_ON]
-    begun = [told.time for told in advanced.times if told.source == GO_ON]
     if said:
         time = partition_time.replayed(rows, said, partitions)
     else:
         time = partition_time.current(rows) if busy else partition_time.ticked(rows, clock)
-    return time._replace(before=min([time.before, *begun])), bool(begun)
+    before = time.before if begun is None else min(time.before, begun)
+    return time._replace(before=before), len(said) < len(advanced.times)
 
 
 def _insert(rows: Rows, changes: Sequence[Change], joined: Sequence[Applied], tally: Counter[tuple[str, ...]]) -> Arrived:

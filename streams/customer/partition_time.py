@@ -12,6 +12,7 @@ from streams.boundary import Clock, Rows
 from streams.instants import MINUTE, Instant
 
 PARTITION = b""
+BEGUN = b"b"
 INSTANT_BYTES = 8
 
 
@@ -56,6 +57,17 @@ def current(rows: Rows) -> PartitionTime:
     (row,) = rows.get(kinds.TIME, [PARTITION])
     instant = 0 if row is None else _read(row)
     return PartitionTime(instant, False, instant)
+
+
+def begun(rows: Rows) -> Instant | None:
+    """What the time was before the first slice of deadlines of which some are still to fall due; None where none are."""
+    (row,) = rows.get(kinds.TIME, [BEGUN])
+    return None if row is None else _read(row)
+
+
+def begin(rows: Rows, before: Instant | None) -> None:
+    """Keep that for the batches to come, or (None) forget it."""
+    rows.put(kinds.TIME, BEGUN, None if before is None else _write(before))
 
 
 def due(rows: Rows, instant: Instant, most: int) -> Due:

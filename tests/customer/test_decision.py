@@ -96,6 +96,22 @@ def test_deadlines_beyond_a_slice_are_drained_all_the_same(shop: Rulebook, repla
     assert len(at_risk) == len({value["customerId"] for value in at_risk}) == 40
 
 
+def test_time_that_goes_on_while_deadlines_fall_due_makes_no_moment_expire(shop: Rulebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision, "DUE_MAX", 3)
+    memory = Memory(shop, 1, batch=1)
+    for customer in range(20):
+        for number in range(5):
+            memory.produce(order(f"user-{customer}", customer * 10 + number, BEGIN + number * DAY))
+    memory.run()
+
+    for days in (50, 60, 80):
+        memory.tell_time(instants.text(BEGIN + days * DAY))
+    memory.run()
+
+    quiet = [value["status"] for value in values(memory, topics.MOMENTS) if value["moment"] == "loyal_gone_quiet"]
+    assert quiet == ["fired"] * 20
+
+
 def test_a_profile_shows_emotion_and_irritation() -> None:
     memory = Memory(rulebook(brand), 1)
     survey = {"messageId": "s", "userId": "ann", "event": "Survey Answered", "timestamp": instants.text(BEGIN), "properties": {"score": 0}}
