@@ -82,7 +82,7 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
         by = str(facts.memory[segment.setter]) if facts.fired == segment.due else _by(state, facts)
         to = ENTERED if is_in else LEFT
         deadline = facts.deadline if facts.touch is None else None
-        text, values = segment.reason(facts, None)
+        text, values = (segment.reason if is_in else segment.left)(facts, None)
         said.append(
             Emission(
                 kind="segment",

@@ -102,7 +102,7 @@ irritation_exceeds_emotion = Moment(
     when=rises(irritation > emotion),
     significance=irritation / 5,
     evidence=count(failure | complaint | blame, within=days(90)),
-    because="Irritation with us ({irritation}) now exceeds the joy in what was bought ({emotion}).",
+    because="Irritation with us ({irritation}) has caught up with the joy in what was bought ({emotion}).",
     expires=days(3),
     action="speak in person",
     channel="voice",

@@ -44,6 +44,8 @@ big_order = Moment(
     owner="shop",
     when=order & (count(earlier) >= 3) & (mean(earlier.revenue) > 0) & (order.revenue >= 3 * mean(earlier.revenue)),
     significance=order.revenue / mean(earlier.revenue),
+    # Of the orders that make the mean those that the timeline still holds: no older one can be shown, only the sums outlive it.
+    evidence=count(earlier, within=days(400)),
     because="Ordered for {order.revenue}, {significance:.1f} times the usual {mean(earlier.revenue)}.",
     expires=hours(48),
 )
@@ -84,4 +86,5 @@ high_value = Segment(
     owner="shop",
     when=sum_(order.revenue.in_currency("GBP"), within=days(365)) + sum_(cancelled.revenue.in_currency("GBP"), within=days(365)) >= 5000,
     reason="Bought for 5,000 GBP or more within a year, cancellations netted.",
+    left="Bought for less than 5,000 GBP within the last year, cancellations netted.",
 )

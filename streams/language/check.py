@@ -147,9 +147,9 @@ def levels_rise_by_what_is_remembered(declared: Declared) -> Iterator[Mistake]:
 def sentences_can_be_said(declared: Declared) -> Iterator[Mistake]:
     """Every blank of a sentence names a number of the author's file."""
     for each in declared.declarations:
-        template = each.because if isinstance(each, Moment) else each.reason if isinstance(each, Segment) else ""
+        templates = [each.because] if isinstance(each, Moment) else [each.reason, each.left] if isinstance(each, Segment) else []
         try:
-            found = blanks(template)
+            found = [words for template in templates for words in blanks(template)]
         except ValueError as wrong:
             yield Mistake(each.place, f"The sentence of {each.name!r} cannot be read: {wrong}.")
             continue

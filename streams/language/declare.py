@@ -114,16 +114,20 @@ class Moment(Declaration):
 
 
 class Segment(Declaration):
-    """A group that a customer is in as long as a level holds; for what purpose it exists, and why a customer is in it, in a sentence."""
+    """A group that a customer is in as long as a level holds; for what purpose it exists, and why a customer is in it, in a sentence.
+
+    `left` is the sentence that is said of one who is in it no more; where there is none, the other with "No longer: " before it.
+    """
 
     kind = "segment"
 
-    def __init__(self, name: str, purpose: str, when: Condition, reason: str, owner: str = "") -> None:
+    def __init__(self, name: str, purpose: str, when: Condition, reason: str, owner: str = "", left: str | None = None) -> None:
         super().__init__(name, owner)
         self.purpose, self.when, self.reason = purpose, when, reason
+        self.left = f"No longer: {reason}" if left is None else left
 
     def tree(self) -> Tree:
-        return ["segment", self.name, self.owner, self.purpose, self.when.tree(), self.reason]
+        return ["segment", self.name, self.owner, self.purpose, self.when.tree(), self.reason, self.left]
 
     def parts(self) -> Sequence[Expression]:
         return [self.when]

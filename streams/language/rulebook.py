@@ -22,7 +22,7 @@ from streams.language.numbers import lift
 from streams.language.operators.crossings import Balance
 from streams.language.sentences import Sentence, sentence
 
-LANGUAGE = 2
+LANGUAGE = 3
 """The version of what the words of the language mean: a change of meaning changes every rule's version."""
 
 Firings = Callable[[Facts], list[Firing]]
@@ -64,7 +64,7 @@ class MomentRule(NamedTuple):
 
 
 class SegmentRule(NamedTuple):
-    """A segment: when, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
+    """A segment: when, why a customer is in it or in it no more, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
 
     declared: Segment
     version: str
@@ -72,6 +72,7 @@ class SegmentRule(NamedTuple):
     due: int
     setter: int
     reason: Sentence
+    left: Sentence
 
 
 class Plan(NamedTuple):
@@ -235,7 +236,8 @@ def _segment(declared: Segment, builder: Builder) -> _Rule:
     watched = frozenset(builder.watched)
     setter = builder.remember(f"segment {declared.name}", "", lambda name: False, lambda held, facts: held)
     due = builder.await_(f"segment {declared.name}", lambda facts: str(facts.memory[setter]))
-    rule = SegmentRule(declared, _version(declared), level, due, setter, sentence(declared.reason, declared.names, builder))
+    reason, left = (sentence(template, declared.names, builder) for template in (declared.reason, declared.left))
+    rule = SegmentRule(declared, _version(declared), level, due, setter, reason, left)
     return _Rule(rule, lambda name: any(might(name) for might in moved_by), frozenset(builder.awaited), watched)
 
 

@@ -121,7 +121,7 @@ def test_every_moment_agrees(folded: dict[str, tuple[State, list[Emission]]], ex
         if one.kind == "moment"
     ]
 
-    assert sorted(mine) == sorted((one.customer, one.name, _micro(one.time), one.evidence) for one in expected.moments)
+    assert sorted(mine) == sorted((one.customer, one.name, _micro(one.time), one.supporting + one.evidence) for one in expected.moments)
 
 
 def test_every_segment_change_agrees(folded: dict[str, tuple[State, list[Emission]]], expected: oracle.Answer) -> None:

@@ -27,6 +27,11 @@ MISTAKES = {
     "a stage that rises": (MOMENT.format(when='rises(stage("j").is_("old"))', because=""), "does not rise", 'stage("...").becomes("...")'),
     "an event that rises": (MOMENT.format(when="rises(order)", because=""), "not an event or a deadline", None),
     "a segment by an event": ('s = Segment("s", "p", order, "r")', "needs a level", None),
+    "a segment's second sentence": (
+        's = Segment("s", "p", count(order, within=days(9)) >= 2, "r", left="{nobody}")',
+        "says {nobody}",
+        None,
+    ),
     "a segment of any currency": ('s = Segment("s", "p", sum_(order.revenue) >= 5, "r")', "any currency", '.in_currency("...")'),
     "an unknown name in a sentence": (MOMENT.format(when="order", because="for {oder.revenue}"), "'oder' is not defined", "order"),
     "a sentence that names no number": (MOMENT.format(when="order", because="for {order}"), "no number of the language", None),

@@ -221,6 +221,18 @@ def test_the_sum_of_money_ignores_the_order_of_adding() -> None:
     assert memories == {"100000000000000000000000000.0990000000000000000000000001"}
 
 
+@pytest.mark.parametrize(
+    ("left", "said"), [("", "No longer: Bought 2 lately."), (', left="Bought only {bought} lately."', "Bought only 1 lately.")]
+)
+def test_who_leaves_a_segment_is_told_why_not_why_it_was_entered(left: str, said: str) -> None:
+    text = ORDER + "bought = count(order, within=days(9))\n"
+    text += f's = Segment("s", "p", bought >= 2, "Bought 2 lately."{left})'
+
+    _, changes = told(text, touch(0), touch(1), until=20)
+
+    assert [(one.to, one.text) for one in changes] == [("entered", "Bought 2 lately."), ("left", said)]
+
+
 def test_a_rule_explains_itself_with_its_numbers() -> None:
     book = rulebook(retail)
     after, _ = _folded(book, (touch(0, revenue=4000, currency="GBP"),), until=1)

@@ -108,7 +108,7 @@ def shown(said: Said) -> str:
     one = said.emission
     time = "retracted" if said.retracted else instants.text(one.occurred_at).replace("T", " ").removesuffix(":00Z").removesuffix("Z")
     line = f"expect      {time:16}  {one.kind:7}  {_name(one):26}  because {' '.join(one.evidence)}"
-    return line + (f"  {one.text}" if one.kind == "moment" and one.text else "")
+    return line + (f"  {one.text}" if one.kind in ("moment", "segment") and one.text else "")
 
 
 def verdict(said: Said) -> str:
