@@ -74,7 +74,11 @@ def find(profiles: Mapping[str, bytes], identifier: str, settings: Settings) -> 
         several = f"{', '.join(sorted(targets)[:5])}{', ...' if len(targets) > 5 else ''}"
         return NotFound(f"{identifier} names {len(targets)} customers: {several}. Give one of these ids.")
     path = next(iter(targets.values()))
-    return Found(orjson.loads(profiles[path[-1]]), path)
+    profile = orjson.loads(profiles[path[-1]])
+    into = profile.get("mergedInto")
+    if into is not None and into not in profiles:
+        return NotFound(f"{path[-1]} was merged into {into}, of whom nothing is held any more: erased, or not yet published.")
+    return Found(profile, path)
 
 
 def timeline(changelog: Iterable[Message], profile: Profile, settings: Settings) -> Timeline:

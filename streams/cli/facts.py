@@ -34,6 +34,9 @@ class Message(Protocol):
     def headers(self) -> Iterable[tuple[str, bytes]]: ...
 
 
+NAMES = ("crm_id", "user_id", "loyalty_id", "email", "phone")
+"""Identifiers that name a person, the best to be looked up by first; a case's or a device's is none of them."""
+
 Read = Callable[[str], Iterator[Message]]
 """All committed records of a topic, each partition in its order."""
 Keep = Callable[[str, bytes], None]
@@ -228,9 +231,9 @@ def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | No
         if customer.subject.kind == "person":
             facts.people += 1
             facts.known += customer.known
-        names = [f"{kind}:{name}" for kind, found in customer.identifiers.items() for name in found]
+        names = [f"{kind}:{name}" for kind in NAMES if customer.identifiers.get(kind) for name in customer.identifiers[kind]]
         if names and len(customer.moments) > most:
-            most, example = len(customer.moments), min(names, key=len)
+            most, example = len(customer.moments), names[0]
         segments.update(customer.segments)
         stages += ((journey, position.stage) for journey, position in customer.journeys.items())
         for currency, totals in customer.totals.items():

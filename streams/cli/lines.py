@@ -10,10 +10,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 from rich.text import Text
 
 from schemas import topics
+from streams import instants, rows
+from streams.identity import messages
+from streams.identity.identifiers import customer_id
 
 Value = Mapping[str, Any]
 
@@ -29,6 +33,7 @@ STAGE_STYLES = {
 """Colours of the stages that ship; another has none."""
 STATUS_STYLES = {"fired": "bold green", "suppressed": "yellow", "deferred": "yellow", "expired": "dim", "retracted": "red"}
 
+_DECIMAL = re.compile(r"(-?)([0-9]{1,30})(?:\.([0-9]+))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -36,6 +41,8 @@ def line(topic: str, key: bytes | None, value: bytes | None) -> Text:
     """A record of a topic as one line without its end."""
     if value is None:
         return Text.assemble((_shown(key), STYLE_ID), (" deleted", STYLE_BAD))
+    if topic == topics.IDENTITY:
+        return identity_message(value)
     try:
         read = orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -69,6 +76,15 @@ def amount(written: str) -> str:
     whole, _, fraction = written.partition(".")
     sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
     return f"{sign}{int(digits):,}.{(fraction + '00')[:2]}"
+
+
+def money(written: str) -> str:
+    """An amount as it was sent, with thousands and two decimals at least; what is no plain decimal as it stands."""
+    parts = _DECIMAL.fullmatch(written)
+    if parts is None:
+        return clean(written)
+    sign, whole, fraction = parts.groups()
+    return f"{sign}{int(whole):,}.{fraction or '':0<2}"
 
 
 def stage(value: Value) -> Text:
@@ -181,6 +197,45 @@ def identity_conflict(value: Value) -> Text:
         f" {clean(value['identifierType'])}",
         (f"  {' ≠ '.join(short(customer) for customer in value['customers'])}", STYLE_ID),
     )
+
+
+def identity_message(value: bytes) -> Text:
+    """`event  anchor cabjq2m7wx  ids cabjq2m7wx, c7xk2m1q0z  occurred_at 2011-03-01 09:00  touch online-retail-5371`: an internal message, which is no
+    JSON; identifiers as the customer ids that they would give."""
+    try:
+        read = messages.decode(value)
+        text = Text(type(read).__name__.lower(), STYLE_NAME)
+        for name in read.__struct_fields__:
+            text.append(f"  {name} ", STYLE_QUIET).append(_FIELDS.get(name, _field)(getattr(read, name)))
+    except (msgspec.DecodeError, ValueError):
+        return Text(f"{len(value):,} bytes, no message of the identity protocol", STYLE_QUIET)
+    return text
+
+
+def _field(value: object) -> str:
+    if isinstance(value, bytes):
+        return short(customer_id(value))
+    if isinstance(value, tuple):
+        return ", ".join(map(_field, value)) or "-"
+    return "-" if value is None else clean(str(value))
+
+
+def _bytes(value: bytes) -> str:
+    return f"{len(value):,} bytes"
+
+
+def _instant(value: int) -> str:
+    return when(instants.text(value))
+
+
+def _touch(value: bytes) -> str:
+    return clean(rows.decode_touch(value).id)
+
+
+_FIELDS: dict[str, Callable[[Any], str]] = {
+    "uid": bytes.hex, "touch": _touch, "body": _bytes, "occurred_at": _instant, "at": _instant, "until": _instant, "time": _instant,
+}  # fmt: skip
+"""Fields of internal messages that are neither an identifier nor a plain value."""
 
 
 def _opening(value: Value) -> Text:

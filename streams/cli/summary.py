@@ -74,7 +74,7 @@ def equation(outcome: Outcome, items: str) -> Text:
 def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:
     facts = outcome.facts
     rows = [
-        ("people", _words({"": facts.people, "known": facts.known, "merged": facts.merged})),
+        ("people", _words({"": facts.people, "known": facts.known})),
         ("orders", _words({"": facts.orders, "cancellations": facts.cancellations, "refunds": facts.refunds})),
     ]
     for currency in sorted(facts.revenue.keys() | facts.cancelled.keys()):
@@ -88,7 +88,12 @@ def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:
     for name in sorted(facts.segments.keys() | facts.segment_changes.keys()):
         rows.append((f"segment {name}", _words({"members": facts.segments.get(name, 0), "changes": facts.segment_changes.get(name, 0)})))
     rows += [
-        ("identity", _words({"merges": facts.merges, "splits": facts.splits, "conflicts": facts.conflicts})),
+        (
+            "identity",
+            _words(
+                {"merges": facts.merges, "ids that became another's": facts.merged, "splits": facts.splits, "conflicts": facts.conflicts}
+            ),
+        ),
         ("retracted", _words({"": facts.retractions})),
         ("dead letters", _words(facts.dead_by_reason)),
         ("digest", [Text(facts.digest)]),

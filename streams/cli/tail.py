@@ -33,7 +33,10 @@ def _topic(_ctx: click.Context, parameter: click.Parameter, name: str) -> str:
 @options.as_json
 @options.outside
 def command(topic: str, count: int, from_beginning: bool, follow: bool, broker: str, as_json: bool) -> None:
-    """The newest records of TOPIC as readable lines; with --json the wire values, one a line. Only what is committed is shown."""
+    """The newest records of TOPIC as readable lines; with --json the wire values, one a line. Only what is committed is shown.
+
+    The newest are those that Kafka took last, over all partitions, oldest first; the time on a line is when it occurred, which may be another order.
+    """
     import sys
     import time
     from contextlib import suppress

@@ -49,6 +49,14 @@ def test_a_merged_customer_leads_to_the_one_that_holds(settings: Settings) -> No
     assert (found.profile["customerId"], found.path) == (BOB, [ZOE, BOB])
 
 
+def test_a_redirect_to_one_who_was_erased_says_so(settings: Settings) -> None:
+    left = {ZOE: orjson.dumps(values.profile(ZOE, identifiers={}, mergedInto=BOB))}
+
+    assert customer.find(left, ZOE, settings) == NotFound(
+        f"{ZOE} was merged into {BOB}, of whom nothing is held any more: erased, or not yet published."
+    )
+
+
 def test_redirects_in_a_circle_end(settings: Settings) -> None:
     circle = {ANN: orjson.dumps(values.profile(ANN, mergedInto=BOB)), BOB: orjson.dumps(values.profile(BOB, mergedInto=ANN))}
 

@@ -114,3 +114,10 @@ def test_every_published_value_is_handed_over_once() -> None:
 
     assert sorted(kept) == ["dead", "identity", "identity", "identity", "moments", "profiles", "segments", "stages"]
     assert (facts.merges, facts.splits, facts.conflicts) == (1, 1, 1)
+
+
+def test_the_customer_to_look_at_is_named_as_a_person() -> None:
+    case = values.profile(values.ANN, identifiers={"case_id": ["9"]}, moments={"a": {}, "b": {}})
+    person = values.profile(values.BOB, identifiers={"case_id": ["1"], "email": ["bob@brand.co"], "crm_id": ["17850"]})
+
+    assert collect(values.reading({topics.PROFILES: [case, person]}), _nowhere)[1] == "crm_id:17850"

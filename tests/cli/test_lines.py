@@ -6,7 +6,11 @@ import orjson
 import pytest
 
 from schemas import topics
+from streams import instants
 from streams.cli import lines
+from streams.identity import messages
+from streams.identity.identifiers import customer_id
+from streams.rows import NODE_KEY_BYTES, Touch, encode_touch
 from tests.cli import values
 
 
@@ -59,7 +63,7 @@ def test_a_value_that_is_none_of_the_topics_is_shown_as_it_stands() -> None:
 
 
 def test_a_value_that_is_no_json_is_told_by_its_size() -> None:
-    assert lines.line(topics.IDENTITY, b"\x00\x01", b"\x92\xff").plain == "0001 2 bytes, not JSON"
+    assert lines.line(topics.STAGES, b"\x00\x01", b"\x92\xff").plain == "0001 2 bytes, not JSON"
 
 
 def test_a_deleted_record_says_so() -> None:
@@ -75,3 +79,34 @@ def test_no_control_character_reaches_the_terminal() -> None:
 @pytest.mark.parametrize(("written", "shown"), [("0", "0.00"), ("1234.5", "1,234.50"), ("-0.075", "-0.07"), ("77183.6", "77,183.60")])
 def test_an_amount_is_shown_to_the_cent(written: str, shown: str) -> None:
     assert lines.amount(written) == shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("22.2", "22.20"),
+        ("-37.3", "-37.30"),
+        ("1348.58", "1,348.58"),
+        ("7", "7.00"),
+        ("0.005", "0.005"),
+        ("1e9", "1e9"),
+        ("a\tlot", "a\ufffdlot"),
+    ],
+)
+def test_money_is_shown_with_two_decimals_at_least(sent: str, shown: str) -> None:
+    assert lines.money(sent) == shown
+
+
+def test_an_internal_message_says_its_kind_and_fields() -> None:
+    key = bytes(range(NODE_KEY_BYTES))
+    said = messages.encode(messages.Time(2, instants.parse("2011-12-10T00:00:00Z") or 0))
+    touch = Touch("m1", "shop", 0, 0, "track", "Order Completed", "web", "shop", (), b"{}")
+    event = messages.Event(key, (key,), b"\x01", instants.parse("2011-03-01T09:00:00Z") or 0, encode_touch(touch))
+
+    assert lines.line(topics.IDENTITY, None, said).plain == "time  source 2  time 2011-12-10 00:00"
+    told = lines.line(topics.IDENTITY, None, messages.encode(event)).plain
+    assert (
+        told
+        == f"event  anchor {lines.short(customer_id(key))}  ids {lines.short(customer_id(key))}  uid 01  occurred_at 2011-03-01 09:00  touch m1"
+    )
+    assert "no message of the identity protocol" in lines.line(topics.IDENTITY, None, b"{}").plain

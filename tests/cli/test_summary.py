@@ -61,3 +61,7 @@ def test_a_machine_gets_every_count_and_no_identifier() -> None:
 
     assert (value["read"], value["applied"], value["dead"], value["perSecond"], value["digest"]) == (25_900, 24_561, 1_339, 2_590, "ab")
     assert "17850" not in str(value)
+
+
+def test_merges_and_the_ids_they_ended_are_not_taken_for_one_another() -> None:
+    assert "merges 338  ids that became another's 574" in _shown(_outcome(merges=338, merged=574))
