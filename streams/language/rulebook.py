@@ -64,7 +64,7 @@ class MomentRule(NamedTuple):
 
 
 class SegmentRule(NamedTuple):
-    """A segment: when, why a customer is in it or in it no more, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
+    """A segment: when, why one is in it or in it no more, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
 
     declared: Segment
     version: str
