@@ -80,9 +80,10 @@ def outputs(
     for name, folded in (("refold", refolded), ("incremental", forward)):
         if folded:
             tally["kairos_customers_folded", name] += folded
+    causes = {change.root: change.cause[1] for change in advanced.changes if change.cause is not None} if gone else {}
     for redirect in gone:
         subject = Subject("person", customer_id(redirect.gone))
-        value = view.redirect(redirect, subject, clock, batch.now, rulebook)
+        value = view.redirect(redirect, subject, causes.get(redirect.root), clock, batch.now, rulebook)
         send.append(_record(topics.PROFILES, subject.id, value, f"{subject.id}-{redirect.version}", batch.now))
     return send
 

@@ -129,8 +129,8 @@ def cause(message_id: str, deadline: int | None) -> Cause:
     return Cause("event", message_id) if deadline is None else Cause("deadline", message_id, text(deadline))
 
 
-def redirect(gone: Redirect, subject: Subject, clock: Clock, now: str, rulebook: Rulebook) -> Profile:
-    """What is left of a customer that is another's now."""
+def redirect(gone: Redirect, subject: Subject, message_id: str | None, clock: Clock, now: str, rulebook: Rulebook) -> Profile:
+    """What is left of a customer that is another's now; `message_id`: the interaction that merged the two, where it is known."""
     return Profile(
         subject=subject,
         customer_id=subject.id,
@@ -147,7 +147,7 @@ def redirect(gone: Redirect, subject: Subject, clock: Clock, now: str, rulebook:
         updated_at=now,
         as_of=now,
         known=False,
-        cause=Cause(kind="event"),
+        cause=Cause("event", message_id),
         changed=["mergedInto"],
         identifiers={},
         traits={},
@@ -243,7 +243,19 @@ def _cause(customer: Customer) -> Cause:
     if customer.fresh or state.newest is None or state.drained < state.newest[0]:
         newest = customer.fresh[-1].id if customer.fresh else state.newest[1] if state.newest is not None else None
         return Cause("event", newest)
-    return Cause("deadline", None, text(state.drained))
+    return Cause("deadline", _setter(customer), text(state.drained))
+
+
+def _setter(customer: Customer) -> str | None:
+    """The interaction that set the last deadline, by what was said at it, else by where it led; None where it led to neither."""
+    state = customer.after.state
+    for said in customer.said:
+        if said.emission.deadline == state.drained and not said.retracted:
+            return said.emission.message_id
+    for position in state.journeys.values():
+        if position.deadline == state.drained:
+            return id_of(position.by)
+    return None
 
 
 def _counts(seen: dict[str, Seen]) -> dict[str, schema.Count]:

@@ -52,6 +52,39 @@ def test_a_tick_of_the_live_clock_lets_deadlines_fall_due(shop: Rulebook) -> Non
     assert not values(memory, topics.STAGES)[-1]["replayed"]
 
 
+def newest_profile(memory: Memory) -> dict[str, Any]:
+    return max(values(memory, topics.PROFILES), key=lambda value: value["version"])
+
+
+@pytest.mark.parametrize("days", [45, 90], ids=["a moment alone", "a stage"])
+def test_the_profile_after_a_deadline_names_the_interaction_that_set_it(shop: Rulebook, days: int) -> None:
+    memory = Memory(shop, 1)
+    for number in range(5):
+        memory.produce(order("ann", number, BEGIN + number))
+    memory.produce({**order("ann", 7, BEGIN + HOUR), "event": "Page Viewed"})
+    memory.run()
+    for day in (44, days):
+        memory.tell_time(instants.text(BEGIN + 4 + day * DAY))
+        memory.run()
+
+    assert newest_profile(memory)["cause"] == {"kind": "deadline", "messageId": "m4", "deadline": instants.text(BEGIN + 4 + days * DAY)}
+
+
+def test_a_redirect_names_the_interaction_that_merged_the_two(shop: Rulebook) -> None:
+    memory = Memory(shop, 1)
+    memory.produce({**order("ann", 1, BEGIN), "userId": None, "anonymousId": "cookie"})
+    memory.produce({**order("ann", 2, BEGIN + 1)})
+    memory.run()
+    memory.produce({**order("ann", 3, BEGIN + 2), "anonymousId": "cookie"})
+    memory.run()
+
+    (redirect,) = [value for value in values(memory, topics.PROFILES) if "mergedInto" in value]
+    (merge,) = [value for value in values(memory, topics.IDENTITY_CHANGES) if value["kind"] == "merge"]
+
+    assert redirect["cause"] == {"kind": "event", "messageId": "m3"}
+    assert merge["messageId"] == "m3"
+
+
 def test_a_tick_without_anything_due_says_nothing(shop: Rulebook) -> None:
     memory = Memory(shop, 2, replayed=False, now=BEGIN)
 
@@ -119,7 +152,7 @@ def test_a_profile_shows_emotion_and_irritation() -> None:
     memory.produce(survey)
     memory.run()
 
-    profile = max(values(memory, topics.PROFILES), key=lambda value: value["version"])
+    profile = newest_profile(memory)
 
     assert profile["emotion"] > 0
     assert profile["irritation"] > 0
