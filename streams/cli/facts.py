@@ -1,7 +1,7 @@
 """What a run led to, counted from the topics themselves.
 
 The rule this module owns: no number here comes from a program's counter. What was read, refused and applied is counted in three places (the
-interactions, the dead letters, the timelines' rows), so that read = applied + duplicate + dead can fail.
+interactions, the dead letters, the timelines' rows), so that read = applied + duplicate + dead + erased can fail.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class Message(Protocol):
 
 NAMES = ("crm_id", "user_id", "loyalty_id", "email", "phone")
 """Identifiers that name a person, the best to be looked up by first; a case's or a device's is none of them."""
+RECEIPTED = ("interactions", "messages")
+"""What of an erasure's receipt are interactions: those in timelines, and those that waited to join one."""
 
 Read = Callable[[str], Iterator[Message]]
 """All committed records of a topic, each partition in its order."""
@@ -51,6 +53,8 @@ class Facts(Struct, kw_only=True, rename="camel"):
     duplicates: int = 0
     dead: int = 0
     dead_by_reason: dict[str, int] = {}
+    erased: int = 0
+    """Applied once, and deleted by erasures, as their receipts say; what came after an erasure that concerns it is in no receipt."""
     people: int = 0
     known: int = 0
     merged: int = 0
@@ -75,8 +79,8 @@ class Facts(Struct, kw_only=True, rename="camel"):
     digest: str = ""
 
     def reconciles(self) -> bool:
-        """Every record read was applied, a duplicate or refused."""
-        return self.read == self.applied + self.duplicates + self.dead
+        """Every record read was applied, a duplicate, refused, or erased since."""
+        return self.read == self.applied + self.duplicates + self.dead + self.erased
 
 
 class _Origin(Struct, rename="camel"):
@@ -136,6 +140,7 @@ class _Emission(Struct, rename="camel"):
 
 class _Change(Struct):
     kind: str
+    deleted: dict[str, int] = {}
 
 
 _ORIGIN = msgspec.json.Decoder(_Origin)
@@ -270,7 +275,9 @@ def _identity(facts: Facts, read: Read, keep: Keep) -> None:
     for message in read(topics.IDENTITY_CHANGES):
         assert message.value is not None
         keep("identity", message.value)
-        kinds[_CHANGE.decode(message.value).kind] += 1
+        change = _CHANGE.decode(message.value)
+        kinds[change.kind] += 1
+        facts.erased += sum(change.deleted.get(name, 0) for name in RECEIPTED)
     for message in read(topics.IDENTITY_CONFLICTS):
         assert message.value is not None
         keep("identity", message.value)

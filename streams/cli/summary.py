@@ -46,8 +46,11 @@ def mismatch(outcome: Outcome) -> str | None:
     if sent != facts.read:
         return f"the player sent {sent:,} records, the topic holds {facts.read:,}"
     if not facts.reconciles():
-        whole = facts.applied + facts.duplicates + facts.dead
-        return f"read {facts.read:,}, but applied {facts.applied:,} + duplicate {facts.duplicates:,} + dead {facts.dead:,} = {whole:,}"
+        whole = facts.applied + facts.duplicates + facts.dead + facts.erased
+        erased = f" + erased {facts.erased:,}" if facts.erased else ""
+        return (
+            f"read {facts.read:,}, but applied {facts.applied:,} + duplicate {facts.duplicates:,} + dead {facts.dead:,}{erased} = {whole:,}"
+        )
     return None
 
 
@@ -65,7 +68,8 @@ def equation(outcome: Outcome, items: str) -> Text:
     """`25,900 invoices = 24,561 applied + 1,339 dead`, green if it holds."""
     facts = outcome.facts
     duplicates = f" + {facts.duplicates:,} duplicates" if facts.duplicates else ""
-    text = Text(f"{facts.read:,} {items} = {facts.applied:,} applied{duplicates} + {facts.dead:,} dead")
+    erased = f" + {facts.erased:,} erased" if facts.erased else ""
+    text = Text(f"{facts.read:,} {items} = {facts.applied:,} applied{duplicates} + {facts.dead:,} dead{erased}")
     wrong = mismatch(outcome)
     text.stylize("bold green" if wrong is None else "bold red")
     return text if wrong is None else text.append(f"\nThis does not reconcile: {wrong}.", "bold red")

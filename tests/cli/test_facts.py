@@ -121,3 +121,12 @@ def test_the_customer_to_look_at_is_named_as_a_person() -> None:
     person = values.profile(values.BOB, identifiers={"case_id": ["1"], "email": ["bob@brand.co"], "crm_id": ["17850"]})
 
     assert collect(values.reading({topics.PROFILES: [case, person]}), _nowhere)[1] == "crm_id:17850"
+
+
+def test_what_an_erasure_deleted_is_accounted_for_by_its_receipt() -> None:
+    receipt = {"kind": "erasure", "deleted": {"interactions": 1, "messages": 1, "links": 7}}
+    held = {topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3)], topics.IDENTITY_CHANGES: [receipt, {"kind": "merge"}]}
+    facts, _ = collect(values.reading(held), _nowhere)
+
+    assert (facts.read, facts.duplicates, facts.dead, facts.erased) == (4, 1, 1, 2)
+    assert facts.reconciles()

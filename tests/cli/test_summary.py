@@ -65,3 +65,7 @@ def test_a_machine_gets_every_count_and_no_identifier() -> None:
 
 def test_merges_and_the_ids_they_ended_are_not_taken_for_one_another() -> None:
     assert "merges 338  ids that became another's 574" in _shown(_outcome(merges=338, merged=574))
+
+
+def test_the_erased_are_in_the_equation_where_there_are_any() -> None:
+    assert "25,900 invoices = 24,551 applied + 1,339 dead + 10 erased\n" in _shown(_outcome(applied=24_551, erased=10))
