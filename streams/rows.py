@@ -147,7 +147,8 @@ DUE = _raw("due", b"d")
 
 An entry whose fold row says otherwise is stale and is deleted when met. Redirects and erasures end by entries of the same form."""
 TIME = _raw("time", b"w")
-"""Partition time; key: b"" for the partition's own, b"b" for what it was before deadlines began to fall due that still do, 4 bytes big-endian for what intake partition i has said; value: 8 bytes big-endian."""
+"""Partition time; value: 8 bytes big-endian. Key: b"" for the partition's own, b"b" for what it was before deadlines began to fall due that still
+do, 4 bytes big-endian for what intake partition i has said."""
 
 ACCOUNT_SUBJECT = b"a"
 PERSON_SUBJECT = b"p"
