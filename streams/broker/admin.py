@@ -13,7 +13,7 @@ from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
 
-ANSWER_SECONDS_MAX = 7.0
+ANSWER_SECONDS_MAX = 9.0
 _REQUEST_MS_MAX = 30_000
 
 
