@@ -63,7 +63,8 @@ def test_every_stage_change_agrees(in_order: Outcome, expected: oracle.Answer) -
 def test_every_moment_agrees(in_order: Outcome, expected: oracle.Answer) -> None:
     found = Counter((name, value["moment"], _time(value), tuple(value["evidence"])) for name, value in _emitted(in_order, topics.MOMENTS))
 
-    assert found == Counter((one.customer, one.name, one.time, one.evidence) for one in expected.moments)
+    assert found == Counter((one.customer, one.name, one.time, one.supporting + one.evidence) for one in expected.moments)
+    assert {value["status"] for _, value in _emitted(in_order, topics.MOMENTS)} == {"fired"}
     assert found.total() == 1_545
 
 
