@@ -47,19 +47,19 @@ def decide(
     changed, gone = _fold(rows, rulebook, advanced.changes, had, arrived, time)
     lapsed: list[Lapsed] = []
     more = False
-    if time.moved or told or begun is not None:
+    if time.moved or told:
         done = {customer.person.canonical for customer in changed} | {redirect.gone for redirect in gone}
         drained, lapsed, more = _drain(rows, rulebook, done, time)
         changed += drained
         tally["kairos_deadlines_drained",] += len(drained)
+        if more or begun is not None:
+            partition_time.begin(rows, time.before if more else None)
     changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs))
     _write(rows, rulebook, changed, gone, limits)
     outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
     send = [*advanced.send, *outputs]
     if late:
         send += too_late.letters(late, records, tally)
-    if more or begun is not None:
-        partition_time.begin(rows, time.before if more else None)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, time.before)), (), records[0].partition))
     return Decision(send, tally)
