@@ -8,6 +8,14 @@ Timestamp = Annotated[
     str, Meta(description="RFC 3339 in UTC, to the microsecond where there is one.", extra_json_schema={"format": "date-time"})
 ]
 
+Owner = Annotated[
+    str,
+    Meta(
+        description="Who answers for what is said. Of a stage, a segment or a moment the owner of its rule; of a profile, a redirect, an identity "
+        "change or a conflict the owner of the identity policy, which decides whose state it is. Empty only where its author named nobody."
+    ),
+]
+
 
 class Subject(Struct, rename="camel", frozen=True, gc=False):
     """Whom an output is about: a person, resolved from identifiers, or an account."""
@@ -23,7 +31,7 @@ class Output(Struct, rename="camel", omit_defaults=False, gc=False):
     customer_id: str
     customer_version: int
     revision: int
-    owner: str
+    owner: Owner
     replayed: bool
     occurred_at: Timestamp
     received_at: Timestamp | None

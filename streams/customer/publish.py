@@ -83,7 +83,7 @@ def outputs(
     causes = {change.root: change.cause[1] for change in advanced.changes if change.cause is not None} if gone else {}
     for redirect in gone:
         subject = Subject("person", customer_id(redirect.gone))
-        value = view.redirect(redirect, subject, causes.get(redirect.root), clock, batch.now, rulebook)
+        value = view.redirect(redirect, subject, causes.get(redirect.root), clock, batch.now, batch.reading, rulebook)
         send.append(_record(topics.PROFILES, subject.id, value, f"{subject.id}-{redirect.version}", batch.now))
     return send
 
@@ -270,4 +270,4 @@ def _conflict(found: changes.Conflict, batch: Batch) -> Outgoing:
 def _about(name: str, of_version: int, occurred_at: Instant, evidence: list[str], batch: Batch) -> Envelope:
     """The envelope of what identity says of a customer: each id is said once."""
     replayed, occurred = batch.clock.replayed, instants.text(occurred_at)
-    return Subject("person", name), name, of_version, 1, "", replayed, occurred, None, batch.now, batch.rules, evidence
+    return Subject("person", name), name, of_version, 1, batch.reading.owner, replayed, occurred, None, batch.now, batch.rules, evidence

@@ -71,11 +71,13 @@ _parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field fo
 
 
 class Reading(NamedTuple):
-    """What all profiles of a policy need: how an identifier is read, the types by rank, and how complete a profile is with identifiers of some types."""
+    """What all profiles of a policy need: how an identifier is read, the types by rank, how complete a profile is with identifiers of some types,
+    and who answers for it."""
 
     identifier: Callable[[str], tuple[str, str, NodeKey | None]]
     types: tuple[IdentifierType, ...]
     completeness: Callable[[tuple[str, ...]], float]
+    owner: str
 
 
 def profile(
@@ -91,7 +93,7 @@ def profile(
         subject.id,
         row.version,
         row.version,
-        "",
+        reading.owner,
         clock.replayed or state.replayed,
         text(max(newest[0] if newest is not None else 0, state.drained)),
         text(state.received_at),
@@ -129,14 +131,16 @@ def cause(message_id: str, deadline: int | None) -> Cause:
     return Cause("event", message_id) if deadline is None else Cause("deadline", message_id, text(deadline))
 
 
-def redirect(gone: Redirect, subject: Subject, message_id: str | None, clock: Clock, now: str, rulebook: Rulebook) -> Profile:
+def redirect(
+    gone: Redirect, subject: Subject, message_id: str | None, clock: Clock, now: str, reading: Reading, rulebook: Rulebook
+) -> Profile:
     """What is left of a customer that is another's now; `message_id`: the interaction that merged the two, where it is known."""
     return Profile(
         subject=subject,
         customer_id=subject.id,
         customer_version=gone.version,
         revision=gone.version,
-        owner="",
+        owner=reading.owner,
         replayed=clock.replayed,
         occurred_at=now,
         received_at=None,
@@ -209,7 +213,7 @@ def reading(policy: Policy) -> Reading:
         """The share of the policy's unique and strong types of identifier that are known of the customer."""
         return round(sum(name in kinds for name in wanted) / len(wanted), 2) if wanted else 1.0
 
-    return Reading(read, ranked(policy.types), completeness)
+    return Reading(read, ranked(policy.types), completeness, policy.owner)
 
 
 def _traits(state: State) -> dict[str, schema.Trait]:

@@ -60,10 +60,14 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How identifiers are read, keyed, linked; `blocked_*` hold for all types; `default_region` (ISO 3166) for phones without a country."""
+    """How identifiers are read, keyed, linked; `blocked_*` hold for all types; `default_region` (ISO 3166) for phones without a country.
+
+    `owner` answers for who is held to be one: profiles, redirects, identity changes and conflicts carry it.
+    """
 
     secret: bytes
     types: tuple[IdentifierType, ...]
+    owner: str = ""
     contested: Contested = "latest"
     default_region: str | None = None
     blocked_values: tuple[str, ...] = ()

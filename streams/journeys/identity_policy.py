@@ -4,6 +4,8 @@ from streams.identity.policy import IdentifierType, Policy
 
 YEAR_DAYS = 365
 MONTH_DAYS = 30
+OWNER = "customer data"
+"""Who answers for the policy, and so for profiles and for who is held to be whom."""
 
 TYPES = (
     IdentifierType(name="user_id", strength="unique", priority=0, limit=1, generic_above=3, aliases=("userId", "user")),
@@ -65,4 +67,4 @@ TYPES = (
 
 def identity_policy(secret: bytes, default_region: str | None = None) -> Policy:
     """The policy for one tenant: its secret keys every identifier, its region reads phone numbers without a country code."""
-    return Policy(secret=secret, types=TYPES, default_region=default_region)
+    return Policy(secret=secret, types=TYPES, owner=OWNER, default_region=default_region)
