@@ -30,6 +30,7 @@ from streams.broker.embedded import EmbeddedBroker
 from streams.cli import state
 from streams.cli.settle import Watch
 from streams.cli.topics import declared
+from tests.bench.reference import Decided
 from tests.bench.standing import EMITTED, WANTED_TAGS, Led, Standing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,8 +140,8 @@ def reference(given: Input, directory: Path) -> Any:
     return in_background("tests.bench.reference", str(given.path), str(UNTIL), given.journeys, SECRET, out, log=directory / "reference.log")
 
 
-def await_reference(process: subprocess.Popen[bytes], directory: Path, total: int, say: Say) -> Led:
-    """What the reference led to, once it is decided; an AssertionError with its log where it ended otherwise."""
+def await_reference(process: subprocess.Popen[bytes], directory: Path, total: int, say: Say) -> Decided:
+    """What the reference led to and took, once it is decided; an AssertionError with its log where it ended otherwise."""
     out, progress = directory / "reference.json", directory / "reference.json.progress"
     while process.poll() is None:
         time.sleep(LOOK_SECONDS)
@@ -148,7 +149,7 @@ def await_reference(process: subprocess.Popen[bytes], directory: Path, total: in
             done = int(progress.read_text() or 0)
             say(f"reference: {done:,} of {total:,}  {100 * done // max(1, total)}%")
     assert process.returncode == 0, (directory / "reference.log").read_text()
-    return _led(out)
+    return msgspec.json.decode(out.read_bytes(), type=Decided)
 
 
 def preload(bootstrap: str, given: Input, say: Say) -> int:
@@ -234,7 +235,3 @@ def _last(path: Path) -> Sample | None:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
         lines = file.read().split(b"\n")
     return Sample(**orjson.loads(lines[-2])) if len(lines) > 2 else None
-
-
-def _led(path: Path) -> Led:
-    return msgspec.json.decode(path.read_bytes(), type=Led)

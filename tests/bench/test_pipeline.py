@@ -57,10 +57,12 @@ def test_a_worker_keeps_its_pace_and_says_what_the_reference_says(directory: Pat
     given = run.Input(simulated.interactions_path, _setting("JOURNEYS", "brand"), int(_setting("PARTITIONS", "4")))
     with run.reference(given, directory) as deciding, EmbeddedBroker(directory / "broker") as kafka:
         total = run.preload(kafka.bootstrap, given, say)
-        expected = run.await_reference(deciding, directory, total, say)
+        decided = run.await_reference(deciding, directory, total, say)
+        expected = decided.led
         found = report.figures(run.measure(kafka, given, total, directory, say), given, total)
         differs = difference(run.led(kafka.bootstrap, say), expected)
     found["valid"] = not differs
+    found["reference"] = {"cpu_seconds": decided.cpu_seconds, "memory_bytes": decided.memory_bytes}
     found["led_to"] = _shown(expected)
     BUILT.parent.mkdir(parents=True, exist_ok=True)
     BUILT.write_text(json.dumps(found, indent=1) + "\n")
