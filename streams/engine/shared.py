@@ -13,6 +13,7 @@ from streams.engine.failpoints import FailPoint
 from streams.engine.garbage import Garbage
 from streams.engine.life import Token
 from streams.engine.metrics import Metrics
+from streams.engine.pages import Pages
 from streams.engine.restore import Source
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory
@@ -60,6 +61,7 @@ class Shared:
         self.on_commit: list[OnCommit] = []
         self.on_poison: OnPoison | None = None
         self.garbage = Garbage()
+        self.pages = Pages()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def changelog(self, table: str | None) -> str | None:
@@ -93,6 +95,7 @@ class Shared:
     def between_batches(self) -> None:
         """No batch holds the loop: time for what must not happen in one."""
         self.garbage.between_batches()
+        self.pages.between_batches()
 
     def keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
         """Hold a task until it is done; what it raises ends the worker."""
