@@ -254,7 +254,6 @@ def _delivery(life: Life) -> None:
         "carrier",
         _known(life),
         {"attempt": 1 + life.pick(3)},
-        source={"system": "carrier", "party": "second"},
     )
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from connectors.simulator import systems
 from connectors.simulator.people import Person
 
 SECOND_MS = 1_000
@@ -72,7 +73,7 @@ class Life:
     def tell(
         self, event: str, channel: str, touchpoint: str, who: Who, properties: dict[str, object] | None = None, **fields: object
     ) -> None:
-        """Something happens now. What would happen after the end of the simulated time does not."""
+        """Something happens now, and the system that sees it reports it. What would happen after the end of the simulated time does not."""
         if self.now_ms > self.end_ms:
             return
         self._carried[id(who)] = who
@@ -84,6 +85,7 @@ class Life:
             "channel": channel,
             "touchpoint": touchpoint,
             **who,
+            **systems.seen(event, channel, self.person.language, self.person.timezone),
             **fields,
         }
         if properties is not None:

@@ -15,6 +15,16 @@ _FIRST_NAMES = ("ada", "ben", "cleo", "dina", "emil", "fay", "gus", "hana", "ivo
 _LAST_NAMES = ("adler", "brook", "castle", "dale", "ember", "field", "grove", "hill", "inman", "jarvis", "kerr", "lind", "marsh", "north")
 _MAIL_DOMAINS = ("post.simulated-people.net", "mail.simulated-folk.org", "box.simulated-minds.net")
 _COUNTRIES = ("DE", "AT", "CH", "FR", "NL", "IT")
+_SPOKEN = {"DE": "de", "AT": "de", "CH": "de", "FR": "fr", "NL": "nl", "IT": "it"}
+_TIMEZONES = {
+    "DE": "Europe/Berlin",
+    "AT": "Europe/Vienna",
+    "CH": "Europe/Zurich",
+    "FR": "Europe/Paris",
+    "NL": "Europe/Amsterdam",
+    "IT": "Europe/Rome",
+}
+_ONE_SPEAKS_ENGLISH_OF = 9
 _HOUSEHOLD_PHONE = 0.15
 _ACCOUNT_PEOPLE = 8
 
@@ -37,6 +47,8 @@ class Person(Struct):
     household: Household
     first_name: str
     country: str
+    language: str
+    timezone: str
     cookies: list[str]
     device: str | None
     user_id: str | None
@@ -74,12 +86,15 @@ def person(number: int, seed: int, household: Household, accounts: float) -> tup
     emails = [f"{first}.{last}{number}@{_MAIL_DOMAINS[number % 3]}"]
     if is_customer and happens() < 0.1:
         emails.append(f"{first[0]}{last}.{number}@{_MAIL_DOMAINS[(number + 1) % 3]}")
+    country = _COUNTRIES[int(happens() * 6)]
     return Person(
         number=number,
         kind=kind,
         household=household,
         first_name=first.capitalize(),
-        country=_COUNTRIES[int(happens() * 6)],
+        country=country,
+        language="en" if number % _ONE_SPEAKS_ENGLISH_OF == 0 else _SPOKEN[country],
+        timezone=_TIMEZONES[country],
         cookies=[_token(chance, "c") for _ in range(1 + (happens() < 0.7) + (happens() < 0.25))],
         device=_uuid(chance) if happens() < 0.45 else None,
         user_id=f"u{seed}-{number}" if is_customer and happens() < 0.85 else None,

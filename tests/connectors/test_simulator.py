@@ -19,7 +19,10 @@ from connectors.simulator import Simulated, buckets, malformed, simulate
 from connectors.simulator.buckets import Buckets
 from schemas import topics
 from streams.intake import steps
+from streams.journeys import brand as brand_rules
 from streams.journeys.identity_policy import identity_policy
+from streams.language import rulebook
+from tests.laws.memory import Memory
 
 POLICY = identity_policy(b"a secret of the tests")
 RECEIVED_MS = 1_800_000_000_000
@@ -114,6 +117,43 @@ def test_everything_that_a_brand_sees_occurs(brand: Brand) -> None:
     assert {told["channel"] for told in brand.told} >= {"web", "mobile", "email", "voice", "ticket", "survey", "store", "iot", "partner"}
     assert 9 < brand.simulated.interactions / 2_000 < 12
     assert any(person["account"] for person in brand.truth)
+
+
+def test_every_interaction_says_which_system_saw_it_and_what_that_knows_of_a_person(brand: Brand) -> None:
+    sender = {message: person["person"] for person in brand.truth for message in person["messages"]}
+    known: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    told_by: dict[str, set[str]] = defaultdict(set)
+    for told in brand.told:
+        source = told["source"]
+        assert source.keys() == {"system", "party", "owner"}
+        assert (source["party"] == "second") == (source["system"] in {"carrier", "survey"})
+        facts = {field: told[field] for field in ("language", "timezone") if field in told}
+        known[sender[told["messageId"]]] |= facts.items()
+        told_by[source["system"]].add(" ".join(facts))
+
+    assert {system: sorted(facts) for system, facts in told_by.items()} == {
+        "web": ["language timezone"], "app": ["language timezone"], "shop": ["language"], "mailing": ["language"], "call-centre": ["language"],
+        "ticketing": ["language"], "survey": ["language"], "iot-hub": ["timezone"], "tills": [""], "erp": [""], "carrier": [""],
+    }  # fmt: skip
+    assert all(len(facts) == len({field for field, _ in facts}) for facts in known.values()), "of a person one language and one time zone"
+    assert {language for facts in known.values() for field, language in facts if field == "language"} == {"de", "en", "fr", "it", "nl"}
+
+
+def test_profiles_of_the_brand_say_which_systems_are_silent_and_how_to_speak_to_people(brand: Brand) -> None:
+    memory = Memory(rulebook(brand_rules), 1, batch=500)
+    some = {message for person in brand.truth[:60] for message in person["messages"]}
+    for told in brand.told:
+        if told["messageId"] in some:
+            memory.produce(told, key=b"in order")
+    memory.run()
+
+    profiles = [json.loads(record.value or b"{}") for record in memory.log[topics.PROFILES]]
+    newest = {profile["customerId"]: profile for profile in profiles if "mergedInto" not in profile}
+
+    assert max(len(profile["freshness"]) for profile in newest.values()) >= 6
+    assert not any("" in profile["freshness"] for profile in newest.values())
+    assert sum(profile["language"] is None for profile in newest.values()) < 0.1 * len(newest)
+    assert sum(profile["timezone"] is None for profile in newest.values()) < 0.2 * len(newest)
 
 
 def test_a_thousand_people_are_first_known_apart(brand: Brand) -> None:
