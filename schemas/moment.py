@@ -13,7 +13,7 @@ Reason = Literal["expired", "cool_down", "cap"]
 REASONS: Mapping[Reason, str] = {
     "expired": "It was past its `expiresAt` when it was judged (status `expired`).",
     "cool_down": "One of the same name was released to the customer not long enough before.",
-    "cap": "The customer has had as many as one may have. Kept for a guard to come: none judges by it, so no moment names it.",
+    "cap": "As many of the same name were released to the customer within a time as its rule allows.",
 }
 """Why a moment was not released, and what that means."""
 
@@ -30,6 +30,7 @@ class Explanation(Struct, rename="camel", gc=False):
 class Moment(Output, rename="camel", omit_defaults=True, gc=False):
     """A moment and its verdict; never act after `expiresAt`. Only one that `fired` was released; `reason` says why another was not.
 
+    `limit` is what held it back, in words, where a rule set it: `at most 3 within 30 days`.
     The verdict is judged once for an id: what is said again, with other content, carries the verdict that it had. `retracts` names the id that
     no longer holds.
     """
@@ -46,4 +47,5 @@ class Moment(Output, rename="camel", omit_defaults=True, gc=False):
     offers: list[str]
     recommended_action: str | None
     recommended_channel: str | None
+    limit: str | None = None
     retracts: str | None = None

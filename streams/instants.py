@@ -9,6 +9,8 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 """A day is 24 elapsed hours: durations know no calendar."""
 
+_WORDS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"), (1, "microsecond"))
+
 Instant = int
 """Microseconds since 1970-01-01T00:00:00Z."""
 Duration = int
@@ -35,6 +37,13 @@ def text(instant: Instant) -> str:
     if not fraction:
         return written + "Z"
     return f"{written}.{fraction // 1000:03d}Z" if not fraction % 1000 else f"{written}.{fraction:06d}Z"
+
+
+def span(duration: Duration) -> str:
+    """Write a duration in the largest unit of which it is a whole number: `30 days`, `1 hour`, `90 minutes`."""
+    unit, name = next((unit, name) for unit, name in _WORDS if duration % unit == 0)
+    number = duration // unit
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
 @lru_cache(_CACHED)

@@ -115,13 +115,14 @@ def because(cause: Value) -> str:
 
 
 def moment(value: Value) -> Text:
-    """`2011-03-01 09:00  c7abq...  big_order fired  Ordered for 1,234.00, 4.2 times the usual 290.00.`"""
+    """`2011-03-01 09:00  c7abq...  big_order suppressed (cap: at most 3 within 30 days)  Ordered for 1,234.00, 4.2 times the usual 290.00.`"""
     text = _opening(value)
     text.append(clean(value["moment"]), STYLE_NAME)
     status = "retracted" if value.get("retracts") else value["status"]
     text.append(f" {status}", STATUS_STYLES.get(status, ""))
     if value.get("reason"):
-        text.append(f" ({clean(value['reason'])})", STYLE_QUIET)
+        limit = f": {clean(value['limit'])}" if value.get("limit") else ""
+        text.append(f" ({clean(value['reason'])}{limit})", STYLE_QUIET)
     text.append(f"  {clean(value['explanation']['text'])}")
     return text
 

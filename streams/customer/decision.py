@@ -54,7 +54,7 @@ def decide(
         tally["kairos_deadlines_drained",] += len(drained)
         if more or begun is not None:
             partition_time.begin(rows, time.before if more else None)
-    changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs))
+    changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs, rulebook.caps))
     _write(rows, rulebook, changed, gone, limits)
     outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
     send = [*advanced.send, *outputs]

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from schemas.moment import Reason
 from streams.customer.state import State
-from streams.language.declare import Scope
+from streams.language.declare import CAP_MAX, Scope
 from streams.rows import NodeKey
 
 Kind = Literal["stage", "segment", "moment"]
@@ -99,6 +99,8 @@ def content(emission: Emission) -> bytes:
 Gone = tuple[int, int]
 """Of an output that was taken back: its last revision, and the instant since which it had held."""
 NEVER: Gone = (0, 0)
+Release = tuple[int, str]
+"""When a moment was released, and which: its id, so that one whom two customers remember counts once when they are one."""
 
 
 class Live(Struct, array_like=True, frozen=True, gc=False):
@@ -121,13 +123,13 @@ class Live(Struct, array_like=True, frozen=True, gc=False):
 class Kept(Struct, array_like=True, frozen=True, gc=False):
     """The outputs of a customer that hold, by id, and of those that were taken back the last revision and when they had occurred.
 
-    Of moments, hold they or not, the verdicts, and when one of a name was last released: guards.py judges, here they go where the outputs go.
+    Of moments, hold they or not, the verdicts, and of each name the newest releases, the last one last: guards.py judges, here they go where the outputs go.
     """
 
     live: dict[str, Live] = {}
     gone: dict[str, Gone] = {}
     verdicts: dict[str, Verdict] = {}
-    released: dict[str, int] = {}
+    released: dict[str, tuple[Release, ...]] = {}
 
 
 class Said(NamedTuple):
@@ -276,15 +278,21 @@ def _pooled(pool: Pool) -> tuple[dict[str, Live], dict[str, Gone]]:
     return {name: held for name, held in live.items() if held.revision > gone.get(name, NEVER)[0]}, gone
 
 
-def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, int]]:
-    """All verdicts (of one id that several judged, a release counts), and of each moment's name the last release to any of them."""
+def newest(releases: Iterable[Release], most: int) -> tuple[Release, ...]:
+    """The newest of some releases; of one id the last counts."""
+    last = {name: at for at, name in sorted(releases)}
+    return tuple(sorted([(at, name) for name, at in last.items()])[-most:])
+
+
+def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, tuple[Release, ...]]]:
+    """All verdicts (of one id that several judged, a release counts), and of each moment's name the newest releases to any of them."""
     verdicts: dict[str, Verdict] = {}
-    released: dict[str, int] = {}
+    released: dict[str, tuple[Release, ...]] = {}
     for kept in kepts:
         for name, verdict in kept.verdicts.items():
             verdicts[name] = verdict if name not in verdicts else verdict and verdicts[name]
-        for rule, at in kept.released.items():
-            released[rule] = max(released.get(rule, at), at)
+        for rule, releases in kept.released.items():
+            released[rule] = newest((*released.get(rule, ()), *releases), CAP_MAX)
     return verdicts, released
 
 

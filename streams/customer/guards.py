@@ -1,7 +1,7 @@
 """The verdict on a moment: whether it may be released, and if not, why.
 
 The rule this module owns: a verdict is a fact, judged once for an id, when the moment is first said. It follows its trigger through merges and
-splits; a retraction takes none back; neither the order law nor the digest knows of it. Cool-downs count releases; of the reasons `cap` is no guard's yet.
+splits; a retraction takes none back; neither the order law nor the digest knows of it. Cool-downs and caps count releases.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,39 +13,54 @@ from schemas.moment import Reason, Status
 from streams.boundary import Clock
 from streams.customer import emissions
 from streams.customer.customers import Customer
-from streams.customer.emissions import Emission, Kept, Said, Verdict
+from streams.customer.emissions import Emission, Kept, Release, Said, Verdict
 from streams.instants import Duration, Instant
+from streams.language import Cap
 from streams.rows import NodeKey
 
 
 class Court(NamedTuple):
-    """By what verdicts are judged: the clock, the partition's time when the batch began, and the moments' cool-downs by name."""
+    """By what verdicts are judged: the clock, the partition's time when the batch began, and the moments' cool-downs and caps by name."""
 
     clock: Clock
     before: Instant
     cool_downs: Mapping[str, Duration]
+    caps: Mapping[str, Cap] = {}
 
     def time(self, emission: Emission) -> Instant:
         """When a moment is judged: now. In a replay a batch stands for the time that it moved over, so a moment is judged when it comes or,
         where it comes late, by the time at which the batch began."""
         return max(self.before, emission.occurred_at) if self.clock.replayed else self.clock.now
 
+    def remembered(self, rule: str) -> int:
+        """Of how many releases of a moment the guards have to know."""
+        cap = self.caps.get(rule)
+        return 1 if cap is None else cap.number
 
-Guard = Callable[[Emission, Instant, Instant | None, Duration | None], bool]
-"""Whether a moment is held back: at an instant, its name last released at another (None: never), with a cool-down (None: without)."""
+
+Releases = Sequence[Release]
+Guard = Callable[[Emission, Instant, Releases, Court], bool]
+"""Whether a moment is held back at an instant, by the newest releases of its name (the last one last) and the court's limits."""
 
 
-def _expired(emission: Emission, now: Instant, last: Instant | None, cool_down: Duration | None) -> bool:
+def _expired(emission: Emission, now: Instant, releases: Releases, court: Court) -> bool:
     return now > emission.expires_at
 
 
-def _cooling(emission: Emission, now: Instant, last: Instant | None, cool_down: Duration | None) -> bool:
-    return last is not None and cool_down is not None and now - last < cool_down
+def _cooling(emission: Emission, now: Instant, releases: Releases, court: Court) -> bool:
+    cool_down = court.cool_downs.get(emission.rule)
+    return cool_down is not None and bool(releases) and now - releases[-1][0] < cool_down
+
+
+def _capped(emission: Emission, now: Instant, releases: Releases, court: Court) -> bool:
+    cap = court.caps.get(emission.rule)
+    return cap is not None and sum([now - at < cap.within for at, _ in releases]) >= cap.number
 
 
 GUARDS: Mapping[Reason, Guard] = {
     "expired": _expired,
     "cool_down": _cooling,
+    "cap": _capped,
 }
 """In this order; the first that holds a moment back is the reason."""
 
@@ -70,10 +85,10 @@ def passed(said: Sequence[Said], kept: Kept, court: Court, known: dict[str, Verd
             if name not in verdicts and name in known:
                 verdicts[name] = known[name]
             elif name not in verdicts:
-                now, last = court.time(emission), released.get(emission.rule)
-                verdicts[name] = known[name] = _verdict(emission, now, last, court.cool_downs.get(emission.rule))
+                now, before = court.time(emission), released.get(emission.rule, ())
+                verdicts[name] = known[name] = _verdict(emission, now, before, court)
                 if verdicts[name] is None:
-                    released[emission.rule] = max(now, last) if last is not None else now
+                    released[emission.rule] = emissions.newest((*before, (now, name)), court.remembered(emission.rule))
             one = one._replace(verdict=verdicts[name])
         records.append(one)
     return records, replace(kept, verdicts=verdicts, released=released)
@@ -95,8 +110,8 @@ def counted(kept: Kept) -> dict[str, dict[str, int]]:
     return found
 
 
-def _verdict(emission: Emission, now: Instant, last: Instant | None, cool_down: Duration | None) -> Verdict:
-    return next((reason for reason, holds_back in GUARDS.items() if holds_back(emission, now, last, cool_down)), None)
+def _verdict(emission: Emission, now: Instant, releases: Releases, court: Court) -> Verdict:
+    return next((reason for reason, holds_back in GUARDS.items() if holds_back(emission, now, releases, court)), None)
 
 
 def _has_moment(said: Sequence[Said]) -> bool:

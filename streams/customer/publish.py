@@ -208,6 +208,7 @@ def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
         list(emission.offers),
         emission.action,
         emission.channel,
+        None if said.retracted or said.verdict is None else batch.rulebook.limits.get(emission.rule, {}).get(said.verdict),
         _retracts(said),
     )
 

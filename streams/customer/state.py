@@ -17,7 +17,7 @@ from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
 from streams.rows import Touch, Written
 
-FORMAT = 2
+FORMAT = 3
 NAMES_MAX = 200
 """How many traits, touchpoints, sources or accounts a state remembers: senders choose the names."""
 

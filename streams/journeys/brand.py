@@ -11,6 +11,7 @@ from streams.language import (
     absent,
     after,
     anything,
+    at_most,
     count,
     days,
     event,
@@ -67,6 +68,7 @@ cart_abandoned = Moment(
     because="Left the cart 4 hours ago and has not ordered; products added within a day: {count(added, within=hours(24))}.",
     expires=hours(24),
     once_per=days(3),
+    cap=at_most(3, within=days(30)),
     action="remind of the cart",
     channel="email",
 )

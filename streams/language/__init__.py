@@ -8,6 +8,7 @@ from streams.language.declare import (
     DEFINING_MOMENT,
     MOMENT_OF_TRUTH,
     START,
+    Cap,
     InSegment,
     Journey,
     Moment,
@@ -29,6 +30,7 @@ __all__ = [
     "MOMENT_OF_TRUTH",
     "START",
     "Balance",
+    "Cap",
     "Condition",
     "Event",
     "Facts",
@@ -44,6 +46,7 @@ __all__ = [
     "after",
     "after_each",
     "anything",
+    "at_most",
     "count",
     "days",
     "event",
@@ -118,6 +121,11 @@ def rises_to(counted: Count, number: int) -> Condition:
 def rises(level: Condition) -> Condition:
     """The instant at which a level comes to hold, by an interaction or by time alone."""
     return Rises(level)
+
+
+def at_most(number: int, within: int) -> Cap:
+    """So many of a moment, and no more, within a duration: `cap=at_most(3, within=days(30))`."""
+    return Cap(number, within)
 
 
 def stage(journey: str) -> Stage:

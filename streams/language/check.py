@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.interaction import EVENTS
 from streams.language.compile import Builder
-from streams.language.declare import START, Becomes, Declaration, InSegment, Journey, Moment, Segment, StageIs
+from streams.language.declare import CAP_MAX, START, Becomes, Declaration, InSegment, Journey, Moment, Segment, StageIs
 from streams.language.events import Event
 from streams.language.expressions import Expression, Place, walk
 from streams.language.numbers import Compare, Constant
@@ -181,10 +181,12 @@ def everything_is_used(declared: Declared) -> Iterator[Mistake]:
 
 
 def durations_are_ahead(declared: Declared) -> Iterator[Mistake]:
-    """A moment can be acted on for some time, its evidence is of some time, and a balance halves in some."""
+    """A moment can be acted on for some time, it is capped within some and its evidence is of some, and a balance halves in some."""
     for each in declared.declarations:
         if isinstance(each, Moment) and each.expires <= 0:
             yield Mistake(each.place, f"The moment {each.name!r} has expired when it comes.")
+        if isinstance(each, Moment) and each.cap is not None and not (1 <= each.cap.number <= CAP_MAX and each.cap.within > 0):
+            yield Mistake(each.place, f"The cap of {each.name!r} is no number from 1 to {CAP_MAX} within some time.")
         if isinstance(each, Moment) and each.evidence is not None and each.evidence.within is None:
             yield Mistake(each.evidence.place, f"The evidence of {each.name!r} has no window.", "within=days(...)")
     for balance in declared.balances:

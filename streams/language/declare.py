@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from schemas.moment import Reason
+from streams.instants import span
 from streams.language.compile import Builder, Facts, Holds
 from streams.language.expressions import Condition, Expression, Might, Place, Tree, place
 from streams.language.numbers import Number
@@ -72,11 +74,26 @@ class Journey(Declaration):
         return [when for _, _, when in self.transitions]
 
 
+class Cap(NamedTuple):
+    """At most so many of a moment are released to a customer within a time (microseconds)."""
+
+    number: int
+    within: int
+
+    def words(self) -> str:
+        """As a person says it."""
+        return f"at most {self.number} within {span(self.within)}"
+
+
+CAP_MAX = 100
+"""So many releases a customer's row may have to remember of one moment."""
+
+
 class Moment(Declaration):
     """A chance to win or lose a customer: when it comes, how much it weighs, why, in a sentence, and until when it is worth acting on.
 
     `because` names expressions of its file in braces, and `{significance}`. `once_per` is the least time between two that are released
-    (microseconds); one that comes sooner is published as suppressed.
+    (microseconds), `cap` the most that are released within a time; one that comes sooner, or beyond, is published as suppressed.
     `evidence` is a count within a window: the interactions that it counts are shown beside those that set the moment off.
     """
 
@@ -91,6 +108,7 @@ class Moment(Declaration):
         expires: int,
         significance: "Number | int | Decimal" = 1,
         once_per: int | None = None,
+        cap: Cap | None = None,
         evidence: Count | None = None,
         owner: str = "",
         offers: Sequence[str] = (),
@@ -100,14 +118,24 @@ class Moment(Declaration):
         super().__init__(name, owner)
         self.scope: Scope = scope
         self.when, self.because, self.expires, self.significance, self.once_per = when, because, expires, significance, once_per
-        self.evidence = evidence
+        self.cap, self.evidence = cap, evidence
         self.offers, self.action, self.channel = tuple(offers), action, channel
 
     def tree(self) -> Tree:
         weight = self.significance.tree() if isinstance(self.significance, Number) else ["number", str(self.significance)]
         shown = None if self.evidence is None else self.evidence.tree()
-        rest = [self.because, self.expires, self.once_per, shown, list(self.offers), self.action, self.channel]
+        cap = None if self.cap is None else list(self.cap)
+        rest = [self.because, self.expires, self.once_per, cap, shown, list(self.offers), self.action, self.channel]
         return ["moment", self.name, self.owner, self.scope, self.when.tree(), weight, *rest]
+
+    def limits(self) -> dict[Reason, str]:
+        """What may hold it back, in words, by the reason that its verdict then names."""
+        words: dict[Reason, str] = {}
+        if self.once_per is not None:
+            words["cool_down"] = f"not within {span(self.once_per)} of the last"
+        if self.cap is not None:
+            words["cap"] = self.cap.words()
+        return words
 
     def parts(self) -> Sequence[Expression]:
         return [self.when, *(part for part in (self.significance, self.evidence) if isinstance(part, Number))]

@@ -107,7 +107,10 @@ class Rulebook:
             ["rulebook", LANGUAGE, [declared.tree() for declared in self.declarations], [balance.tree() for balance in balances]]
         )
         self.initial: tuple[object, ...] = tuple(slot.initial for slot in builder.slots)
-        self.cool_downs = {each.name: each.once_per for each in declarations if isinstance(each, Moment) and each.once_per is not None}
+        moments = [each for each in declarations if isinstance(each, Moment)]
+        self.cool_downs = {each.name: each.once_per for each in moments if each.once_per is not None}
+        self.caps = {each.name: each.cap for each in moments if each.cap is not None}
+        self.limits = {each.name: each.limits() for each in moments}
         self.deadlines = tuple(builder.deadline_names)
         self.setters = tuple(builder.setters)
         self.names = frozenset(

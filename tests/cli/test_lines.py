@@ -37,6 +37,13 @@ def test_a_moment_carries_its_explanation() -> None:
     )
 
 
+def test_a_moment_that_was_held_back_says_by_what() -> None:
+    held = {"status": "suppressed", "reason": "cap", "limit": "at most 3 within 30 days"}
+
+    assert " suppressed (cap: at most 3 within 30 days)  Ordered" in _line(topics.MOMENTS, values.moment(**held))
+    assert " suppressed (cap)  Ordered" in _line(topics.MOMENTS, values.moment(**{**held, "limit": None}))
+
+
 @pytest.mark.parametrize(
     ("topic", "value"), [(topics.STAGES, values.stage), (topics.SEGMENTS, values.segment), (topics.MOMENTS, values.moment)]
 )

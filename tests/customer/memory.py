@@ -91,7 +91,7 @@ class Customer:
 
     def _keep(self, row: FoldRow, folded: fold.Folded, until: int, complete: bool, base: State | None = None) -> None:
         amended = emissions.amend(emissions.decode(row.kept), folded.emissions, complete, base)
-        court = guards.Court(Clock(0, True), row.as_of, self.rulebook.cool_downs)
+        court = guards.Court(Clock(0, True), row.as_of, self.rulebook.cool_downs, self.rulebook.caps)
         said, passed = guards.passed(amended.records, amended.kept, court, {})
         self.said += said
         kept = emissions.encode(passed)

@@ -10,16 +10,17 @@ from schemas import topics
 from schemas.moment import REASONS
 from streams import instants
 from streams.customer import emissions, guards
-from streams.customer.emissions import Emission, Kept, Pool
+from streams.customer.emissions import Emission, Kept, Pool, Said
 from streams.customer.guards import Court
 from streams.instants import DAY, HOUR, Instant
 from streams.journeys import brand
-from streams.language import rulebook
+from streams.language import Cap, rulebook
 from tests.laws.memory import Clock, Memory
 
 BEGIN = instants.parse("2025-12-01T09:00:00Z") or 0
 RULES = rulebook(brand)
 COURT = Court(Clock(BEGIN + DAY, False), 0, {"cart": 3 * DAY})
+CAPPED = Court(Clock(BEGIN + DAY, False), 0, {}, {"cart": Cap(2, 10 * DAY)})
 CART = Emission("moment", "one", "cart", "v", "", BEGIN, BEGIN, "a", None, ("a",), False, expires_at=BEGIN + 9 * DAY)
 
 
@@ -146,5 +147,67 @@ def test_only_what_was_released_counts() -> None:
     assert (expired, fired) == (["expired"], [None])
 
 
-def test_every_guard_has_its_reason_explained() -> None:
-    assert set(guards.GUARDS) <= set(REASONS)
+def test_beyond_its_cap_a_moment_is_held_back_until_the_first_is_long_enough_ago() -> None:
+    verdicts, kept = [], Kept()
+    for number, days in enumerate((0, 1, 4, 10, 11)):
+        said = replace(CART, id=f"id{number}", occurred_at=BEGIN + days * DAY, expires_at=BEGIN + 99 * DAY)
+        court = CAPPED._replace(clock=Clock(BEGIN + days * DAY, False))
+        records, kept = guards.passed([Said(said, 1, False)], kept, court, {})
+        verdicts += [record.verdict for record in records]
+
+    assert verdicts == [None, None, "cap", None, None], "at the instant at which the first is ten days ago, the third may come"
+    assert len(kept.released["cart"]) == 2, "no more is remembered than the cap needs"
+
+
+def test_a_retraction_refunds_none_of_a_cap() -> None:
+    said = [replace(CART, id=f"id{number}") for number in range(3)]
+    fired, kept = judge(Kept(), said[:2], CAPPED)
+    _, kept = judge(kept, [], CAPPED)
+
+    assert fired == [None, None]
+    assert judge(kept, [said[2]], CAPPED)[0] == ["cap"]
+
+
+def test_a_merge_counts_the_releases_to_either_and_those_that_both_remember_once() -> None:
+    said = [replace(CART, id=f"id{number}") for number in range(4)]
+    wide = CAPPED._replace(caps={"cart": Cap(3, 10 * DAY)})
+    _, before = judge(Kept(), said[:1], wide)
+    pooled = emissions.amend_pool(Pool([before], [b"ann"], [b"ann", b"ben"], True), [said[:1], said[:1]])
+    _, ann = judge(pooled.kept[0], said[:2], wide)
+
+    (one,) = emissions.amend_pool(Pool([ann, pooled.kept[1]], [b"ann", b"ben"], [b"ann"], False), [said[:2]]).kept
+    third, one = judge(one, said[:3], wide)
+
+    assert third == [None], "the first, which both remember, and the second are two"
+    assert judge(one, said, wide)[0] == ["cap"]
+
+
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_a_merge_keeps_the_cap_of_either(partitions: int) -> None:
+    memory = Memory(RULES, partitions)
+    for number, days in enumerate((0, 4)):
+        at = BEGIN + days * DAY
+        tell(memory, added(f"a{number}", at, userId="ann"), until=at + 5 * HOUR)
+    tell(memory, added("b", BEGIN + 8 * DAY, anonymousId="device"), until=BEGIN + 9 * DAY)
+    assert [status for _, _, status, _ in moments(memory)] == ["fired"] * 3
+
+    tell(memory, added("c", BEGIN + 12 * DAY, userId="ann", anonymousId="device"), until=BEGIN + 13 * DAY)
+    tell(memory, added("d", BEGIN + 31 * DAY, userId="ann"), until=BEGIN + 32 * DAY)
+
+    assert moments(memory)[3:] == [("c", 1, "suppressed", "cap"), ("d", 1, "fired", None)]
+    limits = [msgspec.json.decode(record.value or b"").get("limit") for record in memory.log[topics.MOMENTS]]
+    assert limits == [None, None, None, "at most 3 within 30 days", None]
+
+
+def test_what_a_rule_holds_back_by_is_said_in_words() -> None:
+    memory = Memory(RULES, 1)
+    for number in range(2):
+        tell(memory, added(f"m{number}", BEGIN + number * DAY, userId="ann"), until=BEGIN + number * DAY + 5 * HOUR)
+
+    (value,) = [value for value in map(msgspec.json.decode, [record.value for record in memory.log[topics.MOMENTS]]) if value["reason"]]
+
+    assert (value["reason"], value["limit"]) == ("cool_down", "not within 3 days of the last")
+
+
+def test_every_reason_has_its_guard() -> None:
+    assert list(guards.GUARDS) == list(REASONS)

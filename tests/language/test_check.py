@@ -40,6 +40,16 @@ MISTAKES = {
     "a name that no rule uses": ('refund = event("Order Refunded")', "'refund' is used by no rule", None),
     "a name given twice": ('k = Journey("j", [(START, "new", order)])', "'j' was declared before", None),
     "a moment without time to act": ('m = Moment("m", BUSINESS_MOMENT, order, because="", expires=0)', "has expired when it comes", None),
+    "a cap of none": (
+        'm = Moment("m", BUSINESS_MOMENT, order, because="", expires=1, cap=at_most(0, within=days(1)))',
+        "no number from 1 to 100",
+        None,
+    ),
+    "a cap without a time": (
+        'm = Moment("m", BUSINESS_MOMENT, order, because="", expires=1, cap=at_most(2, within=0))',
+        "within some time",
+        None,
+    ),
     "evidence without a window": (
         'm = Moment("m", BUSINESS_MOMENT, order, because="", expires=1, evidence=count(order))',
         "has no window",

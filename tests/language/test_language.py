@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,16 @@ def test_a_moment_is_said_whenever_it_comes_also_where_it_cools_down() -> None:
 
     assert days_of(told(text, touch(0), touch(2), touch(3), touch(5))[1]) == [0, 2, 3, 5]
     assert rules(text).cool_downs == {"m": 3 * DAY}
+
+
+def test_a_cap_is_part_of_what_a_moment_means() -> None:
+    plain, capped = moment("order"), moment("order").replace("expires", "cap=at_most(2, within=days(7)), expires")
+
+    assert days_of(told(capped, touch(0), touch(1), touch(2))[1]) == [0, 1, 2], "a guard judges by it, when a moment is released"
+    assert rules(capped).caps == {"m": (2, 7 * DAY)}
+    assert rules(capped).version != rules(plain).version
+    assert rules(capped).version != rules(capped.replace("at_most(2", "at_most(3")).version
+    assert msgspec.json.decode(msgspec.json.encode(rules(capped).declarations[0].tree())).count([2, 7 * DAY]) == 1
 
 
 def test_a_moment_shows_what_its_author_asks_for() -> None:

@@ -11,11 +11,13 @@ import pytest
 from schemas import topics
 from streams import instants
 from streams.journeys import brand
-from streams.language import rulebook
+from streams.language import Rulebook, rulebook
+from tests.language.rules import rules
 from tests.laws.memory import Memory
 from tests.laws.test_order import START, UNTIL, same
 
 RULES = rulebook(brand)
+CAPPED = rules('m = Moment("often", BUSINESS_MOMENT, event("Product Added"), because="", expires=days(99), cap=at_most(2, within=days(5)))')
 SEEDS = 60
 
 
@@ -38,10 +40,19 @@ def carts(seed: int) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: str(event["timestamp"]))
 
 
-def told(events: list[dict[str, Any]], partitions: int, seed: int, *, steps: bool, batch: int = 20, crash: float = 0.0) -> Memory:
+def told(
+    events: list[dict[str, Any]],
+    partitions: int,
+    seed: int,
+    *,
+    steps: bool,
+    batch: int = 20,
+    crash: float = 0.0,
+    rulebook: Rulebook = RULES,
+) -> Memory:
     """A Kairos that all of them came to; with `steps` time moves in between."""
     chance = random.Random(seed)
-    memory = Memory(RULES, partitions, seed, batch=batch, crash=crash)
+    memory = Memory(rulebook, partitions, seed, batch=batch, crash=crash)
     for event in events:
         memory.produce(event)
         if steps and chance.random() < 0.3:
@@ -106,3 +117,21 @@ def test_of_one_name_releases_to_a_customer_are_a_cool_down_apart(seed: int) -> 
         if (value["moment"], value["status"], value["revision"]) == ("cart_abandoned", "fired", 1):
             fired.append(instants.parse(value["occurredAt"]) or 0)
     assert all(later - earlier >= RULES.cool_downs["cart_abandoned"] for earlier, later in pairwise(fired))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_time_of_a_caps_length_sees_more_releases_than_it_allows(seed: int) -> None:
+    events = [{**event, "userId": "ann"} for event in carts(seed)]
+    cap = CAPPED.caps["often"]
+
+    memory = told(events, 2, seed, steps=True, rulebook=CAPPED)
+
+    at: dict[str | None, list[int]] = defaultdict(list)
+    for record in memory.log[topics.MOMENTS]:
+        value = msgspec.json.decode(record.value or b"")
+        if value["revision"] == 1:
+            at[value["reason"]].append(instants.parse(value["occurredAt"]) or 0)
+    fired = sorted(at.pop(None))
+    assert at.keys() == {"cap"}
+    assert all(later - earlier >= cap.within for earlier, later in zip(fired, fired[cap.number :], strict=False))
+    assert all(sum(one - other < cap.within for other in fired) >= cap.number for one in at["cap"]), "none is held back that need not be"

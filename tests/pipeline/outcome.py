@@ -19,7 +19,7 @@ from streams.cli.facts import Facts, collect
 from streams.identity import messages
 
 OUTSIDE_THE_LAW = frozenset(
-    {"status", "reason", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
+    {"status", "reason", "limit", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
 )
 OF_THE_PUBLICATION = frozenset(
     {"version", "customerVersion", "revision", "updatedAt", "decidedAt", "receivedAt", "occurredAt", "asOf", "cause", "changed", "evidence"}

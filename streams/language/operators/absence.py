@@ -6,6 +6,7 @@ Both are a deadline that an interaction sets. At the very instant of the deadlin
 from collections.abc import Sequence
 from typing import Any
 
+from streams.instants import span
 from streams.language.compile import Builder, Facts, Holds
 from streams.language.expressions import Condition, Expression, Might, Tree
 
@@ -26,9 +27,9 @@ class Silence(Condition):
         return (self.event,) if self.unless is None else (self.event, self.unless)
 
     def words(self) -> str:
-        hours = self.duration // 3_600_000_000
-        length = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
-        return f"{length} since the last {self.event.words()}" + ("" if self.unless is None else f" and no {self.unless.words()} since")
+        return f"{span(self.duration)} since the last {self.event.words()}" + (
+            "" if self.unless is None else f" and no {self.unless.words()} since"
+        )
 
     def might(self, name: str) -> Might:
         return False, True

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
+from streams.instants import span
 from streams.language.compile import LEAVINGS_MAX, Builder, Exact, Facts, Firing, Holds, Leaving, Leavings, Measure, Ratio
 from streams.language.events import Event, Field
 from streams.language.expressions import Condition, Expression, Might, Tree
@@ -20,7 +21,7 @@ def _span(within: int | None) -> list[Any]:
 
 
 def _words(within: int | None) -> str:
-    return "" if within is None else f" within {within // 86_400_000_000} days"
+    return "" if within is None else f" within {span(within)}"
 
 
 class Count(Number):
