@@ -28,8 +28,8 @@ test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to
 soak: $(STAMP) ## Run the tests that watch a worker for hours
 	$(BIN)/pytest -m soak -n 0
 
-bench: $(STAMP) ## Measure the whole pipeline; tables under build/bench/
-	$(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
+bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on a real Kafka; ARGS="PEOPLE=5000 WORKERS=1" runs less
+	env $(ARGS:%=KAIROS_BENCH_%) $(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
 
 format: $(STAMP) ## Put the code into the one format, and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet .

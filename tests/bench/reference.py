@@ -40,6 +40,7 @@ from streams.identity import messages
 from streams.intake import steps
 from streams.journeys.identity_policy import identity_policy
 from streams.rows import end_of
+from tests.bench.samples import APPLIED
 from tests.bench.standing import WANTED_TAGS, Led, Standing
 
 PILES = 128
@@ -55,9 +56,10 @@ _PERSON = re.compile(rb'"messageId":"([^"-]*)').search
 
 
 class Decided(Struct, frozen=True):
-    """What it led to, and what that took: CPU seconds, bytes of memory at most."""
+    """What it led to, how many interactions timelines took in or had, and what it took: CPU seconds, bytes of memory at most."""
 
     led: Led
+    applied: int
     cpu_seconds: float
     memory_bytes: int
 
@@ -74,6 +76,7 @@ class Reference:
         self._rules = rules_of(journeys)
         self._standing = Standing()
         self._batches = 0
+        self.applied = 0
 
     def take(self, records: Sequence[Record]) -> None:
         """A batch of interactions."""
@@ -92,6 +95,7 @@ class Reference:
             records = [Record(one.key, one.value, (), RECEIVED_MS, 0, number) for number, one in enumerate(sent)]
             overlay = Overlay(self._store, self._cache, 0, 1)
             decided = decision.decide(records, overlay, self._clock, self._policy, self._rules, 1)
+            self.applied += sum(decided.tally.get((name,), 0) for name in APPLIED)
             changes = overlay.changes()
             self._store.write(changes, Position(APP_ID, self._batches, 0))
             for key, row, value in changes:
@@ -140,7 +144,7 @@ def main(path: str, until: str, journeys: str, secret: str, out: str) -> None:
         led = reference.finish(int(until))
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     written = Path(f"{out}.part")
-    written.write_bytes(msgspec.json.encode(Decided(led, time.process_time(), most)))
+    written.write_bytes(msgspec.json.encode(Decided(led, reference.applied, time.process_time(), most)))
     written.rename(out)
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import psutil
 
 from schemas import topics
-from tests.bench.run import Input, Measured, Sample
+from tests.bench.progress import span
+from tests.bench.run import Input, Measured
+from tests.bench.samples import Sample
 
 PASSES = {
     "read": "unpack fetched records",
@@ -58,9 +60,15 @@ _KINDS = {
 }
 
 
-def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
-    """All figures, by name: microseconds and bytes are per interaction applied."""
-    first, last, settled = found.first, found.last, found.settled
+def name_of(workers: int) -> str:
+    """A run's name: what was measured in it."""
+    return {1: "one worker", 2: "two workers"}.get(workers, f"{workers} workers")
+
+
+def figures(measured: Measured, given: Input) -> dict[str, Any]:
+    """All figures, by name: microseconds and bytes are per interaction applied, and of all workers together."""
+    found = measured.found
+    first, last, settled, workers = found.first, found.last, found.settled, len(found.shares)
     applied, seconds = last.applied - first.applied, last.at - first.at
     micro = 1e6 / applied
     passes = {name: (last.seconds.get(name, 0.0) - first.seconds.get(name, 0.0)) * micro for name in PASSES}
@@ -72,7 +80,9 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
     all_applied = settled.applied
     written = {name: settled.bytes.get(name, 0) / all_applied for name in ("state", "changelog")}
     return {
-        "interactions": total,
+        "workers": workers,
+        "shares": [share / all_applied for share in found.shares],
+        "interactions": given.lines,
         "applied": all_applied,
         "journeys": given.journeys,
         "partitions": given.partitions,
@@ -80,9 +90,11 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
         "interactions_per_second": applied / seconds,
         "cpu_microseconds": cpu,
         "cpu_microseconds_by_pass": passes,
-        "wait_microseconds": seconds * micro - cpu,
-        "loop_microseconds": {"ran": loop, "queued": queued, "idle": seconds * micro - loop - queued},
-        "broker_cpu_microseconds": found.broker_cpu * micro,
+        "wait_microseconds": workers * seconds * micro - cpu,
+        "loop_microseconds": {"ran": loop, "queued": queued, "idle": workers * seconds * micro - loop - queued},
+        "broker_cpu_microseconds": measured.broker_cpu * micro,
+        "tail_seconds": found.tail_seconds,
+        "settling": {"seconds": settled.at - last.at, "deadlines": settled.deadlines - last.deadlines},
         "written_bytes": {**written, "both": sum(written.values())},
         "row_bytes": {_KINDS.get(name[-1], name): size / all_applied for name, size in settled.bytes.items() if name.startswith("rows ")},
         "rows": {_KINDS.get(name, name): count / all_applied for name, count in settled.rows.items()},
@@ -94,6 +106,19 @@ def figures(found: Measured, given: Input, total: int) -> dict[str, Any]:
         "counts": dict(sorted(settled.counts.items())),
         "machine": machine(),
     }
+
+
+def rows(runs: dict[str, dict[str, Any]]) -> str:
+    """A row a run, to be compared: all figures are of its workers together."""
+    lines = [f"  {'':<13} interactions/s   CPU µs each   Kafka's   seconds   the last 1%   settling after"]
+    for name, one in runs.items():
+        lines.append(
+            f"  {name:<13} {one['interactions_per_second']:>14,.0f}   {one['cpu_microseconds']:>11.1f}   {one['broker_cpu_microseconds']:>7.1f}"
+            f"   {one['seconds']:>7.1f}   {span(one['tail_seconds']):>11}   {span(one['settling']['seconds']):>14}"
+            f"   {'as the reference' if one['valid'] else 'VOID'}"
+        )
+    together = "workers count together; " if len(runs) > 1 else ""
+    return "\n".join([*lines, f"  {together}each run has new topics and a new Kafka, on the same {os.cpu_count()} cores", ""])
 
 
 def machine() -> dict[str, Any]:
@@ -115,14 +140,19 @@ def table(found: dict[str, Any]) -> str:
     loop = found["loop_microseconds"]
     mib = {name: size / (1 << 20) for name, size in found["memory_bytes"].items()}
     written, on, pace = found["written_bytes"], found["machine"], found["interactions_per_second"]
+    settling, alone = found["settling"], found["workers"] == 1
+    loops = "the loop's thread, which" if alone else "the loops' threads, which"
+    aim = f"   {_goal(pace >= GOAL_PER_SECOND)}at least {GOAL_PER_SECOND:,}" if alone else f", together; {_shares(found['shares'])}"
     lines = [
         "",
-        f"{found['applied']:,} interactions, journeys {found['journeys']}, {found['partitions']} partitions, one worker, exactly once",
+        f"{found['applied']:,} interactions, journeys {found['journeys']}, {found['partitions']} partitions, {name_of(found['workers'])}, exactly once",
         "",
-        f"  {pace:>9,.0f} interactions/s over {found['seconds']:.1f} s   {_goal(pace >= GOAL_PER_SECOND)}at least {GOAL_PER_SECOND:,}",
+        f"  {pace:>9,.0f} interactions/s over {found['seconds']:.1f} s{aim}",
         f"  {cpu:>9.1f} µs of CPU an interaction, all threads; {found['wait_microseconds']:+.1f} µs of waiting",
-        f"  {loop['ran']:>9.1f} µs of it in the loop's thread, which had no processor for {loop['queued']:.1f} and nothing to do for {loop['idle']:.1f}",
+        f"  {loop['ran']:>9.1f} µs of it in {loops} had no processor for {loop['queued']:.1f} and nothing to do for {loop['idle']:.1f}",
         f"  {found['broker_cpu_microseconds']:>9.1f} µs of CPU of the broker, on the same {on['cores']} cores",
+        f"  {settling['seconds']:>9.1f} s more until settled: {settling['deadlines']:,} deadlines, "
+        f"{settling['deadlines'] / max(settling['seconds'], 1e-3):,.0f}/s; the last hundredth of the interactions took {found['tail_seconds']:.1f} s",
         "",
         "  where the time goes         µs each   share",
     ]
@@ -146,6 +176,10 @@ def table(found: dict[str, Any]) -> str:
 
 def _goal(met: bool) -> str:
     return "met: " if met else "MISSED: "
+
+
+def _shares(shares: list[float]) -> str:
+    return " and ".join(f"{100 * share:.0f}%" for share in shares) + " of them"
 
 
 def _batches(settled: Sample) -> dict[str, dict[str, float]]:

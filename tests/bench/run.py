@@ -1,6 +1,6 @@
-"""One measured run: records preloaded on a real Kafka, one worker, until nothing is left to do.
+"""One measured run: records preloaded on a real Kafka, one worker or more, until nothing is left to do.
 
-The rule this module owns: while the worker is measured nothing else of ours runs: the input is made, its reference decided and the topic filled before.
+The rule this module owns: while workers are measured nothing else of ours runs: the input is made, its reference decided and the topic filled before.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ import subprocess
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
-import orjson
 import psutil
-from msgspec import Struct
 
-from connectors.consumer import read_topic
+from connectors.consumer import Record, read_topic
 from connectors.jsonl.source import READER
 from connectors.producer import play
 from schemas import topics
@@ -30,6 +28,8 @@ from streams.broker.embedded import EmbeddedBroker
 from streams.cli import state
 from streams.cli.settle import Watch
 from streams.cli.topics import declared
+from tests.bench import samples
+from tests.bench.progress import Progress
 from tests.bench.reference import Decided
 from tests.bench.standing import EMITTED, WANTED_TAGS, Led, Standing
 
@@ -39,44 +39,17 @@ SECRET = "a secret of the benchmark"
 UNTIL = instants.parse("2025-05-01T00:00:00Z") or 0
 """Two quiet months after the last of the input, in which deadlines fall due."""
 INPUTS = (topics.INTERACTIONS, topics.IDENTITY)
-MEMORY_AT = 0.2
+CHANGELOG = f"{APP_ID}-customers-changelog"
 STALL_SECONDS_MAX = 180.0
 LOOK_SECONDS = 0.5
+LOOK_RECORDS = 10_000
 STOP_SECONDS_MAX = 60.0
-
-Say = Callable[[str], None]
-
-
-class Sample(Struct):
-    """What the worker wrote at a commit (worker.py); `at` is this machine's monotonic clock, seconds; all else adds up from its start."""
-
-    at: float
-    cpu: float
-    threads: dict[str, float]
-    rss: int
-    counts: dict[str, int]
-    seconds: dict[str, float]
-    bytes: dict[str, int]
-    rows: dict[str, int]
-    batches: dict[str, int]
-    queued: float
-    """Seconds in which the loop's thread could have run but had no processor: others of the machine, the broker among them, had it."""
-
-    @property
-    def applied(self) -> int:
-        """Interactions that a timeline took in, or had."""
-        return self.counts.get("kairos_interactions_applied", 0) + self.counts.get("kairos_interactions_duplicate", 0)
 
 
 class Measured(NamedTuple):
-    """`first`: at the worker's first committed batch, of whatever topic, so that what intake does ahead is in the time; `last`: when everything was
-    applied; `settled`: the worker's last. `early_rss`: memory at MEMORY_AT of it all. `broker_cpu`: CPU seconds of Kafka between first and last."""
+    """What the workers wrote, and what Kafka spent meanwhile: CPU seconds between the first sample and the last."""
 
-    first: Sample
-    last: Sample
-    settled: Sample
-    early_rss: int
-    samples: int
+    found: samples.Found
     broker_cpu: float
 
 
@@ -101,59 +74,90 @@ class Broker:
 
 
 class Input(NamedTuple):
-    """A file of interactions and the journeys that judge them."""
+    """A file of so many lines, most of them interactions, and the journeys that judge them."""
 
     path: Path
+    lines: int
     journeys: str
     partitions: int
 
 
+class Program(NamedTuple):
+    """A Python module of ours as a process: its arguments, where it writes, its environment beside the machine's."""
+
+    module: str
+    arguments: tuple[str, ...]
+    log: Path
+    environment: dict[str, str]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start it, on a leash where it asks for one."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
+        with self.log.open("wb") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", self.module, *self.arguments],
+                cwd=ROOT,
+                env={**ours, **self.environment},
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def log_end(self) -> str:
+        """The end of what it wrote."""
+        return self.log.read_text()[-4000:]
+
+
 @contextmanager
-def in_background(module: str, *arguments: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process of ours, on a leash where it asks for one; it is gone when the block ends."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env={**ours, **environment},
-            stdin=subprocess.PIPE,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+def in_background(*programs: Program) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Their processes; they are gone when the block ends, all told at once, so that none takes over from another."""
+    started = [program.start() for program in programs]
     try:
-        yield process
+        yield started
     finally:
-        if process.poll() is None:
+        for process in started:
             process.terminate()
+        for process in started:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS_MAX)
             process.kill()
-        process.wait()
-        assert process.stdin is not None
-        process.stdin.close()
+            process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
 
 
-def reference(given: Input, directory: Path) -> Any:
-    """Begin to decide the reference, in a process of its own; a context manager."""
-    out = str(directory / "reference.json")
-    return in_background("tests.bench.reference", str(given.path), str(UNTIL), given.journeys, SECRET, out, log=directory / "reference.log")
+class Deciding:
+    """The reference, in a process of its own while the block lasts."""
+
+    def __init__(self, given: Input, directory: Path, progress: Progress) -> None:
+        self._out = directory / "reference.json"
+        arguments = (str(given.path), str(UNTIL), given.journeys, SECRET, str(self._out))
+        self._program = Program("tests.bench.reference", arguments, directory / "reference.log", {})
+        self._phase = progress.phase("reference", given.lines)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        (self._process,) = self._stack.enter_context(in_background(self._program))
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
+
+    def wait(self) -> Decided:
+        """What it led to and took, once it is decided; an AssertionError with its log where it ended otherwise."""
+        so_far = self._out.with_name(f"{self._out.name}.progress")
+        while self._process.poll() is None:
+            time.sleep(LOOK_SECONDS)
+            self._phase.at(int((so_far.exists() and so_far.read_text()) or 0))
+        assert self._process.returncode == 0, self._program.log_end()
+        decided = msgspec.json.decode(self._out.read_bytes(), type=Decided)
+        self._phase.end(int(so_far.read_text()), f"{decided.cpu_seconds:.0f} s of CPU, {decided.memory_bytes >> 20} MiB at most")
+        return decided
 
 
-def await_reference(process: subprocess.Popen[bytes], directory: Path, total: int, say: Say) -> Decided:
-    """What the reference led to and took, once it is decided; an AssertionError with its log where it ended otherwise."""
-    out, progress = directory / "reference.json", directory / "reference.json.progress"
-    while process.poll() is None:
-        time.sleep(LOOK_SECONDS)
-        if progress.exists():
-            done = int(progress.read_text() or 0)
-            say(f"reference: {done:,} of {total:,}  {100 * done // max(1, total)}%")
-    assert process.returncode == 0, (directory / "reference.log").read_text()
-    return msgspec.json.decode(out.read_bytes(), type=Decided)
-
-
-def preload(bootstrap: str, given: Input, say: Say) -> int:
-    """Make the topics and put all interactions onto theirs; how many there are."""
+def preload(bootstrap: str, given: Input, progress: Progress) -> None:
+    """Make the topics and put all interactions onto theirs."""
+    phase = progress.phase("preloading", given.lines)
     admin.create_topics(bootstrap, declared(given.partitions))
     played = play(
         bootstrap,
@@ -163,18 +167,51 @@ def preload(bootstrap: str, given: Input, say: Say) -> int:
         partitions=given.partitions,
         until=UNTIL,
         secret=SECRET.encode(),
-        on_progress=lambda so_far: say(f"preloading: {so_far.read:,}"),
+        on_progress=lambda so_far: phase.at(so_far.read),
     )
-    return played.read
+    phase.end(played.read)
 
 
-def measure(kafka: EmbeddedBroker, given: Input, total: int, directory: Path, say: Say) -> Measured:
-    """Run the worker until nothing is left to do; an AssertionError with its log where it ends or stalls before."""
-    bootstrap, broker = kafka.bootstrap, Broker(kafka.pid)
-    samples, log = directory / "samples.jsonl", directory / "worker.log"
+def measure(kafka: EmbeddedBroker, given: Input, workers: int, expected: int, directory: Path, progress: Progress) -> Measured:
+    """Run so many workers until nothing is left to do; an AssertionError with its log where one ends or stalls before. `expected`: how many interactions
+    are going to be applied, as far as is known."""
+    broker, files = Broker(kafka.pid), [directory / f"samples-{number}.jsonl" for number in range(workers)]
+    programs = [_worker(kafka.bootstrap, given, file, directory / f"worker-{number}") for number, file in enumerate(files)]
+    watch = Watch(kafka.bootstrap, APP_ID, INPUTS, given.partitions)
+    try:
+        with in_background(*programs) as started:
+            _await_settled([*zip(started, programs, strict=True)], watch, broker, files, expected, progress)
+    finally:
+        watch.close()
+    found = samples.found([samples.read(file) for file in files])
+    return Measured(found, broker.spent_by(found.last.at) - broker.spent_by(found.first.at))
+
+
+def led(bootstrap: str, progress: Progress) -> Led:
+    """What the run led to, as a reader of committed records finds it."""
+    standing = Standing()
+    for topic in EMITTED:
+        for record in _read(bootstrap, topic, progress):
+            assert record.value is not None
+            standing.hear(topic, record.value)
+    return standing.led(state.rows(_read(bootstrap, CHANGELOG, progress), lambda key: key.startswith(WANTED_TAGS)))
+
+
+def _read(bootstrap: str, topic: str, progress: Progress) -> Iterator[Record]:
+    ends = {place[1]: end for place, end in admin.end_offsets(bootstrap, [topic]).items()}
+    phase, reached = progress.phase("comparing", sum(ends.values()), f"offsets of {topic}"), dict.fromkeys(ends, 0)
+    for number, record in enumerate(read_topic(bootstrap, topic), 1):
+        reached[record.partition] = record.offset + 1
+        if number % LOOK_RECORDS == 0:
+            phase.at(sum(reached.values()))
+        yield record
+    phase.end(sum(ends.values()))
+
+
+def _worker(bootstrap: str, given: Input, file: Path, directory: Path) -> Program:
     settings = {
         "app_id": APP_ID,
-        "data_dir": str(directory / "worker"),
+        "data_dir": str(directory),
         "secret": SECRET,
         "partitions": str(given.partitions),
         "journeys": given.journeys,
@@ -182,56 +219,41 @@ def measure(kafka: EmbeddedBroker, given: Input, total: int, directory: Path, sa
     }
     environment = {f"KAIROS_{name.upper()}": value for name, value in settings.items()}
     arguments = ("worker", "--leash", "--broker", bootstrap)
-    watch = Watch(bootstrap, APP_ID, INPUTS, given.partitions)
-    try:
-        with in_background("tests.bench.worker", *arguments, log=log, BENCH_SAMPLES=str(samples), **environment) as worker:
-            _await_settled(worker, watch, broker, samples, total, log, say)
-    finally:
-        watch.close()
-    return _measured(samples, broker)
+    return Program("tests.bench.worker", arguments, directory.with_suffix(".log"), {**environment, "BENCH_SAMPLES": str(file)})
 
 
-def led(bootstrap: str, say: Say) -> Led:
-    """What the run led to, as a reader of committed records finds it."""
-    standing = Standing()
-    for topic in EMITTED:
-        say(f"reading {topic}")
-        for record in read_topic(bootstrap, topic):
-            assert record.value is not None
-            standing.hear(topic, record.value)
-    say("reading the changelog")
-    return standing.led(state.rows(read_topic(bootstrap, f"{APP_ID}-customers-changelog"), lambda key: key.startswith(WANTED_TAGS)))
-
-
-def _await_settled(worker: subprocess.Popen[bytes], watch: Watch, broker: Broker, samples: Path, total: int, log: Path, say: Say) -> None:
-    moved, size, began = time.monotonic(), 0, time.monotonic()
+def _await_settled(
+    workers: Sequence[tuple[subprocess.Popen[bytes], Program]],
+    watch: Watch,
+    broker: Broker,
+    files: Sequence[Path],
+    expected: int,
+    progress: Progress,
+) -> None:
+    measuring, settling, fallen = None, None, 0
+    moved, size = time.monotonic(), 0
     while True:
         time.sleep(LOOK_SECONDS)
         broker.look()
-        assert worker.poll() is None, f"the worker ended with {worker.returncode}\n{log.read_text()[-4000:]}"
-        now = time.monotonic()
-        written = samples.stat().st_size if samples.exists() else 0
+        for process, program in workers:
+            assert process.poll() is None, f"a worker ended with {process.returncode}\n{program.log_end()}"
+        now, written = time.monotonic(), sum(file.stat().st_size for file in files if file.exists())
         if written != size:
             size, moved = written, now
-            if (last := _last(samples)) is not None:
-                pace = last.applied / max(1e-9, now - began)
-                say(f"measuring: {last.applied:,} of {total:,}  {pace:,.0f}/s  {last.rss >> 20} MiB")
+            so_far = samples.summed([one for file in files if (one := samples.newest(file)) is not None], now)
+            more = f"{so_far.deadlines:,} deadlines  {so_far.rss >> 20} MiB"
+            if settling is not None:
+                settling.at(so_far.deadlines - fallen, f"{so_far.rss >> 20} MiB")
+                continue
+            if measuring is None:  # What the workers took to start is not in it.
+                measuring = progress.phase("measuring", expected)
+            measuring.at(so_far.applied, more)
+            if so_far.applied >= expected:
+                measuring.end(so_far.applied, more)
+                settling, fallen = progress.phase("settling", of="deadlines"), so_far.deadlines
         elif now - moved > 2 * LOOK_SECONDS:  # Looked at only when it seems to be done: a look costs the broker time.
             if watch.is_settled(watch.look()):
+                if phase := settling or measuring:
+                    phase.end()
                 return
-            assert now - moved < STALL_SECONDS_MAX, f"nothing moves\n{log.read_text()[-4000:]}"
-
-
-def _measured(path: Path, broker: Broker) -> Measured:
-    read = [Sample(**orjson.loads(line)) for line in path.read_bytes().splitlines()]
-    first, most = read[0], read[-1].applied
-    last = next(sample for sample in read if sample.applied == most)
-    early = next(sample for sample in read if sample.applied >= MEMORY_AT * most)
-    return Measured(first, last, read[-1], early.rss, len(read), broker.spent_by(last.at) - broker.spent_by(first.at))
-
-
-def _last(path: Path) -> Sample | None:
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
-        lines = file.read().split(b"\n")
-    return Sample(**orjson.loads(lines[-2])) if len(lines) > 2 else None
+            assert now - moved < STALL_SECONDS_MAX, f"nothing moves\n{workers[0][1].log_end()}"

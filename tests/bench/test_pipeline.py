@@ -1,4 +1,7 @@
-"""`make bench`: the whole pipeline on a real Kafka. KAIROS_BENCH_PEOPLE (100,000), _PARTITIONS (4), _JOURNEYS (brand) and _SEED (1) change what is run."""
+"""`make bench`: the whole pipeline on a real Kafka, measured with one worker, then with two.
+
+ARGS="PEOPLE=5000 WORKERS=1" (or the same in the environment, as KAIROS_BENCH_PEOPLE and so on) changes what is run: DEFAULTS.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,23 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.simulator import simulate
 from streams.broker.embedded import EmbeddedBroker
 from tests.bench import report, run
+from tests.bench.progress import Progress
+from tests.bench.reference import Decided
 from tests.bench.standing import Led, difference
 
 BUILT = run.ROOT / "build" / "bench" / "pipeline.json"
-SAY_SECONDS = 5.0
-
-
-class Progress:
-    """Says what is going on, now and then."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self._said = 0.0
-
-    def __call__(self, what: str) -> None:
-        now = time.monotonic()
-        if now - self._said >= SAY_SECONDS:
-            self._said = now
-            print(f"  {now - self._began:>6.0f} s  {what}", flush=True)
+PREFIX = "KAIROS_BENCH_"
+DEFAULTS = {"PEOPLE": "100000", "WORKERS": "1,2", "PARTITIONS": "4", "JOURNEYS": "brand", "SEED": "1"}
+"""WORKERS: how many there are in each run, run by run."""
 
 
 @pytest.fixture
@@ -42,34 +35,61 @@ def directory() -> Iterator[Path]:
     shutil.rmtree(found)
 
 
-def _setting(name: str, otherwise: str) -> str:
-    return os.environ.get(f"KAIROS_BENCH_{name}", otherwise)
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """DEFAULTS, but for what the environment says; a name that is none of them is a mistake."""
+    given = {name.removeprefix(PREFIX): value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    assert given.keys() <= DEFAULTS.keys(), f"the bench knows {', '.join(DEFAULTS)}"
+    return DEFAULTS | given
 
 
 @pytest.mark.bench
-def test_a_worker_keeps_its_pace_and_says_what_the_reference_says(directory: Path) -> None:
-    say = Progress()
-    people = int(_setting("PEOPLE", "100000"))
-    print(f"\n{people:,} simulated people, ten interactions each", flush=True)
-    simulated = simulate(
-        people, int(_setting("SEED", "1")), directory, on_progress=lambda done, _: say(f"simulating: {done:,} of {people:,} people")
-    )
-    given = run.Input(simulated.interactions_path, _setting("JOURNEYS", "brand"), int(_setting("PARTITIONS", "4")))
-    with run.reference(given, directory) as deciding, EmbeddedBroker(directory / "broker") as kafka:
-        total = run.preload(kafka.bootstrap, given, say)
-        decided = run.await_reference(deciding, directory, total, say)
-        expected = decided.led
-        found = report.figures(run.measure(kafka, given, total, directory, say), given, total)
-        differs = difference(run.led(kafka.bootstrap, say), expected)
-    found["valid"] = not differs
-    found["reference"] = {"cpu_seconds": decided.cpu_seconds, "memory_bytes": decided.memory_bytes}
-    found["led_to"] = _shown(expected)
-    BUILT.parent.mkdir(parents=True, exist_ok=True)
-    BUILT.write_text(json.dumps(found, indent=1) + "\n")
-    print(report.table(found))
-    print(f"  digest {expected.digest}, {expected.customers:,} customers, {sum(expected.moments_by_name.values()):,} moments")
-    print(f"  {'the same as the reference' if not differs else 'VOID: it is not what the reference led to'}; {BUILT.relative_to(run.ROOT)}")
+def test_workers_keep_their_pace_and_say_what_the_reference_says(directory: Path, settings: dict[str, str]) -> None:
+    progress = Progress()
+    given = _simulated(directory, settings, progress)
+    first, *others = map(int, settings["WORKERS"].split(","))
+    with run.Deciding(given, directory, progress) as deciding, EmbeddedBroker(directory / "broker") as kafka:
+        run.preload(kafka.bootstrap, given, progress)
+        decided = deciding.wait()
+        runs = {report.name_of(first): _measured(kafka, given, first, decided, directory, progress)}
+    _keep(runs, decided)
+    for workers in others:
+        apart = directory / report.name_of(workers)
+        with EmbeddedBroker(apart / "broker") as kafka:
+            run.preload(kafka.bootstrap, given, progress)
+            runs[report.name_of(workers)] = _measured(kafka, given, workers, decided, apart, progress)
+        _keep(runs, decided)
+    print(report.rows(runs))
+    print(f"  digest {decided.led.digest}, {decided.led.customers:,} customers, {sum(decided.led.moments_by_name.values()):,} moments")
+    print(f"  {BUILT.relative_to(run.ROOT)}")
+    differs = {name: one["differs"] for name, one in runs.items() if not one["valid"]}
     assert not differs, f"VOID (found, expected): {differs}"
+
+
+def _simulated(directory: Path, settings: dict[str, str], progress: Progress) -> run.Input:
+    people = int(settings["PEOPLE"])
+    progress.say(f"{people:,} simulated people, ten interactions each")
+    phase = progress.phase("simulating", people, "people")
+    simulated = simulate(people, int(settings["SEED"]), directory, on_progress=lambda done, _: phase.at(done))
+    phase.end(people, f"{simulated.lines:,} lines")
+    return run.Input(simulated.interactions_path, simulated.lines, settings["JOURNEYS"], int(settings["PARTITIONS"]))
+
+
+def _measured(
+    kafka: EmbeddedBroker, given: run.Input, workers: int, decided: Decided, directory: Path, progress: Progress
+) -> dict[str, Any]:
+    progress.say(report.name_of(workers))
+    found = report.figures(run.measure(kafka, given, workers, decided.applied, directory, progress), given)
+    differs = difference(run.led(kafka.bootstrap, progress), decided.led)
+    print(report.table(found))
+    print(f"  {'VOID: it is not what the reference led to' if differs else 'the same as the reference'}\n", flush=True)
+    return {**found, "valid": not differs, "differs": differs}
+
+
+def _keep(runs: dict[str, dict[str, Any]], decided: Decided) -> None:
+    took = {"applied": decided.applied, "cpu_seconds": decided.cpu_seconds, "memory_bytes": decided.memory_bytes}
+    BUILT.parent.mkdir(parents=True, exist_ok=True)
+    BUILT.write_text(json.dumps({"runs": runs, "reference": {**took, "led_to": _shown(decided.led)}}, indent=1) + "\n")
 
 
 def _shown(led: Led) -> dict[str, object]:
