@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from schemas.money import Money
 from schemas.output import Output, Timestamp
 
 Status = Literal["fired", "suppressed", "deferred", "expired", "retracted"]
@@ -18,11 +19,26 @@ REASONS: Mapping[Reason, str] = {
 """Why a moment was not released, and what that means."""
 
 
+class MoneyAmount(Struct, frozen=True, gc=False):
+    """An amount of money among an explanation's values, and its currency, where that is known; what is divided is rounded to the cent."""
+
+    amount: Money
+    currency: str | None
+
+
+Value = str | int | float | bool | MoneyAmount | None
+"""A value for machines: a number as a number (what is divided to six decimals), money with its currency, an instant as RFC 3339, null where there
+is none."""
+
+
 class Explanation(Struct, rename="camel", gc=False):
-    """Why, for a person: a sentence in a language, its key for translators and the values it holds."""
+    """Why: for a person a sentence in a language, for a machine the values in it by the words that stand in its place, and its key for translators.
+
+    A number is a number, money an exact decimal with its currency, text and instants are as they were sent, null is what there was none of.
+    """
 
     key: str
-    values: dict[str, str | int | None]
+    values: dict[str, Value]
     text: str
     language: str
 

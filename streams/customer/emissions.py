@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from schemas.moment import Reason
+from schemas.moment import Reason, Value
 from streams.customer.state import State
 from streams.language.declare import CAP_MAX, Scope
 from streams.rows import NodeKey
@@ -48,7 +48,7 @@ class Emission(Struct, array_like=True, frozen=True, gc=False):
     expires_at: int = 0
     significance: float = 0.0
     text: str = ""
-    values: dict[str, str | int | None] = {}
+    values: dict[str, Value] = {}
     offers: tuple[str, ...] = ()
     action: str | None = None
     channel: str | None = None

@@ -1,4 +1,7 @@
-"""Sentences with values in them: `because` and `reason`. In braces stands an expression of the author's file, with a format or not."""
+"""Sentences with values in them: `because` and `reason`. In braces stands an expression of the author's file, with a format or not.
+
+The rule this module owns: each value is found once and said twice, in the sentence for a person and, whatever its format, as what it is for a machine.
+"""
 
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -6,26 +9,29 @@ from string import Formatter
 from typing import NamedTuple
 
 from schemas import money
+from schemas.moment import MoneyAmount, Value
 from streams.language.compile import Builder, Facts, Measure
 from streams.language.events import Field
 from streams.language.numbers import Number
 
-Values = dict[str, str | int | None]
+Values = dict[str, Value]
 Said = tuple[str, Values]
 """The sentence, and each value in it by the words in its braces."""
 Sentence = Callable[[Facts, float | None], Said]
 
 _CENTS = Decimal("0.01")
+_DECIMALS = 6
+"""So many decimals of a number that is no whole one are told to a machine."""
 _ROUND = Context(prec=120, rounding=ROUND_HALF_EVEN)
 SIGNIFICANCE = "significance"
 
 
 class _Blank(NamedTuple):
-    """A place in a sentence: the words in its braces, its format, and how its value is found."""
+    """A place in a sentence: the words in its braces, its format, and how its value is found and written."""
 
     words: str
     form: str
-    value: Callable[[Facts, float | None, str], str]
+    say: Callable[[Facts, float | None, str], tuple[str, Value]]
 
 
 def blanks(template: str) -> list[str]:
@@ -56,7 +62,7 @@ def sentence(template: str, names: Mapping[str, object], builder: Builder) -> Se
         for literal, blank in pieces:
             said.append(literal)
             if blank is not None:
-                values[blank.words] = text = blank.value(facts, significance, blank.form)
+                text, values[blank.words] = blank.say(facts, significance, blank.form)
                 said.append(text)
         return "".join(said), values
 
@@ -65,7 +71,7 @@ def sentence(template: str, names: Mapping[str, object], builder: Builder) -> Se
 
 def _blank(words: str, form: str, names: Mapping[str, object], builder: Builder) -> _Blank:
     if words == SIGNIFICANCE:
-        return _Blank(words, form, lambda facts, significance, form: format(significance or 0.0, form or "g"))
+        return _Blank(words, form, lambda facts, significance, form: (format(significance or 0.0, form or "g"), significance))
     number = resolve(words, names)
     if isinstance(number, Field) and not number.is_money:
         value = number.value()
@@ -73,23 +79,35 @@ def _blank(words: str, form: str, names: Mapping[str, object], builder: Builder)
     return _Blank(words, form, _number(number, number.compile(builder)))
 
 
-def _plain(value: object) -> str:
-    return money.text(value) if isinstance(value, Decimal) else "?" if value is None else str(value)
+def _plain(value: object) -> tuple[str, Value]:
+    """A field as it was sent."""
+    if value is None:
+        return "?", None
+    if isinstance(value, Decimal):
+        return money.text(value), _machine(value)
+    return str(value), value if isinstance(value, str | bool | int | float) else str(value)
 
 
-def _number(number: Number, measure: Measure) -> Callable[[Facts, float | None, str], str]:
+def _machine(exact: Decimal) -> int | float:
+    """A number as JSON has it."""
+    whole = exact.to_integral_value()
+    return int(whole) if exact == whole else round(float(exact), _DECIMALS)
+
+
+def _number(number: Number, measure: Measure) -> Callable[[Facts, float | None, str], tuple[str, Value]]:
     own = number.own_currency()
 
-    def text(facts: Facts, significance: float | None, form: str) -> str:
+    def say(facts: Facts, significance: float | None, form: str) -> tuple[str, Value]:
         found = measure(facts)
         if found is None:
-            return "?"
+            return "?", None
         exact = Decimal(found[0]) if found[1] == 1 else _ROUND.divide(found[0], found[1])
-        if form:
-            return format(exact, form)
-        if not number.is_money:
-            return money.text(exact.quantize(_CENTS, context=_ROUND)) if exact != exact.to_integral_value() else money.text(exact)
-        currency = facts.currency() if own is None else own
-        return f"{exact.quantize(_CENTS, context=_ROUND)} {currency}".rstrip()
+        cents = exact.quantize(_CENTS, context=_ROUND)
+        if number.is_money:
+            currency = (facts.currency() if own is None else own) or None
+            value: Value = MoneyAmount(money.text(exact if found[1] == 1 else cents), currency)
+            return format(exact, form) if form else f"{cents} {currency or ''}".rstrip(), value
+        text = format(exact, form) if form else money.text(exact if exact == exact.to_integral_value() else cents)
+        return text, _machine(exact)
 
-    return text
+    return say

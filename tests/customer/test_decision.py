@@ -109,6 +109,26 @@ def test_live_a_moment_is_judged_by_the_wall_clock(shop: Rulebook, hours: int, s
     assert (moment["reason"] is None) == (status == "fired")
 
 
+def test_a_moment_explains_itself_to_a_person_and_to_a_machine(shop: Rulebook) -> None:
+    memory = Memory(shop, 1)
+    for number, revenue in enumerate((100, 100, 98, 1000)):
+        memory.produce(order("ann", number, BEGIN + number * DAY, revenue))
+    memory.run()
+
+    (moment,) = values(memory, topics.MOMENTS)
+
+    assert moment["explanation"] == {
+        "key": "big_order",
+        "values": {
+            "order.revenue": {"amount": "1000", "currency": "GBP"},
+            "significance": 10.067114,
+            "mean(earlier.revenue)": {"amount": "99.33", "currency": "GBP"},
+        },
+        "text": "Ordered for 1000.00 GBP, 10.1 times the usual 99.33 GBP.",
+        "language": "en",
+    }
+
+
 @pytest.mark.parametrize("replayed", [True, False])
 def test_deadlines_beyond_a_slice_are_drained_all_the_same(shop: Rulebook, replayed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision, "DUE_MAX", 7)

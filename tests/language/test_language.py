@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import money
+from schemas.moment import MoneyAmount
 from streams import instants
 from streams.customer import explain, fold, state
 from streams.customer.emissions import Emission
@@ -210,8 +211,33 @@ def test_a_sentence_says_values_as_people_write_them() -> None:
     _, said = told(text, *(touch(day, revenue=day + 1, currency="EUR", note=Decimal("1.50")) for day in range(3)))
 
     assert said[0].text == "3.00 EUR for web, 2.0 times 1.50 EUR, no. 3, 1.5"
-    assert said[0].values["mean(order.before.revenue)"] == "1.50 EUR"
+    assert said[0].values == {
+        "order.revenue": MoneyAmount("3", "EUR"),
+        "order.channel": "web",
+        "significance": 2.0,
+        "mean(order.before.revenue)": MoneyAmount("1.5", "EUR"),
+        "count(order)": 3,
+        "order.note": 1.5,
+    }
     assert said[0].significance == 2.0
+
+
+def test_a_machine_is_told_what_a_value_is_whatever_a_person_reads() -> None:
+    because = (
+        "{mean(order.revenue):.1f} {mean(order.revenue) / 7} {order.at} {order.gift} {order.nothing} {order.revenue / 3:.0f} {order.size}"
+    )
+    _, said = told(moment("order", because=because), touch(0, revenue=Decimal("9.125"), at="2026-01-01T09:00:00Z", gift=True, size=3))
+
+    assert said[0].text == "9.1 1.30 2026-01-01T09:00:00Z True ? 3 3"
+    assert said[0].values == {
+        "mean(order.revenue)": MoneyAmount("9.125", None),
+        "mean(order.revenue) / 7": MoneyAmount("1.3", None),
+        "order.at": "2026-01-01T09:00:00Z",
+        "order.gift": True,
+        "order.nothing": None,
+        "order.revenue / 3": MoneyAmount("3.04", None),
+        "order.size": 3,
+    }
 
 
 @pytest.mark.parametrize("sent", ["much", None, True, [1], {"a": 1}, "NaN", Decimal("1e40")])
