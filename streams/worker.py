@@ -1,6 +1,6 @@
 """A worker: one process that runs the agents over its share of the partitions until it is told to stop.
 
-It says in a line when it is ready and in a line how it ended; it never outlasts its signal by more than STOP_SECONDS_MAX, Kafka or not.
+It says in a line when it is ready and in a line how it ended, in words or as JSON; it never outlasts its signal by more than STOP_SECONDS_MAX, Kafka or not.
 It opens /metrics (Prometheus) and /health on loopback where a port is set: 200 while every partition with lag moves, else 503.
 """
 
@@ -11,18 +11,18 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from socketserver import ThreadingMixIn
-from time import monotonic
-from typing import Any
+from time import monotonic, time_ns
+from typing import Any, Literal
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
 from prometheus_client import Counter, make_wsgi_app
 
 from schemas.metrics import METRICS
-from streams import app
+from streams import app, instants
 from streams.engine import Engine, EngineError
 from streams.settings import Settings
 
@@ -35,33 +35,54 @@ READY_LOOK_SECONDS = 0.1
 CLIENT_LOGGERS = ("aiokafka", "faust", "mode", "kafka")
 
 
+Kind = Literal["waiting", "metrics", "ready", "stopped", "error", "log"]
+"""What a line of a worker is about."""
+
+
+class Voice:
+    """How a worker speaks to whoever started it: a line on standard error at a time, in words, or with `as_json` as a JSON object.
+
+    Such an object has `at` (RFC 3339), `kind` and `text`, and what else there is to say, by name.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def say(self, kind: Kind, text: str, **facts: object) -> None:
+        """Say something; `facts` are for a machine alone."""
+        if self.as_json:
+            text = orjson.dumps({"at": instants.text(time_ns() // 1000), "kind": kind, "text": text, **facts}).decode()
+        else:
+            text = _OPENINGS.get(kind, "") + text
+        print(text, file=sys.stderr, flush=True)
+
+
+_OPENINGS: Mapping[Kind, str] = {"metrics": "metrics ", "ready": "ready: ", "stopped": "stopped: ", "error": "Error: "}
+
+
 class WorkerEnded(Exception):
     """It could not go on, or not stop as it should; the text says why and what becomes of its work."""
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, voice: Voice | None = None) -> None:
     """Run until SIGTERM or SIGINT; raises WorkerEnded where it did not come to an orderly end."""
+    voice = voice or Voice()
     quiet = _Quiet()
-    _log_through(quiet)
+    _log_through(quiet, voice)
     engine = app.build(settings)
     engine.on_commit(_counting())
-    with _Web(settings, engine), _Limit() as limit:
-        asyncio.run(_live(engine, settings, quiet, limit))
-    tell("stopped: all that was begun is committed")
+    with _Web(settings, engine, voice), _Limit(voice) as limit:
+        asyncio.run(_live(engine, settings, voice, quiet, limit))
+    voice.say("stopped", "all that was begun is committed")
 
 
-def tell(words: str) -> None:
-    """A line for whoever started the worker."""
-    print(words, file=sys.stderr, flush=True)
-
-
-async def _live(engine: Engine, settings: Settings, quiet: "_Quiet", limit: "_Limit") -> None:
+async def _live(engine: Engine, settings: Settings, voice: Voice, quiet: "_Quiet", limit: "_Limit") -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     telling = asyncio.create_task(told.wait())
-    running = asyncio.create_task(_start_and_wait(engine, settings, quiet))
+    running = asyncio.create_task(_start_and_wait(engine, settings, voice, quiet))
     await asyncio.wait({telling, running}, return_when=asyncio.FIRST_COMPLETED)
     reason = running.exception() if running.done() else None
     running.cancel()
@@ -78,22 +99,23 @@ async def _live(engine: Engine, settings: Settings, quiet: "_Quiet", limit: "_Li
         raise WorkerEnded(words) from reason
 
 
-async def _start_and_wait(engine: Engine, settings: Settings, quiet: "_Quiet") -> None:
+async def _start_and_wait(engine: Engine, settings: Settings, voice: Voice, quiet: "_Quiet") -> None:
     await engine.start()
-    announcing = asyncio.create_task(_announce(engine, settings, quiet))
+    announcing = asyncio.create_task(_announce(engine, settings, voice, quiet))
     try:
         await engine.wait()
     finally:
         announcing.cancel()
 
 
-async def _announce(engine: Engine, settings: Settings, quiet: "_Quiet") -> None:
+async def _announce(engine: Engine, settings: Settings, voice: Voice, quiet: "_Quiet") -> None:
     """Say once that all partitions which came here are being worked on."""
     while not engine.ready():
         await asyncio.sleep(READY_LOOK_SECONDS)
     quiet.is_starting = False
     held = len({partition for _, partition in engine.progress()})
-    tell(f"ready: {held} of {settings.partitions} partitions, group {settings.app_id}, broker {settings.bootstrap}")
+    words = f"{held} of {settings.partitions} partitions, group {settings.app_id}, broker {settings.bootstrap}"
+    voice.say("ready", words, partitions=held, of=settings.partitions, group=settings.app_id, broker=settings.bootstrap)
 
 
 def _words(reason: BaseException | None, bootstrap: str, gone: bool) -> str:
@@ -118,7 +140,8 @@ def _answers(bootstrap: str) -> bool:
 class _Limit:
     """Ends the process hard when the orderly way hangs in a library."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
         self._timer: threading.Timer | None = None
 
     def begin(self, seconds: float, words: str) -> None:
@@ -135,7 +158,7 @@ class _Limit:
             self._timer.cancel()
 
     def _end(self, words: str) -> None:
-        tell(f"Error: {words}")
+        self._voice.say("error", words, exitCode=1)
         os._exit(1)
 
 
@@ -165,9 +188,23 @@ def _thread_ended(args: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(args)
 
 
-def _log_through(quiet: _Quiet) -> None:
-    handler = logging.StreamHandler()
+class _Spoken(logging.Handler):
+    """The log through the worker's voice, so that every line is JSON."""
+
+    def __init__(self, voice: Voice) -> None:
+        super().__init__()
+        self._voice = voice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, with the traceback where there is one."""
+        self._voice.say("log", self.format(record), level=record.levelname, logger=record.name)
+
+
+def _log_through(quiet: _Quiet, voice: Voice) -> None:
+    handler = logging.StreamHandler() if not voice.as_json else _Spoken(voice)
     handler.addFilter(quiet)
+    if voice.as_json:
+        handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
 
 
@@ -194,7 +231,8 @@ class _Silent(WSGIRequestHandler):
 class _Web:
     """The two pages, served from a thread of their own."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, voice: Voice) -> None:
+        self._voice = voice
         self._server: WSGIServer | None = None
         if settings.metrics_port is not None:
             pages = _pages(engine)
@@ -203,7 +241,9 @@ class _Web:
     def __enter__(self) -> None:
         if self._server is not None:
             threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
-            print(f"metrics http://{self._server.server_name}:{self._server.server_port}/metrics", flush=True)
+            self._voice.say(
+                "metrics", f"http://{self._server.server_name}:{self._server.server_port}/metrics", port=self._server.server_port
+            )
 
     def __exit__(self, *_: object) -> None:
         if self._server is not None:

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -74,13 +74,20 @@ def recall(data_directory: Path) -> Run | None:
         return None
 
 
+Tell = Callable[[str], None]
+
+
+def _tell(words: str) -> None:
+    click.echo(words, err=True)
+
+
 @contextmanager
-def connected(settings: Settings, broker: str, environment: Mapping[str, str] = os.environ) -> Iterator[Session]:
-    """A Kafka to read from or write to, by --broker and the settings; what was started for it is stopped at the end."""
+def connected(settings: Settings, broker: str, environment: Mapping[str, str] = os.environ, tell: Tell = _tell) -> Iterator[Session]:
+    """A Kafka to read from or write to, by --broker and the settings; what was started for it is stopped at the end, what is waited for is told."""
     last = recall(settings.data_dir)
     named = wanted(settings, broker, environment)
     if named is not None:
-        with _named(named, settings.data_dir, environment) as bootstrap:
+        with _named(named, settings.data_dir, environment, tell) as bootstrap:
             yield Session(bootstrap, _app_id(settings, last if last and last.broker in (named, bootstrap) else None))
         return
     own = running(settings.data_dir / "broker")
@@ -92,7 +99,7 @@ def connected(settings: Settings, broker: str, environment: Mapping[str, str] = 
             "There is no Kafka to talk to. `kairos run` makes one with data in it, `kairos broker` an empty one; "
             "or name yours with --broker HOST:PORT or KAFKA_BOOTSTRAP."
         )
-    with _again(last) as bootstrap:
+    with _again(last, tell) as bootstrap:
         yield Session(bootstrap, _app_id(settings, last))
 
 
@@ -126,10 +133,10 @@ def running(directory: Path) -> str | None:
 
 
 @contextmanager
-def _named(broker: str, directory: Path, environment: Mapping[str, str]) -> Iterator[str]:
+def _named(broker: str, directory: Path, environment: Mapping[str, str], tell: Tell) -> Iterator[str]:
     """A Kafka that was named; one that does not answer at once is waited for in plain sight."""
     words = f"connecting to {broker}..." if ":" in broker else "starting Kafka..."
-    waiting = threading.Timer(SILENCE_SECONDS_MAX, click.echo, (words,), {"err": True})
+    waiting = threading.Timer(SILENCE_SECONDS_MAX, tell, (words,))
     waiting.daemon = True
     waiting.start()
     try:
@@ -141,9 +148,9 @@ def _named(broker: str, directory: Path, environment: Mapping[str, str]) -> Iter
 
 
 @contextmanager
-def _again(run: Run) -> Iterator[str]:
+def _again(run: Run, tell: Tell) -> Iterator[str]:
     if run.broker != EMBEDDED:
-        with _named(run.broker, Path(run.directory), {}) as bootstrap:
+        with _named(run.broker, Path(run.directory), {}, tell) as bootstrap:
             yield bootstrap
         return
     directory = Path(run.directory)
@@ -153,7 +160,7 @@ def _again(run: Run) -> Iterator[str]:
         return
     if not (directory / "broker" / "cluster.id").exists():
         raise Failure(f"The last run's data in {directory} is gone. `kairos run` makes a new one.")
-    click.echo(f"Starting the Kafka of run {run.id} again (about 3 s)...", err=True)
+    tell(f"Starting the Kafka of run {run.id} again (about 3 s)...")
     with choose("auto", directory, {}) as bootstrap:
         yield bootstrap
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -13,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from streams import worker
+from streams import instants, worker
 from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
+from streams.cli import main
 from streams.cli.topics import declared
 from streams.engine import EngineError
 
@@ -32,8 +35,8 @@ def kafka(tmp_path: Path) -> Iterator[EmbeddedBroker]:
         yield started
 
 
-def _start(data: Path, bootstrap: str, partitions: int) -> subprocess.Popen[str]:
-    words = ["worker", "--broker", bootstrap, "--partitions", str(partitions)]
+def _start(data: Path, bootstrap: str, partitions: int, *more: str) -> subprocess.Popen[str]:
+    words = ["worker", "--broker", bootstrap, "--partitions", str(partitions), *more]
     environment = os.environ | {"KAIROS_DATA_DIR": str(data), "KAIROS_SECRET": "a secret of the tests"}
     return subprocess.Popen([sys.executable, "-m", "streams.cli", *words], env=environment, stderr=subprocess.PIPE, text=True)
 
@@ -64,6 +67,51 @@ def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: Em
     assert time.monotonic() - began < STOP_SECONDS_MAX
     assert (left.returncode, "Traceback" in told) == (1, False)
     assert told.splitlines()[-1].startswith(f"Error: Stopped, but no Kafka answers at {kafka.bootstrap}")
+
+
+def test_with_json_every_line_is_json(kafka: EmbeddedBroker, tmp_path: Path) -> None:
+    _, told = (refused := _start(tmp_path, kafka.bootstrap, 3, "--json")).communicate(timeout=READY_SECONDS_MAX)
+    (error,) = map(json.loads, told.splitlines())
+    assert (refused.returncode, error["kind"], error["exitCode"]) == (1, "error", 1)
+    assert "have 2 partitions, not 3" in error["text"]
+
+    stopped = _start(tmp_path, kafka.bootstrap, PARTITIONS, "--json", "--metrics-port", "0")
+    metrics, ready = json.loads(_ready(stopped)), json.loads(_ready(stopped))
+    stopped.send_signal(signal.SIGTERM)
+    _, told = stopped.communicate(timeout=READY_SECONDS_MAX)
+    (ended,) = map(json.loads, told.splitlines())
+    assert metrics["text"].endswith(f":{metrics['port']}/metrics")
+    assert instants.parse(ready.pop("at")) is not None
+    assert ready == {
+        "kind": "ready",
+        "text": f"2 of 2 partitions, group kairos, broker {kafka.bootstrap}",
+        "partitions": 2,
+        "of": 2,
+        "group": "kairos",
+        "broker": kafka.bootstrap,
+    }
+    assert (stopped.returncode, ended["kind"], ended["text"]) == (0, "stopped", "all that was begun is committed")
+
+
+def test_with_json_a_wrong_setting_is_told_as_json_too() -> None:
+    result = CliRunner().invoke(main, ["worker", "--json", "--partitions", "-1", "--broker", "127.0.0.1:9"], prog_name="kairos")
+
+    told = json.loads(result.stderr)
+    assert (result.exit_code, told["kind"], told["exitCode"]) == (2, "error", 2)
+    assert told["text"].startswith("KAIROS_PARTITIONS=-1: ")
+
+
+def test_with_json_the_log_is_json_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise KeyError("unknown")
+    except KeyError as error:
+        record = logging.LogRecord("streams.engine", logging.ERROR, "", 0, "cannot %s", ("go on",), (KeyError, error, error.__traceback__))
+    worker._Spoken(worker.Voice(as_json=True)).handle(record)
+
+    told = json.loads(capsys.readouterr().err)
+
+    assert (told["kind"], told["level"], told["logger"]) == ("log", "ERROR", "streams.engine")
+    assert told["text"].startswith("cannot go on\nTraceback")
 
 
 def test_the_clients_search_at_the_start_is_no_news_and_later_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
