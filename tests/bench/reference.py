@@ -98,8 +98,7 @@ class Reference:
             self.applied += sum(decided.tally.get((name,), 0) for name in APPLIED)
             changes = overlay.changes()
             self._store.write(changes, Position(APP_ID, self._batches, 0))
-            for key, row, value in changes:
-                self._cache.put(key, row, 0 if value is None else len(value))
+            self._cache.apply(changes)
             sent = []
             for one in decided.send:
                 if one.topic == topics.IDENTITY:
