@@ -135,6 +135,7 @@ class Deciding:
         self._program = Program("tests.bench.reference", arguments, directory / "reference.log", {})
         self._phase = progress.phase("reference", given.lines)
         self._stack = ExitStack()
+        self._decided: Decided | None = None
 
     def __enter__(self) -> Self:
         (self._process,) = self._stack.enter_context(in_background(self._program))
@@ -145,6 +146,11 @@ class Deciding:
 
     def wait(self) -> Decided:
         """What it led to and took, once it is decided; an AssertionError with its log where it ended otherwise."""
+        if self._decided is None:
+            self._decided = self._awaited()
+        return self._decided
+
+    def _awaited(self) -> Decided:
         so_far = self._out.with_name(f"{self._out.name}.progress")
         while self._process.poll() is None:
             time.sleep(LOOK_SECONDS)

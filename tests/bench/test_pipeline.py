@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,14 @@ def settings() -> dict[str, str]:
 def test_workers_keep_their_pace_and_say_what_the_reference_says(directory: Path, settings: dict[str, str]) -> None:
     progress = Progress()
     given = _simulated(directory, settings, progress)
-    first, *others = map(int, settings["WORKERS"].split(","))
-    with run.Deciding(given, directory, progress) as deciding, EmbeddedBroker(directory / "broker") as kafka:
-        run.preload(kafka.bootstrap, given, progress)
-        decided = deciding.wait()
-        runs = {report.name_of(first): _measured(kafka, given, first, decided, directory, progress)}
-    _keep(runs, decided)
-    for workers in others:
-        apart = directory / report.name_of(workers)
-        with EmbeddedBroker(apart / "broker") as kafka:
-            run.preload(kafka.bootstrap, given, progress)
-            runs[report.name_of(workers)] = _measured(kafka, given, workers, decided, apart, progress)
-        _keep(runs, decided)
+    runs: dict[str, dict[str, Any]] = {}
+    with run.Deciding(given, directory, progress) as deciding:
+        for workers in map(int, settings["WORKERS"].split(",")):
+            with _filled(directory / str(workers), given, progress) as kafka:
+                decided = deciding.wait()
+                progress.say(report.name_of(workers))
+                runs[report.name_of(workers)] = _measured(kafka, given, workers, decided, directory / str(workers), progress)
+            _keep(runs, decided)
     print(report.rows(runs))
     print(f"  digest {decided.led.digest}, {decided.led.customers:,} customers, {sum(decided.led.moments_by_name.values()):,} moments")
     print(f"  {BUILT.relative_to(run.ROOT)}")
@@ -75,10 +72,18 @@ def _simulated(directory: Path, settings: dict[str, str], progress: Progress) ->
     return run.Input(simulated.interactions_path, simulated.lines, settings["JOURNEYS"], int(settings["PARTITIONS"]))
 
 
+@contextmanager
+def _filled(directory: Path, given: run.Input, progress: Progress) -> Iterator[EmbeddedBroker]:
+    """A new Kafka with all interactions on it; nothing of the directory is left when the block ends."""
+    with EmbeddedBroker(directory / "broker") as kafka:
+        run.preload(kafka.bootstrap, given, progress)
+        yield kafka
+    shutil.rmtree(directory)
+
+
 def _measured(
     kafka: EmbeddedBroker, given: run.Input, workers: int, decided: Decided, directory: Path, progress: Progress
 ) -> dict[str, Any]:
-    progress.say(report.name_of(workers))
     found = report.figures(run.measure(kafka, given, workers, decided.applied, directory, progress), given)
     differs = difference(run.led(kafka.bootstrap, progress), decided.led)
     print(report.table(found))
