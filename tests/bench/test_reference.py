@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from connectors.simulator import simulate
+from streams.engine.batch import Record
 from tests.bench import reference
 from tests.bench.reference import Reference
 from tests.bench.run import SECRET, UNTIL
+from tests.bench.standing import Led, difference
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +39,24 @@ def test_all_that_a_person_did_lies_in_one_pile(interactions: Path, tmp_path: Pa
     assert {len(piles) for piles in where.values()} == {1}
 
 
-def test_the_order_of_time_leads_to_the_same(interactions: Path, tmp_path: Path) -> None:
-    by_person, in_order = (Reference(tmp_path / name, ("brand",), SECRET.encode()) for name in ("person", "order"))
-    for pile in reference.piled(interactions, tmp_path):
-        by_person.take(pile)
-    everything = list(reference.records(interactions))
-    for start in range(0, len(everything), 50):
-        in_order.take(everything[start : start + 50])
+def decided(records: Sequence[Record], directory: Path, batch_records: int) -> Led:
+    found = Reference(directory, ("brand",), SECRET.encode())
+    for start in range(0, len(records), batch_records):
+        found.take(records[start : start + batch_records])
+    return found.finish(UNTIL)
 
-    assert by_person.finish(UNTIL) == in_order.finish(UNTIL)
-    assert by_person.applied == in_order.applied > 500
+
+def test_the_order_of_time_leads_to_the_same(interactions: Path, tmp_path: Path) -> None:
+    piled = [record for pile in reference.piled(interactions, tmp_path) for record in pile]
+    in_order = list(reference.records(interactions))
+
+    assert piled != in_order
+    assert decided(piled, tmp_path / "piled", 500) == decided(in_order, tmp_path / "in order", 50)
+
+
+def test_one_interaction_less_is_noticed(interactions: Path, tmp_path: Path) -> None:
+    everything = list(reference.records(interactions))
+
+    found = difference(decided(everything[1:], tmp_path / "less", 100), decided(everything, tmp_path / "all", 100))
+
+    assert "digest" in found
