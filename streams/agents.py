@@ -22,7 +22,7 @@ TABLE = "customers"
 def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits) -> None:
     """Give the engine its two agents; `partitions` is the number that every co-partitioned topic has."""
 
-    @engine.agent(topics.INTERACTIONS)
+    @engine.agent(topics.INTERACTIONS, feeds=topics.IDENTITY)
     async def intake(batches: AsyncIterator[Batch]) -> None:
         """Make of each record an anchored interaction or a dead letter."""
         async for batch in batches:

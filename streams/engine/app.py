@@ -17,12 +17,13 @@ from streams.engine.shared import Shared
 
 
 class Agent(NamedTuple):
-    """What was declared: a body over the batches of one topic, with or without a table."""
+    """What was declared: a body over the batches of one topic, with or without a table, and the topic of this app that it writes, if it does."""
 
     name: str
     topic: str
     table: str | None
     body: Body
+    feeds: str | None = None
 
 
 class Boot(BootStrategy):
@@ -74,7 +75,11 @@ def build(settings: EngineSettings, agents: Mapping[str, Agent], shared: Shared)
         TableManager=Custody,
     )
     custody: Custody = app.tables
-    custody.take_up(shared, {agent.topic: agent.table for agent in agents.values()})
+    custody.take_up(
+        shared,
+        {agent.topic: agent.table for agent in agents.values()},
+        {agent.topic: agent.feeds for agent in agents.values() if agent.feeds is not None},
+    )
     for agent in agents.values():
         _declare(app, agent, custody)
     shared.transport = app.consumer

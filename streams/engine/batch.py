@@ -121,6 +121,10 @@ class Batch:
         self._close()
         self._end(self, None, error)
 
+    def __str__(self) -> str:
+        first = self.records[0].offset if self.records else self.next_offset
+        return f"{self.topic}[{self.partition}] {len(self.records)} records from {first}"
+
     def _close(self) -> None:
         if self.finished:
             raise RuntimeError(f"a batch of {self.topic}[{self.partition}] was finished twice")

@@ -1,7 +1,8 @@
 """Which partitions are ours. Sits where Faust keeps its tables, so that assignments and revocations arrive here.
 
-The rule: at every assignment *all* partitions are fenced, also those that we had before: another may have had them in between. Nothing slow
-happens in a callback.
+The rules: at every assignment *all* partitions are fenced, also those that we had before: another may have had them in between. Nothing slow
+happens in a callback. An agent does not run ahead of the one that it feeds: what waits, waits in the source's topic, so that a record's way through both
+is short also where there is a backlog.
 """
 
 from __future__ import annotations
@@ -23,21 +24,35 @@ class Custody(TableManager):
 
     shared: Shared
     tables_by_topic: Mapping[str, str | None]
+    fed_by: Mapping[str, str]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.partitions: dict[TP, Partition] = {}
         self.closing = False
 
-    def take_up(self, shared: Shared, tables_by_topic: Mapping[str, str | None]) -> None:
-        """What the partitions will share, and which topics have a table."""
+    def take_up(self, shared: Shared, tables_by_topic: Mapping[str, str | None], fed_by: Mapping[str, str]) -> None:
+        """What the partitions will share, which topics have a table, and by topic the one that its agent feeds."""
         self.shared = shared
         self.tables_by_topic = tables_by_topic
+        self.fed_by = fed_by
 
     def current(self, batch: Batch) -> bool:
         """Whether a batch is still to be done: its partition is ours and was not fenced anew since."""
         partition = self.partitions.get(TP(batch.topic, batch.partition))
         return partition is not None and partition.token is batch.token
+
+    def hold_back(self) -> set[str]:
+        """The topics not to be read on for now: of what their agents feed, a full batch waits here for each partition, taken together."""
+        held = set()
+        for source, fed in self.fed_by.items():
+            backlogs = [partition.backlog() for target, partition in self.partitions.items() if target.topic == fed]
+            if backlogs and sum(lag for lag, _ in backlogs) >= sum(batch for _, batch in backlogs):
+                held.add(source)
+        for target, partition in self.partitions.items():
+            if target.topic in held:
+                partition.hold()
+        return held
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """Where every partition stands."""

@@ -56,13 +56,16 @@ class Engine:
         self._watchdog: Watchdog | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
-    def agent(self, topic: str, *, table: str | None = None) -> Callable[[Body], Body]:
-        """Declare an agent over the batches of `topic`; with a `table`, its rows are kept in `<app_id>-<table>-changelog`."""
+    def agent(self, topic: str, *, table: str | None = None, feeds: str | None = None) -> Callable[[Body], Body]:
+        """Declare an agent over the batches of `topic`; with a `table`, its rows are kept in `<app_id>-<table>-changelog`.
+
+        `feeds`: the topic of another agent that this one writes; while that one has enough to do, `topic` is not read on (custody.py).
+        """
 
         def declare(body: Body) -> Body:
             if topic in self._agents:
                 raise EngineError(f"{topic} has two agents; a record can be acknowledged only once")
-            self._agents[topic] = Agent(getattr(body, "__name__", topic), topic, table, body)
+            self._agents[topic] = Agent(getattr(body, "__name__", topic), topic, table, body, feeds)
             return body
 
         return declare

@@ -65,9 +65,7 @@ class Partition:
 
     def room(self) -> int:
         """How many more records it wants now."""
-        if self.state is not State.RUNNING or self.token is None:
-            return 0
-        return self.waiting.room(self._bounds)
+        return self.waiting.room(self._bounds) if self.state is State.RUNNING and self.token is not None else 0
 
     def offer(self, token: Token, chunk: Chunk) -> None:
         """Records that were read; dropped unless `token` is the one of now."""
@@ -108,6 +106,14 @@ class Partition:
         if self._stable_end is not None and self.state is State.RUNNING:
             lag = max(0, self._stable_end - self.waiting.read_to) + self.waiting.count + self._records_in_hand
         return Progress(self.waiting.position, self.state.name, lag, *self._restored)
+
+    def hold(self) -> None:
+        """It is not read on for now, for the sake of others: that is no standstill."""
+        self.moved_at = time.monotonic()
+
+    def backlog(self) -> tuple[int, int]:
+        """How many records are known to wait for it, none while it does not run, and how many make a batch."""
+        return self.progress().lag_records or 0, self._bounds.records
 
     def idle(self) -> bool:
         """Whether it has nothing to do; else something ought to move."""
@@ -338,14 +344,7 @@ class Partition:
         if isinstance(error, HOPELESS) or not batch.records:
             self._shared.fail(error)
         elif len(batch.records) > 1:
-            log.warning(
-                "%s[%d] %d records from %d fail, isolating: %s",
-                self.topic,
-                self.number,
-                len(batch.records),
-                batch.records[0].offset,
-                where(error),
-            )
+            log.warning("%s fails, isolating: %s", batch, where(error))
             self._isolation.narrow(batch.next_offset, len(batch.records))
             self.waiting.give_back(Taken(batch.records, batch.next_offset))
             self._busy = False

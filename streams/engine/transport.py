@@ -157,10 +157,11 @@ class Consumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         custody = self.app.tables
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            held = custody.hold_back()
             room = {
                 TopicPartition(*target): Room(wanted, partition.token)
                 for target, partition in custody.partitions.items()
-                if (wanted := partition.room())
+                if target.topic not in held and (wanted := partition.room())
             }
             crowded = any(partition.waiting.count and not partition.room() for partition in custody.partitions.values())
             try:

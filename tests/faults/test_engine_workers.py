@@ -47,6 +47,24 @@ def test_a_worker_that_hangs_and_wakes_up_writes_nothing_any_more(toy: ToyRun) -
     toy.stop(other)
 
 
+def test_an_agent_does_not_run_ahead_of_the_one_it_feeds(toy: ToyRun) -> None:
+    toy.feed(20_000)
+    worker = toy.worker(waits_seconds=600.0, counts=str(toy.directory / "counts.json"))
+
+    forwarded, since = 0, time.monotonic()
+    while not forwarded or time.monotonic() - since < 4:
+        assert worker.poll() is None, toy.log(worker)
+        if toy.counts().get("forwarded", 0) != forwarded:
+            forwarded, since = toy.counts()["forwarded"], time.monotonic()
+        time.sleep(0.1)
+    worker.kill()
+
+    # Held back from four batches of 200 on; of what was read by then each of four partitions has two batches waiting and one in hand.
+    assert 800 <= forwarded <= 3_200
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("partitions", [1, 16])
 def test_workers_that_come_and_go(new_toy: Callable[..., ToyRun], partitions: int) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -73,13 +74,14 @@ def build(options: dict[str, Any]) -> Engine:
     """The engine of the toy; `options`: run (a prefix for topics), and whatever EngineSettings takes."""
     run = options.pop("run")
     slow_seconds = options.pop("slow_seconds", 0.0)
+    waits_seconds = options.pop("waits_seconds", 0.0)
     dead = options.pop("dead", False)
     counts_path = options.pop("counts", None)
     options = {"app_id": f"{run}-toy", **options, "state_dir": Path(options["state_dir"])}
     settings = EngineSettings(**options)
     engine = Engine(settings)
 
-    @engine.agent(f"{run}-raw")
+    @engine.agent(f"{run}-raw", feeds=f"{run}-keyed")
     async def raw(batches: Batches) -> None:
         async for batch in batches:
             await batch.finish(forward(batch.records, f"{run}-keyed"))
@@ -91,6 +93,7 @@ def build(options: dict[str, Any]) -> Engine:
                 await batch.finish(Says((), {("ticks",): 1}))
                 continue
             pause(slow_seconds)
+            await asyncio.sleep(waits_seconds)
             await batch.finish(add(batch.records, batch.rows, f"{run}-out"))
 
     if dead:
