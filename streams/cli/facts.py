@@ -1,7 +1,7 @@
 """What a run led to, counted from the topics themselves.
 
 The rule this module owns: no number here comes from a program's counter. What was read, refused and applied is counted in three places (the
-interactions, the dead letters, the timelines' rows), so that read = applied + duplicate + dead + erased can fail.
+interactions, the dead letters, the timelines' rows), so that read = applied + duplicate + dead + erased + after an erasure can fail.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from msgspec import Struct
 
 from schemas import money, topics
 from schemas.interaction import TIME_HEADER
+from streams import rows
+from streams.intake.steps import SOURCE_UNSAID
 
 
 class Message(Protocol):
@@ -36,8 +38,8 @@ class Message(Protocol):
 
 NAMES = ("crm_id", "user_id", "loyalty_id", "email", "phone")
 """Identifiers that name a person, the best to be looked up by first; a case's or a device's is none of them."""
-RECEIPTED = ("interactions", "messages")
-"""What of an erasure's receipt are interactions: those in timelines, and those that waited to join one."""
+RECEIPTED = "interactions"
+"""What of an erasure's receipt are interactions."""
 
 Read = Callable[[str], Iterator[Message]]
 """All committed records of a topic, each partition in its order."""
@@ -54,7 +56,9 @@ class Facts(Struct, kw_only=True, rename="camel"):
     dead: int = 0
     dead_by_reason: dict[str, int] = {}
     erased: int = 0
-    """Applied once, and deleted by erasures, as their receipts say; what came after an erasure that concerns it is in no receipt."""
+    """Applied once, and deleted by erasures, as is told of these."""
+    after_erasure: int = 0
+    """Came after an erasure that concerns them, so that nothing of them was kept, as is told of each."""
     people: int = 0
     known: int = 0
     merged: int = 0
@@ -79,8 +83,12 @@ class Facts(Struct, kw_only=True, rename="camel"):
     digest: str = ""
 
     def reconciles(self) -> bool:
-        """Every record read was applied, a duplicate, refused, or erased since."""
-        return self.read == self.applied + self.duplicates + self.dead + self.erased
+        """Every record read was applied, a duplicate, refused, erased since, or came after an erasure."""
+        return self.read == self.accounted()
+
+    def accounted(self) -> int:
+        """How many records are accounted for."""
+        return self.applied + self.duplicates + self.dead + self.erased + self.after_erasure
 
 
 class _Origin(Struct, rename="camel"):
@@ -141,6 +149,7 @@ class _Emission(Struct, rename="camel"):
 class _Change(Struct):
     kind: str
     deleted: dict[str, int] = {}
+    late: list[str] = []
 
 
 _ORIGIN = msgspec.json.Decoder(_Origin)
@@ -150,14 +159,16 @@ _EMISSION = msgspec.json.Decoder(_Emission)
 _CHANGE = msgspec.json.Decoder(_Change)
 
 
-def collect(read: Read, keep: Keep) -> tuple[Facts, str | None]:
+def collect(read: Read, keep: Keep, secret: bytes = b"") -> tuple[Facts, str | None]:
     """Read the interactions and every output, hand each output's wire value to `keep`, and count; `applied` and `digest` are left to the state.
 
+    `secret` is the deployment's: by it those are found that came after an erasure, so that none of them counts as a duplicate too.
     Beside the facts an identifier (`type:value`) of a customer with many moments, to be looked at; None where there is no customer.
     """
     facts = Facts()
     refused, late = _dead_letters(facts, read(topics.DEAD_LETTERS), keep)
-    _interactions(facts, read(topics.INTERACTIONS), refused, late)
+    erased = _identity(facts, read, keep)
+    _interactions(facts, read(topics.INTERACTIONS), refused, late, _Erased(erased, secret))
     example = _profiles(facts, read(topics.PROFILES), keep)
     stages = _standing(facts, read(topics.STAGES), "stages", keep)
     facts.stage_changes = _nested((change.journey, change.to) for change in stages)
@@ -165,7 +176,6 @@ def collect(read: Read, keep: Keep) -> tuple[Facts, str | None]:
         sorted(Counter(change.segment or "" for change in _standing(facts, read(topics.SEGMENTS), "segments", keep)).items())
     )
     facts.moments = _nested((moment.moment, moment.status) for moment in _standing(facts, read(topics.MOMENTS), "moments", keep))
-    _identity(facts, read, keep)
     return facts, example
 
 
@@ -188,7 +198,26 @@ def _dead_letters(facts: Facts, messages: Iterator[Message], keep: Keep) -> tupl
     return places, late
 
 
-def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[int, int]], late: Counter[str]) -> None:
+class _Erased:
+    """Of interactions that came after an erasure how often each did, by keyed hash, and how often the topic holds it."""
+
+    def __init__(self, late: Counter[str], secret: bytes) -> None:
+        self._late, self._secret = late, secret
+        self._copies: Counter[str] = Counter()
+
+    def meet(self, system: str | None, message_id: str) -> None:
+        """One of the topic."""
+        if self._late:
+            name = rows.uid(self._secret, system or SOURCE_UNSAID, message_id).hex()
+            if name in self._late:
+                self._copies[name] += 1
+
+    def no_duplicates(self) -> int:
+        """How many bear an id that came before and are yet no duplicates: they came after an erasure, which counts them."""
+        return sum(min(self._late[name], copies - 1) for name, copies in self._copies.items())
+
+
+def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[int, int]], late: Counter[str], erased: _Erased) -> None:
     """Count what was sent, and of what was not refused the ids that came more than once; `late`: how often what was refused as too late."""
     ids: set[int] = set()
     for message in messages:
@@ -203,9 +232,12 @@ def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[
         named = _NAMED.decode(message.value)
         if named.message_id is None:
             continue
-        identity = hash((named.source.system if named.source else None, str(named.message_id)))
+        system = named.source.system if named.source else None
+        identity = hash((system, str(named.message_id)))
         facts.duplicates += identity in ids
         ids.add(identity)
+        erased.meet(system, str(named.message_id))
+    facts.duplicates -= erased.no_duplicates()
 
 
 def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | None:
@@ -270,19 +302,23 @@ def _standing(facts: Facts, messages: Iterator[Message], stem: str, keep: Keep) 
     return standing
 
 
-def _identity(facts: Facts, read: Read, keep: Keep) -> None:
+def _identity(facts: Facts, read: Read, keep: Keep) -> Counter[str]:
+    """Count what became of people; of interactions that came after an erasure, how often each did."""
     kinds: Counter[str] = Counter()
+    late: Counter[str] = Counter()
     for message in read(topics.IDENTITY_CHANGES):
         assert message.value is not None
         keep("identity", message.value)
         change = _CHANGE.decode(message.value)
         kinds[change.kind] += 1
-        facts.erased += sum(change.deleted.get(name, 0) for name in RECEIPTED)
+        facts.erased += change.deleted.get(RECEIPTED, 0)
+        late.update(change.late)
     for message in read(topics.IDENTITY_CONFLICTS):
         assert message.value is not None
         keep("identity", message.value)
         facts.conflicts += 1
-    facts.merges, facts.splits = kinds["merge"], kinds["split"]
+    facts.merges, facts.splits, facts.after_erasure = kinds["merge"], kinds["split"], late.total()
+    return late
 
 
 def _nested(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, dict[str, int]]:

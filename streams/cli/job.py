@@ -81,7 +81,7 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
             played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller)
             teller.phase("stopping workers")
         teller.phase("counting what is on the topics")
-        facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere)
+        facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere, settings.hash_key())
         facts.applied, facts.digest = state.totals(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
     return Outcome(note, played, facts, seconds, example)
 

@@ -183,10 +183,27 @@ def interaction(value: Value) -> Text:
 
 
 def identity_change(value: Value) -> Text:
-    """`2011-03-01 09:00  merge c7abq... + c93fd... → c7abq...`."""
+    """`2011-03-01 09:00  merge c7abq... + c93fd... → c7abq...`, `2011-03-01 09:00  erasure c7abq...  12 interactions deleted`."""
+    if value["kind"] in ("erasure", "after_erasure"):
+        return _erasure(value)
     before, after = (" + ".join(short(customer) for customer in value[side]) for side in ("from", "into"))
     return Text.assemble(
         (when(value.get("occurredAt")), STYLE_TIME), (f"  {clean(value['kind'])}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID)
+    )
+
+
+def _erasure(value: Value) -> Text:
+    """Whom it left without a profile, or at whose identifier something came afterwards, and how many interactions that concerned."""
+    customers = " + ".join(short(customer) for customer in value["from"]) or short(value["customerId"])
+    deleted, late = (value.get("deleted") or {}).get("interactions", 0), len(value.get("late") or ())
+    counts = [
+        f"{count:,} interaction{'' if count == 1 else 's'} {what}" for count, what in ((deleted, "deleted"), (late, "not kept")) if count
+    ]
+    return Text.assemble(
+        (when(value.get("occurredAt")), STYLE_TIME),
+        (f"  {clean(value['kind']).replace('_', ' ')}", STYLE_NAME),
+        (f"  {customers}", STYLE_ID),
+        f"  {', '.join(counts)}" if counts else "",
     )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streams.cli import lines
+from streams.cli.facts import Facts
 from streams.cli.job import Outcome
 
 ITEMS = {"online-retail": "invoices"}
@@ -46,11 +47,10 @@ def mismatch(outcome: Outcome) -> str | None:
     if sent != facts.read:
         return f"the player sent {sent:,} records, the topic holds {facts.read:,}"
     if not facts.reconciles():
-        whole = facts.applied + facts.duplicates + facts.dead + facts.erased
-        erased = f" + erased {facts.erased:,}" if facts.erased else ""
-        return (
-            f"read {facts.read:,}, but applied {facts.applied:,} + duplicate {facts.duplicates:,} + dead {facts.dead:,}{erased} = {whole:,}"
-        )
+        parts = {"duplicate": facts.duplicates, "dead": facts.dead}
+        parts |= {name: count for name, count in _erased(facts).items() if count}
+        sums = "".join(f" + {name} {count:,}" for name, count in parts.items())
+        return f"read {facts.read:,}, but applied {facts.applied:,}{sums} = {facts.accounted():,}"
     return None
 
 
@@ -68,11 +68,16 @@ def equation(outcome: Outcome, items: str) -> Text:
     """`25,900 invoices = 24,561 applied + 1,339 dead`, green if it holds."""
     facts = outcome.facts
     duplicates = f" + {facts.duplicates:,} duplicates" if facts.duplicates else ""
-    erased = f" + {facts.erased:,} erased" if facts.erased else ""
+    erased = "".join(f" + {count:,} {name}" for name, count in _erased(facts).items() if count)
     text = Text(f"{facts.read:,} {items} = {facts.applied:,} applied{duplicates} + {facts.dead:,} dead{erased}")
     wrong = mismatch(outcome)
     text.stylize("bold green" if wrong is None else "bold red")
     return text if wrong is None else text.append(f"\nThis does not reconcile: {wrong}.", "bold red")
+
+
+def _erased(facts: Facts) -> dict[str, int]:
+    """What erasures took out, of what stood and of what came afterwards."""
+    return {"erased": facts.erased, "after an erasure": facts.after_erasure}
 
 
 def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:

@@ -9,7 +9,19 @@ from collections.abc import Sequence
 
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
-from streams.customer import customers, erasing, growth, guards, horizon, lapsing, partition_time, publish, timeline, too_late
+from streams.customer import (
+    after_erasure,
+    customers,
+    erasing,
+    growth,
+    guards,
+    horizon,
+    lapsing,
+    partition_time,
+    publish,
+    timeline,
+    too_late,
+)
 from streams.customer.customers import Customer, Redirect
 from streams.customer.erasing import Erased
 from streams.customer.growth import Arrived
@@ -58,6 +70,8 @@ def decide(
     _write(rows, rulebook, changed, gone, limits)
     outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
     send = [*advanced.send, *outputs]
+    if advanced.void:
+        send += after_erasure.changes(advanced.void, records, clock, policy)
     if late:
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.

@@ -21,12 +21,12 @@ from streams.identity.messages import Apply, Erase, Forget
 from streams.identity.past import Erasing, Mark, Past, Receipt, erasing, is_outdated, is_void
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
-from streams.identity.workspace import Story, Workspace
+from streams.identity.workspace import Story, Void, Workspace
 from streams.instants import Instant
 from streams.rows import AGED, NODE_KEY_BYTES, TIMELINE, NodeKey, Person, decode_touch, end_of
 
 Deleted = Counter[str]
-"""How many of what: interactions, totals, links, identifiers, commands, messages, redirects."""
+"""How many of what: interactions, totals, links, identifiers, commands, redirects."""
 
 
 def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
@@ -71,18 +71,18 @@ def forget(work: Workspace, root: NodeKey, message: Forget) -> None:
     marked = erasing(work.component(root).past, {message.identifier: mark})
     if marked != work.component(root).past:
         work.own(root).past = marked
-        sweep(work, root, Counter())
+        sweep(work, root)
 
 
-def sweep(work: Workspace, root: NodeKey, deleted: Deleted) -> None:
-    """Take out of a component all that its past makes void, wherever it came from; adds to `deleted`."""
-    own = work.own(root)
+def sweep(work: Workspace, root: NodeKey, receipt: Deleted | None = None) -> None:
+    """Take out of a component all that its past makes void, wherever it came from; adds to a receipt, and where there is none to the workspace's void."""
+    own, deleted = work.own(root), Counter() if receipt is None else receipt
     past = own.past
     if past is None or not past.erased:
         return
     story = work.story(root)
     for fragment in sorted(_reached(own, past)):
-        if _rest(work, own, story, past, fragment, deleted):
+        if _rest(work, own, story, past, fragment, deleted, receipt is None):
             story.unsettled = True
             if story.erasing is None:
                 story.erasing = Erasing()
@@ -91,7 +91,7 @@ def sweep(work: Workspace, root: NodeKey, deleted: Deleted) -> None:
         del own.cannot[both]
         deleted["commands"] += 1
         story.unsettled = True
-    _unpark(work, root, own, past, deleted)
+    _unpark(work, root, own, past)
 
 
 def _holder(component: Component, policy: Policy, key: NodeKey) -> Person:
@@ -121,7 +121,8 @@ def _empty(work: Workspace, own: Component, story: Story, person: Person, delete
     if coming:
         newest = max([newest, *[applied.occurred_at for applied in coming]])
         story.applied = [applied for applied in story.applied if applied.fragment not in fragments]
-        work.tally["kairos_interactions_erased",] += len(coming)
+        for applied in coming:
+            work.refuse(applied.fragment, applied.uid, own.floor)
     deleted["links"] += _drop_links(own, fragments)
     return newest
 
@@ -147,8 +148,8 @@ def _is_void_link(own: Component, past: Past, both: Pair) -> bool:
     return mark is not None and mark.own and own.edges[both][0] <= mark.until
 
 
-def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: NodeKey, deleted: Deleted) -> bool:
-    """Delete what is void in a fragment, and read its links off what is left; whether anything was."""
+def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: NodeKey, deleted: Deleted, untold: bool) -> bool:
+    """Delete what is void in a fragment, and read its links off what is left; whether anything was. `untold`: no receipt will tell of it."""
     left: list[tuple[tuple[NodeKey, ...], Instant]] = []
     stored = coming = 0
     for key, row in list(work.rows.scan(TIMELINE, fragment, end_of(fragment))):
@@ -156,6 +157,8 @@ def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: N
         if is_void(past, ids, occurred_at):
             work.rows.put(TIMELINE, key, None)
             stored += 1
+            if untold:
+                work.void.append(Void(fragment, key[NODE_KEY_BYTES:], own.floor, stood=True))
         else:
             left.append((ids, occurred_at))
     applied = []
@@ -163,6 +166,7 @@ def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: N
         ids, occurred_at = _read(work.policy, fragment, one.touch) if one.fragment == fragment else ((), 0)
         if ids and is_void(past, ids, occurred_at):
             coming += 1
+            work.refuse(fragment, one.uid, own.floor)
         else:
             applied.append(one)
             if ids:
@@ -189,7 +193,6 @@ def _rest(work: Workspace, own: Component, story: Story, past: Past, fragment: N
         witness(own, ids, occurred_at)
     deleted["links"] += had - sum(both[:NODE_KEY_BYTES] == fragment for both in own.edges)
     deleted["interactions"] += stored
-    work.tally["kairos_interactions_erased",] += coming
     return True
 
 
@@ -199,7 +202,7 @@ def _read(policy: Policy, fragment: NodeKey, row: bytes) -> tuple[tuple[NodeKey,
     return tuple(sorted({fragment, *keys(policy, touch.identifiers)})), touch.occurred_at
 
 
-def _unpark(work: Workspace, root: NodeKey, own: Component, past: Past, deleted: Deleted) -> None:
+def _unpark(work: Workspace, root: NodeKey, own: Component, past: Past) -> None:
     if not own.parked:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
@@ -207,5 +210,4 @@ def _unpark(work: Workspace, root: NodeKey, own: Component, past: Past, deleted:
         if isinstance(message, Apply) and is_void(past, message.ids, message.occurred_at):
             work.rows.put(PARKED, key, None)
             own.parked -= 1
-            deleted["messages"] += 1
-            work.tally["kairos_interactions_erased",] += 1
+            work.refuse(message.anchor, message.uid, own.floor)

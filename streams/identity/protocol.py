@@ -25,7 +25,7 @@ from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve_by
-from streams.identity.workspace import Applied, Row, Story, Workspace, ready
+from streams.identity.workspace import Applied, Row, Story, Void, Workspace, ready
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
 
 LINKED_MAX = 512
@@ -62,13 +62,15 @@ class Change(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts."""
+    """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts, and the
+    interactions that erasures made void without a receipt."""
 
     send: list[Outgoing]
     changes: list[Change]
     conflicts: list[Conflict]
     times: list[Time]
     tally: dict[tuple[str, ...], int]
+    void: Sequence[Void] = ()
 
 
 def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy) -> Advanced:
@@ -96,7 +98,7 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
         work.tally["kairos_identity_messages", kind.__name__.lower()] = count
     changed, conflicts = _settle(work)
     work.write()
-    return Advanced(work.send, changed, conflicts, times, dict(work.tally))
+    return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void)
 
 
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
@@ -125,8 +127,7 @@ def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) ->
     if not ready(component, path):
         return _park(work, root, _as_apply(message, path))
     if component.past is not None and past.is_void(component.past, message.ids, message.occurred_at):
-        work.tally["kairos_interactions_erased",] += 1
-        return None
+        return work.refuse(anchor, message.uid, component.floor)
     story = work.story(root)
     applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
     story.applied.append(applied)
@@ -227,7 +228,7 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
     join(own, component)
     work.story(root).join(story)
     if own.past is not None:
-        erasure.sweep(work, root, Counter())
+        erasure.sweep(work, root)
     for member in sorted(component.members):
         if member != child:
             work.emit(member, SetHome(root))

@@ -30,6 +30,16 @@ class Applied(NamedTuple):
     touch: bytes
 
 
+class Void(NamedTuple):
+    """An interaction that an erasure made void and of which no receipt tells: it came after it, or stood in a timeline that was carried here.
+    `floor`: no version of a customer whom it concerns is greater."""
+
+    anchor: NodeKey
+    uid: bytes
+    floor: int
+    stood: bool = False
+
+
 Row = tuple[bytes, bytes]
 """Key and value, as they are stored."""
 
@@ -75,6 +85,7 @@ class Workspace:
         self.send: list[Outgoing] = []
         self.tally: Counter[tuple[str, ...]] = Counter()
         self.stories: dict[NodeKey, Story] = {}
+        self.void: list[Void] = []
         self._nodes: dict[NodeKey, Node] = {}
         self._written: dict[NodeKey, Node] = {}
         self._components: dict[NodeKey, Component] = {}
@@ -146,6 +157,11 @@ class Workspace:
             self._queue.append((key, message))
         else:
             self.post(key, message)
+
+    def refuse(self, anchor: NodeKey, uid: bytes, floor: int) -> None:
+        """Do not keep an interaction that comes after an erasure which concerns it."""
+        self.void.append(Void(anchor, uid, floor))
+        self.tally["kairos_interactions_erased",] += 1
 
     def post(self, key: NodeKey, message: Message) -> None:
         """Send a message to a node of another partition."""

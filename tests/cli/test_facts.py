@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import pytest
+
 from schemas import topics
 from streams.cli.facts import collect
+from streams.rows import uid
 from tests.cli import values
 
 SENT = [values.interaction(0, "a"), values.interaction(1, "b"), values.interaction(2, "a"), values.interaction(3, "c"), values.time(4)]
@@ -124,9 +127,22 @@ def test_the_customer_to_look_at_is_named_as_a_person() -> None:
 
 
 def test_what_an_erasure_deleted_is_accounted_for_by_its_receipt() -> None:
-    receipt = {"kind": "erasure", "deleted": {"interactions": 1, "messages": 1, "links": 7}}
-    held = {topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3)], topics.IDENTITY_CHANGES: [receipt, {"kind": "merge"}]}
+    told = [{"kind": "erasure", "deleted": {"interactions": 1, "links": 7}}, {"kind": "after_erasure", "deleted": {"interactions": 1}}]
+    held = {topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(3)], topics.IDENTITY_CHANGES: [*told, {"kind": "merge"}]}
     facts, _ = collect(values.reading(held), _nowhere)
 
     assert (facts.read, facts.duplicates, facts.dead, facts.erased) == (4, 1, 1, 2)
+    assert facts.reconciles()
+
+
+@pytest.mark.parametrize(("came", "applied", "duplicates"), [(1, 0, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (3, 0, 0)])
+def test_what_comes_after_an_erasure_is_no_duplicate_whatever_came_before(came: int, applied: int, duplicates: int) -> None:
+    """Of the copies of one interaction the first may have stood, and been deleted since."""
+    copies = [{"messageId": "a", "source": {"system": "web"}}] * (came + applied + duplicates)
+    name = uid(b"secret", "web", "a").hex()
+    told = [{"kind": "after_erasure", "late": [name]}] * came + [{"kind": "erasure", "deleted": {"interactions": 1}}] * applied
+
+    facts, _ = collect(values.reading({topics.INTERACTIONS: copies, topics.IDENTITY_CHANGES: told}), _nowhere, b"secret")
+
+    assert (facts.after_erasure, facts.erased, facts.duplicates) == (came, applied, duplicates)
     assert facts.reconciles()

@@ -60,6 +60,15 @@ def test_a_redirect_says_where_to() -> None:
     assert _line(topics.PROFILES, values.profile(mergedInto=values.BOB)) == "cannannann  v3  is now cbobbobbob"
 
 
+def test_an_erasure_says_what_it_deleted_and_what_came_afterwards() -> None:
+    told = {"kind": "erasure", "from": [values.ANN], "into": [], "deleted": {"interactions": 1_200, "links": 3}}
+    after = {"kind": "after_erasure", "from": [], "into": [], "deleted": {"interactions": 2}, "late": ["0f"]}
+
+    assert _line(topics.IDENTITY_CHANGES, values.output(**told)) == "2011-03-01 09:00  erasure  cannannann  1,200 interactions deleted"
+    line = "2011-03-01 09:00  after erasure  cannannann  2 interactions deleted, 1 interaction not kept"
+    assert _line(topics.IDENTITY_CHANGES, values.output(**after)) == line
+
+
 def test_a_dead_letter_says_its_reason_and_place() -> None:
     assert _line(topics.DEAD_LETTERS, values.dead(7)) == "not_json  journey.interactions.v1 0 @ 7  0 bytes  why"
 

@@ -69,3 +69,7 @@ def test_merges_and_the_ids_they_ended_are_not_taken_for_one_another() -> None:
 
 def test_the_erased_are_in_the_equation_where_there_are_any() -> None:
     assert "25,900 invoices = 24,551 applied + 1,339 dead + 10 erased\n" in _shown(_outcome(applied=24_551, erased=10))
+    equation = "25,900 invoices = 24,551 applied + 1,339 dead + 7 erased + 3 after an erasure\n"
+    assert equation in _shown(_outcome(applied=24_551, erased=7, after_erasure=3))
+    wrong = "read 25,900, but applied 24,551 + duplicate 0 + dead 1,339 + after an erasure 3 = 25,893."
+    assert wrong in _shown(_outcome(applied=24_551, after_erasure=3))

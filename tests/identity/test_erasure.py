@@ -6,6 +6,7 @@ from streams.identity.component import PARKED, Component, pair
 from streams.identity.identifiers import keys
 from streams.identity.messages import Absorb, Apply, Cannot, Erase, Event, Forget, Union
 from streams.identity.past import Mark
+from streams.identity.workspace import Void
 from streams.instants import HOUR
 from streams.rows import TIMELINE, NodeKey, decode_touch, encode_touch
 from tests.identity.test_protocol import COOKIE, CRM, EMAIL, FAR, POLICY, USER, Partition, key, sent
@@ -156,7 +157,8 @@ def test_what_waits_and_is_void_goes_at_once() -> None:
 
     assert partition.component(key(USER)).parked == 0
     assert not list(partition.rows().scan(PARKED, key(USER), key(USER) + b"\xff" * 17))
-    assert advanced.changes[0].receipts[0].deleted["messages"] == 1
+    assert "messages" not in advanced.changes[0].receipts[0].deleted
+    assert advanced.void == [Void(key(USER), touch.uid, 0)], "it had been sent and was in no timeline, like what comes afterwards"
 
 
 def test_commands_from_before_go_and_do_not_come_back() -> None:
@@ -180,9 +182,11 @@ def test_others_lose_what_names_the_erased_and_their_links_are_read_off_what_is_
         bare = event(keys(POLICY, named), occurred_at, name)
         taken_in(partition, structs.replace(bare, touch=encode_touch(structs.replace(decode_touch(bare.touch), identifiers=named))))
 
-    (change,) = partition.advance((crm_key, Forget(email_key, 8, 3, True, ()))).changes
+    advanced = partition.advance((crm_key, Forget(email_key, 8, 3, True, ())))
+    (change,) = advanced.changes
 
     assert change.swept == {crm_key}
+    assert [(one.anchor, one.uid, one.stood) for one in advanced.void] == [(crm_key, event([crm_key], 7, "b").uid, True)]
     assert partition.component(crm_key).edges == {
         pair(crm_key, email_key): (FAR, FAR),
         pair(crm_key, phone_key): (9, FAR),

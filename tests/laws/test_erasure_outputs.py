@@ -1,6 +1,7 @@
 """What subscribers and the rows hold after an erasure: nothing of who was erased, and of everybody else what a Kairos says that never knew them."""
 
 import random
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -8,11 +9,13 @@ import pytest
 
 from schemas import topics
 from streams import instants
+from streams.cli import facts, state
 from streams.identity import messages
 from streams.identity.component import COMPONENT
 from streams.identity.identifiers import Identifier, normaliser
 from streams.identity.past import Mark
 from streams.rows import NodeKey, decode_touch
+from tests.cli.values import Message
 from tests.laws.memory import POLICY, Memory
 from tests.laws.test_order import RULES, START, UNTIL, customers, history, standing, told
 
@@ -161,6 +164,23 @@ def test_an_erasure_is_told_with_its_receipt_and_empties_the_profiles(seed: int)
         assert receipt["into"] == []
         assert set(receipt["from"]) <= emptied
         assert receipt["deleted"].get("states", 0) == len(receipt["from"])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_record_is_accounted_for_by_what_the_topics_and_the_rows_hold(seed: int) -> None:
+    memory = live(seed).memory
+    taken_in = [one for (topic, _), log in memory.inputs.items() for one in log if topic == topics.INTERACTIONS]
+    sent = [Message(one.value, one.key, one.partition, one.offset, tuple(one.headers)) for one in taken_in]
+
+    def read(topic: str) -> Iterator[facts.Message]:
+        return iter(sent if topic == topics.INTERACTIONS else [Message(one.value, one.key) for one in memory.log[topic]])
+
+    counted, _ = facts.collect(read, lambda stem, value: None, POLICY.secret)
+    rows = [Message(row, key, partition) for partition, store in enumerate(memory.rows) for key, row in store.rows.items()]
+    counted.applied, _ = state.totals(rows)
+
+    assert counted.reconciles(), counted
+    assert counted.after_erasure == memory.tally["kairos_interactions_erased",]
 
 
 def test_the_histories_erase_across_partitions_and_in_the_middle_of_things() -> None:
