@@ -37,14 +37,15 @@ _GLANCE = msgspec.json.Decoder(_Glance)
 
 
 def interaction(line: bytes) -> Ready | Refused:
-    """Map a line without its end; refused as `unreadable` where it is no JSON in UTF-8."""
+    """Map a line without its end; refused as `unreadable` where it is no JSON in UTF-8, with where it ceases to be."""
     try:
         line.decode()  # What is not looked at is not decoded below.
         glance = _GLANCE.decode(line)
-    except UnicodeDecodeError:
-        return Refused("unreadable", line)
+    except UnicodeDecodeError as wrong:
+        return Refused("unreadable", line, f"no UTF-8 from byte {wrong.start:,} on")
     except (msgspec.DecodeError, RecursionError):
-        return Ready(line, None, None) if _is_json(line) else Refused("unreadable", line)
+        found = _fault(line)
+        return Ready(line, None, None) if found is None else Refused("unreadable", line, f"no JSON: {found}")
     return Ready(line, _identifier(glance), _instant(glance))
 
 
@@ -57,19 +58,32 @@ def occurred_at(line: bytes) -> int | None:
     return None if said is None or said < _EARLIEST else said
 
 
-def _is_json(line: bytes) -> bool:
-    """Whether the text is JSON, however wrong its types and large its numbers."""
+def _fault(line: bytes) -> str | None:
+    """Why the text is no JSON, and from which character on, in words that repeat nothing of it; None where it is, however wrong its types and large
+    its numbers."""
     try:
-        json.loads(line, parse_int=str, parse_float=str, parse_constant=_no_constant)
+        json.loads(line.decode(), parse_int=str, parse_float=str, parse_constant=_no_constant)
     except RecursionError:
-        return True  # Nested deeper than it can be read: JSON as far as it was seen.
-    except ValueError:
-        return False
-    return True
+        return None  # Nested deeper than it can be read: JSON as far as it was seen.
+    except json.JSONDecodeError as wrong:
+        what = next((known for known in _FAULTS if wrong.msg.startswith(known)), _FAULTS[0])
+        return f"{what} at character {wrong.pos:,}"
+    except _NoConstant as wrong:
+        return f"{wrong} is no value of JSON"
+    return None
+
+
+class _NoConstant(ValueError):
+    """NaN, Infinity or -Infinity."""
+
+
+_FAULTS = ("Expecting value", "Expecting ',' delimiter", "Expecting ':' delimiter", "Expecting property name", "Extra data", "Invalid control character",
+           "Invalid \\escape", "Invalid \\uXXXX escape", "Unterminated string", "Illegal trailing comma", "Unexpected UTF-8 BOM")  # fmt: skip
+"""What Python's JSON finds; what it says beyond these words may come out of the line."""
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(name)
+    raise _NoConstant(name)
 
 
 def _identifier(glance: _Glance) -> str | None:

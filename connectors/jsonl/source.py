@@ -8,6 +8,8 @@ from connectors.runtime.files import open_binary
 from connectors.runtime.sources import Ready, Refused
 from schemas.interaction import RECORD_BYTES_MAX
 
+TOO_LONG = f"a line of more than {RECORD_BYTES_MAX:,} bytes"
+
 
 class JsonLines:
     """The reader `jsonl`."""
@@ -27,7 +29,7 @@ class JsonLines:
 
     def map(self, item: bytes) -> Sequence[Ready | Refused]:
         """One interaction or one refusal."""
-        return (Refused("too_large", item) if len(item) > RECORD_BYTES_MAX else mapping.interaction(item),)
+        return (Refused("too_large", item, TOO_LONG) if len(item) > RECORD_BYTES_MAX else mapping.interaction(item),)
 
     def times(self, path: Path) -> Iterator[int | None]:
         """When each line says that it occurred."""

@@ -112,7 +112,9 @@ def test_an_export_holds_what_was_published(made: Made) -> None:
     assert len(lines["profiles.jsonl"]) == PEOPLE
     assert {json.loads(line)["journeys"]["retail"]["stage"] for line in lines["profiles.jsonl"]} == {"lapsed"}
     assert len(lines["stages.jsonl"]) == sum(made.summary["stageChanges"]["retail"].values())
-    assert [json.loads(line)["reason"] for line in lines["dead.jsonl"]] == ["unreadable"]
+    assert [(json.loads(line)["reason"], json.loads(line)["detail"]) for line in lines["dead.jsonl"]] == [
+        ("unreadable", "no JSON: Expecting property name at character 1")
+    ]
     assert json.loads((made.out / "summary.json").read_text()) == made.summary
 
 

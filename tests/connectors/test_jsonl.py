@@ -1,9 +1,13 @@
 """Lines of JSON: what is one passes byte for byte, what is none is refused, and nothing stops the reading."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from connectors.jsonl import mapping
 from connectors.jsonl.source import READER
 from connectors.runtime.readers import readers
 from connectors.runtime.sources import Ready, Refused, mapped
@@ -22,10 +26,23 @@ def test_a_line_passes_as_it_stands(tmp_path: Path) -> None:
     assert _map(tmp_path, GOOD + b"\r\n\n" + GOOD) == [Ready(GOOD, "user_id:42", 1_767_225_600_500_000)] * 2
 
 
-@pytest.mark.parametrize("line", [b"not json", b'{"userId":', b"\xff\xfe", b'{"a":"\xff"}', b"{} {}", b"\x00", b'{"a":NaN}'])
-def test_a_line_that_is_no_json_is_refused_alone(tmp_path: Path, line: bytes) -> None:
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b"not json", "no JSON: Expecting value at character 0"),
+        (b'{"userId":', "no JSON: Expecting value at character 10"),
+        (b"\xff\xfe", "no UTF-8 from byte 0 on"),
+        (b'{"a":"\xff"}', "no UTF-8 from byte 6 on"),
+        (b"{} {}", "no JSON: Extra data at character 3"),
+        (b"\x00", "no JSON: Expecting value at character 0"),
+        (b'{"a":NaN}', "no JSON: NaN is no value of JSON"),
+        (b'{"a":"x', "no JSON: Unterminated string at character 5"),
+        (b'{"a":"\\q"}', "no JSON: Invalid \\escape at character 6"),
+    ],
+)
+def test_a_line_that_is_no_json_is_refused_alone_and_with_what_is_wrong(tmp_path: Path, line: bytes, detail: str) -> None:
     assert _map(tmp_path, GOOD + b"\n" + line + b"\n" + GOOD)[1:] == [
-        Refused("unreadable", line),
+        Refused("unreadable", line, detail),
         Ready(GOOD, "user_id:42", 1_767_225_600_500_000),
     ]
 
@@ -104,7 +121,7 @@ def test_a_line_beyond_a_records_limit_is_refused_and_cut(tmp_path: Path) -> Non
     line = b'{"userId":"' + b"x" * (3 * RECORD_BYTES_MAX) + b'"}'
 
     assert _map(tmp_path, line + b"\n" + GOOD) == [
-        Refused("too_large", line[: RECORD_BYTES_MAX + 1]),
+        Refused("too_large", line[: RECORD_BYTES_MAX + 1], "a line of more than 262,144 bytes"),
         Ready(GOOD, "user_id:42", 1_767_225_600_500_000),
     ]
 
@@ -112,3 +129,14 @@ def test_a_line_beyond_a_records_limit_is_refused_and_cut(tmp_path: Path) -> Non
 def test_readers_are_found_by_being_there() -> None:
     assert set(readers()) == {"online-retail", "jsonl"}
     assert all(reader.name == name for name, reader in readers().items())
+
+
+@given(st.binary(min_size=1).filter(lambda line: b"\n" not in line and line.strip()))
+def test_the_detail_of_a_refusal_repeats_nothing_of_the_line(line: bytes) -> None:
+    (one,) = READER.map(b'{"email":"ann@example.org" ' + line)
+
+    assert isinstance(one, Ready) or (one.detail and "ann" not in one.detail)
+    (other,) = READER.map(line)
+    faults = "|".join(map(re.escape, mapping._FAULTS))
+    known = rf"no UTF-8 from byte \d+ on|no JSON: ({faults}) at character \d+|no JSON: -?\w+ is no value of JSON"
+    assert isinstance(other, Ready) or re.fullmatch(known, other.detail)
