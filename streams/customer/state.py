@@ -14,7 +14,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.language import Rulebook
-from streams.language.operators.crossings import decayed
 from streams.rows import Touch, Written
 
 FORMAT = 3
@@ -140,11 +139,6 @@ def next_deadline(state: State) -> int | None:
 def follows(state: State, touch: Touch) -> bool:
     """Whether an interaction may be folded onto the state: after the newest in it, and after every deadline that has fallen due."""
     return touch.occurred_at > state.drained and (state.newest is None or (touch.occurred_at, touch.id, touch.source) > state.newest)
-
-
-def balances(state: State, rulebook: Rulebook, at: int) -> dict[str, float]:
-    """What each decaying account holds at an instant."""
-    return {name: decayed(state.memory[slot], half_life, at) for name, (slot, half_life) in rulebook.balances.items()}
 
 
 class Mark(Struct, array_like=True, frozen=True, gc=False):
