@@ -222,6 +222,8 @@ def identity_message(value: bytes) -> Text:
     JSON; identifiers as the customer ids that they would give."""
     try:
         read = messages.decode(value)
+        if read == messages.GO_ON:
+            return Text.assemble(("time", STYLE_NAME), "  go on with the deadlines that are due")
         text = Text(type(read).__name__.lower(), STYLE_NAME)
         for name in read.__struct_fields__:
             text.append(f"  {name} ", STYLE_QUIET).append(_FIELDS.get(name, _field)(getattr(read, name)))

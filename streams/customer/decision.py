@@ -40,8 +40,6 @@ from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, d
 
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
-GO_ON = 0xFFFFFFFF
-"""The source of a time message by which a partition tells itself to go on."""
 
 
 def decide(
@@ -75,13 +73,13 @@ def decide(
     if late:
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
-        send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.Time(GO_ON, time.before)), (), records[0].partition))
+        send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.GO_ON), (), records[0].partition))
     return Decision(send, tally)
 
 
 def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool, begun: Instant | None) -> tuple[PartitionTime, bool]:
     """The partition's time, and whether this batch was told to go on with what is due; what fell due in slices did so after one time."""
-    said = [(told.source, told.time) for told in advanced.times if told.source != GO_ON]
+    said = [(told.source, told.time) for told in advanced.times if told != messages.GO_ON]
     if said:
         time = partition_time.replayed(rows, said, partitions)
     else:

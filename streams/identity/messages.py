@@ -105,6 +105,9 @@ class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
     time: int
 
 
+GO_ON = Time(0xFFFFFFFF, 0)
+"""What a partition tells itself to go on with the deadlines that are due; it says no time."""
+
 Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode

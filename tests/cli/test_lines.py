@@ -117,6 +117,7 @@ def test_an_internal_message_says_its_kind_and_fields() -> None:
     key = bytes(range(NODE_KEY_BYTES))
     said = messages.encode(messages.Time(2, instants.parse("2011-12-10T00:00:00Z") or 0))
     touch = Touch("m1", "shop", 0, 0, "track", "Order Completed", "web", "shop", (), b"{}")
+    assert lines.identity_message(messages.encode(messages.GO_ON)).plain == "time  go on with the deadlines that are due"
     event = messages.Event(key, (key,), b"\x01", instants.parse("2011-03-01T09:00:00Z") or 0, encode_touch(touch))
 
     assert lines.line(topics.IDENTITY, None, said).plain == "time  source 2  time 2011-12-10 00:00"

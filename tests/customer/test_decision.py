@@ -8,6 +8,7 @@ import pytest
 from schemas import topics
 from streams import instants
 from streams.customer import decision
+from streams.identity import messages
 from streams.instants import DAY, HOUR, MINUTE
 from streams.journeys import brand, retail
 from streams.language import Rulebook, rulebook
@@ -145,6 +146,8 @@ def test_deadlines_beyond_a_slice_are_drained_all_the_same(shop: Rulebook, repla
         for _ in range(40):
             memory.tick()
 
+    told = [messages.decode(record.value or b"") for record in memory.inputs[topics.IDENTITY, 0]]
+    assert (told.count(messages.GO_ON) > 0) == replayed
     at_risk = [value for value in values(memory, topics.STAGES) if value["to"] == "at_risk"]
     assert len(at_risk) == len({value["customerId"] for value in at_risk}) == 40
 
