@@ -54,6 +54,7 @@ def _rows(profile: Profile, moments: Moments) -> list[tuple[str, Text | str]]:
         more = f" and {len(names) - IDENTIFIERS_SHOWN} more" if len(names) > IDENTIFIERS_SHOWN else ""
         facts.append((lines.clean(kind), lines.clean(", ".join(names[:IDENTIFIERS_SHOWN])) + more))
     facts += [(lines.clean(name), f"{lines.clean(str(trait['value']))}") for name, trait in profile["traits"].items()]
+    facts += [(label, lines.clean(profile[field] or "")) for label, field in (("language", "language"), ("time zone", "timezone"))]
     for journey, position in profile["journeys"].items():
         stage = Text(lines.clean(position["stage"]), lines.STAGE_STYLES.get(position["stage"], "bold"))
         facts.append(
@@ -62,6 +63,7 @@ def _rows(profile: Profile, moments: Moments) -> list[tuple[str, Text | str]]:
     facts.append(("segments", lines.clean(", ".join(profile["segments"]))))
     facts += [(f"moment {lines.clean(name)}", _moment(count, moments.get(name, {}))) for name, count in profile["moments"].items()]
     facts += [(f"channel {lines.clean(name)}", _count(count)) for name, count in profile["channels"].items()]
+    facts.append(("heard from", _heard(profile["freshness"])))
     for currency, totals in profile["totals"].items():
         parts = [f"{totals['orders']} orders {lines.amount(totals['revenue'])}"]
         for name, amount in (("cancellations", "cancelled"), ("refunds", "refunded")):
@@ -82,6 +84,12 @@ def _moment(count: dict[str, Any], verdicts: Mapping[str, int]) -> Text:
     for number, (status, times) in enumerate(sorted(verdicts.items())):
         text.append(", " if number else ": ").append(status, lines.STATUS_STYLES.get(status, "")).append(f" {times}")
     return text
+
+
+def _heard(freshness: Mapping[str, str]) -> str:
+    """`web 2026-03-01 09:00, app 2026-02-11 17:30`: which systems last told something, the silent ones last."""
+    newest = sorted(freshness.items(), key=lambda source: source[1], reverse=True)
+    return ", ".join(f"{lines.clean(source)} {lines.when(last)}" for source, last in newest)
 
 
 def _count(count: dict[str, Any]) -> str:

@@ -122,3 +122,10 @@ def test_the_verdicts_on_a_customers_moments_are_counted(settings: Settings) -> 
 
     assert timeline.moments == {"cart": {"fired": 1, "suppressed": 1, "expired": 1}}
     assert "fired 1" in portrait._moment({"count": 3, "last": "2026-01-01T00:00:00Z"}, timeline.moments["cart"]).plain
+
+
+def test_a_portrait_says_how_to_speak_to_a_customer_and_which_systems_are_silent() -> None:
+    shown = {label: str(text) for label, text in portrait._rows(values.profile(), {})}
+
+    assert (shown["language"], shown["time zone"]) == ("fr", "")
+    assert shown["heard from"] == "app 2011-11-02 10:00, shop 2011-03-01 09:00"
