@@ -124,7 +124,7 @@ def _count(state: State, touch: Touch) -> None:
     if not state.interactions:
         state.first_at = touch.occurred_at
     state.interactions += 1
-    reducers.reduce(state, touch)
+    reducers.reduce(state, [touch])
 
 
 def _by_name(parts: Sequence[dict[str, V]], join: Callable[[str, V, V], V]) -> dict[str, V]:

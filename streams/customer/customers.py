@@ -7,7 +7,7 @@ repeated. Versions go up only; a customer that is folded as of a time never goes
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from streams import rows as kinds
 from streams.boundary import Rows
@@ -26,7 +26,7 @@ REDIRECT_KEPT = 30 * DAY
 """So long after a merge, as of the customers concerned, the redirect of who is no more is taken off the profiles."""
 
 
-class Customer(NamedTuple):
+class Customer(Struct, frozen=True, gc=False):
     """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, the
     interactions that came, whether they were folded with all others again, and whether other identifiers or interactions are its own now."""
 
@@ -40,7 +40,7 @@ class Customer(NamedTuple):
     regrouped: bool = False
 
 
-class Redirect(NamedTuple):
+class Redirect(Struct, frozen=True, gc=False):
     """A customer that is no more: all of it belongs to `into` now. `deadline` is what it waited for; its redirect is kept until `lapses`."""
 
     gone: bytes
@@ -94,7 +94,7 @@ def forward(
     return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept, mark), said, fresh, again)
 
 
-class Others(NamedTuple):
+class Others(Struct, frozen=True, gc=False):
     """The people whom a change concerns: those who were, those who are instead, those who stay as they were, and who of these has other identifiers."""
 
     old: Sequence[Person]

@@ -7,6 +7,8 @@ passes and nothing of what they do.
 from collections import Counter
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from schemas import topics
 from streams.boundary import Clock, Decision, Outgoing, Record, Rows
 from streams.customer import (
@@ -176,7 +178,7 @@ def _forward(
     if len(fresh) > 1:
         fresh.sort(key=growth.in_order)
     customer = customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
-    return customer._replace(regrouped=True) if renamed else customer
+    return structs.replace(customer, regrouped=True) if renamed else customer
 
 
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], list[Lapsed], bool]:

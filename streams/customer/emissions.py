@@ -4,6 +4,7 @@ The rule this module owns: an id hashes the rule's name, the kind of output, fro
 merely supports it. So what is said again carries the same id, and of one id the greatest revision holds, be it an emission or a retraction.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Literal, NamedTuple
@@ -56,19 +57,22 @@ class Emission(Struct, array_like=True, frozen=True, gc=False):
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _PAIRS = [one + other for one in _BASE32 for other in _BASE32]
+_TRIPLES = [one + pair for one in _BASE32 for pair in _PAIRS]
+_FIRST = [triple for triple in _TRIPLES for _ in range(2)]  # By 16 bits, the three characters that the first 15 of them are.
+_LAST = _TRIPLES * 2  # And those that the last 15 are.
+_FORTIES = struct.Struct(">HBHHBHHBH").unpack
 _ENCODE_CAUSE = msgspec.json.Encoder().encode
 
 
 def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence[str], at_deadline: bool) -> str:
     """The id of an output: 24 characters, base32."""
     said = _ENCODE_CAUSE((kind, rule, origin, to, cause, at_deadline))
-    number, pairs = int.from_bytes(blake2b(said, digest_size=15).digest(), "big"), _PAIRS
-    high, low = number >> 60, number & 0xFFF_FFFF_FFFF_FFFF
+    first, pairs, last = _FIRST, _PAIRS, _LAST
+    a, b, c, d, e, f, g, h, i = _FORTIES(blake2b(said, digest_size=15).digest())
     return (
-        f"{pairs[high >> 50]}{pairs[high >> 40 & 1023]}{pairs[high >> 30 & 1023]}"
-        f"{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}{pairs[high & 1023]}"
-        f"{pairs[low >> 50]}{pairs[low >> 40 & 1023]}{pairs[low >> 30 & 1023]}"
-        f"{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+        f"{first[a]}{pairs[(a & 1) << 9 | b << 1 | c >> 15]}{last[c]}"
+        f"{first[d]}{pairs[(d & 1) << 9 | e << 1 | f >> 15]}{last[f]}"
+        f"{first[g]}{pairs[(g & 1) << 9 | h << 1 | i >> 15]}{last[i]}"
     )
 
 
@@ -105,6 +109,7 @@ Release = tuple[int, str]
 
 class Live(Struct, array_like=True, frozen=True, gc=False):
     """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for.
+    Of what has no sentence, as a stage change, the content can be read: no hash of it is kept.
 
     `customer`: under whose canonical key it was said, where that is another's, whose redirect leads to the one who keeps it.
     """
@@ -119,6 +124,11 @@ class Live(Struct, array_like=True, frozen=True, gc=False):
         """The output."""
         return _DECODE_EMISSION(self.written)
 
+    @property
+    def hashed(self) -> bytes:
+        """Its content's hash, kept or not."""
+        return self.content or content(self.emission)
+
 
 class Kept(Struct, array_like=True, frozen=True, gc=False):
     """The outputs of a customer that hold, by id, and of those that were taken back the last revision and when they had occurred.
@@ -132,7 +142,7 @@ class Kept(Struct, array_like=True, frozen=True, gc=False):
     released: dict[str, tuple[Release, ...]] = {}
 
 
-class Said(NamedTuple):
+class Said(Struct, frozen=True, gc=False):
     """An output to publish; a retraction carries what it takes back, without the sentence. A moment has a verdict once it is judged."""
 
     emission: Emission
@@ -141,7 +151,7 @@ class Said(NamedTuple):
     verdict: Verdict = None
 
 
-class Amended(NamedTuple):
+class Amended(Struct, frozen=True, gc=False):
     """What to publish, and what is kept from now on."""
 
     records: list[Said]
@@ -178,11 +188,11 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
     seen: set[str] = set()
     for emission in said:
         seen.add(emission.id)
-        held, hashed = live.get(emission.id), content(emission)
-        if held is not None and held.content == hashed:
+        held = live.get(emission.id)
+        if held is not None and held.hashed == content(emission):
             continue
         revision = 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision)
-        live[emission.id] = Live(hashed, revision, _written(emission))
+        live[emission.id] = _live(emission, revision)
         records.append(Said(emission, revision, False))
     if complete:
         unsaid = [(held.emission, held.revision + 1) for name, held in kept.live.items() if name not in seen]
@@ -229,9 +239,9 @@ def amend_pool(pool: Pool, said: Sequence[Sequence[Emission]], standing: Sequenc
         live: dict[str, Live] = {} if base is None else dict(base.live)
         spoken.update(live)
         for emission in emissions:
-            held, hashed = spoken.get(emission.id) or held_before.get(emission.id), content(emission)
-            if held is None or held.content != hashed or (pool.parted and held.customer != own):
-                held = Live(hashed, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), _written(emission), own)
+            held = spoken.get(emission.id) or held_before.get(emission.id)
+            if held is None or (pool.parted and held.customer != own) or held.hashed != content(emission):
+                held = _live(emission, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), own)
                 records.append((person, Said(emission, held.revision, False)))
             spoken[emission.id] = held
             live[emission.id] = _under(held, b"", own)
@@ -264,6 +274,11 @@ def _under(held: Live, old: NodeKey, new: NodeKey) -> Live:
     return held if customer == held.customer else Live(held.content, held.revision, held.written, customer)
 
 
+def _outdoes(one: Live, other: Live) -> bool:
+    """Of one id that two keep, whether what the one keeps is the later: by its revision, of equal ones by its content's hash."""
+    return one.revision > other.revision or (one.revision == other.revision and one.hashed > other.hashed)
+
+
 def _pooled(pool: Pool) -> tuple[dict[str, Live], dict[str, Gone]]:
     """What any of the old keeps, each with the name under which it was said; an id that one took back later than another said it is gone."""
     live: dict[str, Live] = {}
@@ -271,7 +286,7 @@ def _pooled(pool: Pool) -> tuple[dict[str, Live], dict[str, Gone]]:
     for kept, own in zip(pool.kepts, pool.old, strict=True):
         for name, held in kept.live.items():
             other = live.get(name)
-            if other is None or (held.revision, held.content) > (other.revision, other.content):
+            if other is None or _outdoes(held, other):
                 live[name] = held if held.customer else Live(held.content, held.revision, held.written, own)
         for name, taken in kept.gone.items():
             gone[name] = max(gone.get(name, taken), taken)
@@ -294,6 +309,10 @@ def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, tuple[
         for rule, releases in kept.released.items():
             released[rule] = newest((*released.get(rule, ()), *releases), CAP_MAX)
     return verdicts, released
+
+
+def _live(emission: Emission, revision: int, customer: NodeKey = b"") -> Live:
+    return Live(content(emission) if emission.text or emission.values else b"", revision, _written(emission), customer)
 
 
 def _written(emission: Emission) -> msgspec.Raw:

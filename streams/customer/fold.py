@@ -5,7 +5,8 @@ one instant, in the order in which the rulebook has them. Folding a, then b, equ
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from streams.customer import judging, reducers
 from streams.customer.emissions import Emission
@@ -16,7 +17,7 @@ from streams.language.rulebook import Plan
 from streams.rows import Touch
 
 
-class Folded(NamedTuple):
+class Folded(Struct, frozen=True, gc=False):
     """The state after, what was said on the way, and the instant at which time alone may next change it."""
 
     state: State
@@ -31,19 +32,20 @@ def fold(state: State, touches: Sequence[Touch], until: int, rulebook: Rulebook)
     if not touches and (waiting is None or waiting > until):
         return Folded(state, said, waiting)
     after, facts = copied(state), None
+    if touches:
+        first, newest = touches[0], touches[-1]
+        after.newest = (newest.occurred_at, newest.id, newest.source)
+        after.first_at = after.first_at if after.interactions else first.occurred_at
+        after.interactions += len(touches)
+        reducers.reduce(after, touches)
     for touch in touches:
-        at, event = touch.occurred_at, touch.event
+        at = touch.occurred_at
         if waiting is not None and waiting < at:
             facts = facts or _facts(after)
             waiting = _drain(after, facts, waiting, at - 1, rulebook, said)
-        after.newest = (at, touch.id, touch.source)
         after.received_at = touch.received_at
         after.replayed = touch.replayed
-        if not after.interactions:
-            after.first_at = at
-        after.interactions += 1
-        reducers.reduce(after, touch)
-        plan = rulebook.plan(event)
+        plan = rulebook.plan(touch.event)
         if judging.concerns(plan, after):
             facts = facts or _facts(after)
             facts.meet(touch)

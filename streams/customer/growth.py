@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from streams.boundary import Rows
 from streams.customer import timeline
 from streams.customer.state import FoldRow, follows
@@ -29,7 +31,7 @@ class Arrived(NamedTuple):
     elsewhere: set[NodeKey]
 
 
-class Grown(NamedTuple):
+class Grown(Struct, frozen=True, gc=False):
     """The place among those before of the one whose row is folded on (None: nobody's, it is new), and the interactions to fold onto it, sorted."""
 
     place: int | None

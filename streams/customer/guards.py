@@ -89,7 +89,7 @@ def passed(said: Sequence[Said], kept: Kept, court: Court, known: dict[str, Verd
                 verdicts[name] = known[name] = _verdict(emission, now, before, court)
                 if verdicts[name] is None:
                     released[emission.rule] = emissions.newest((*before, (now, name)), court.remembered(emission.rule))
-            one = one._replace(verdict=verdicts[name])
+            one = replace(one, verdict=verdicts[name])
         records.append(one)
     return records, replace(kept, verdicts=verdicts, released=released)
 
@@ -121,7 +121,7 @@ def _has_moment(said: Sequence[Said]) -> bool:
 def _judged(customer: Customer, court: Court, verdicts: dict[NodeKey, dict[str, Verdict]]) -> Customer:
     known = verdicts.setdefault(customer.root, {})
     said, kept = passed(customer.said, emissions.decode(customer.after.kept), court, known)
-    return customer._replace(said=said, after=replace(customer.after, kept=emissions.encode(kept)))
+    return replace(customer, said=said, after=replace(customer.after, kept=emissions.encode(kept)))
 
 
 def _heard(customer: Customer, verdicts: Mapping[NodeKey, Mapping[str, Verdict]]) -> bool:
@@ -133,4 +133,4 @@ def _told(customer: Customer, known: Mapping[str, Verdict]) -> Customer:
     new = {name: verdict for name, verdict in known.items() if name in kept.live and name not in kept.verdicts}
     if not new:
         return customer
-    return customer._replace(after=replace(customer.after, kept=emissions.encode(replace(kept, verdicts={**kept.verdicts, **new}))))
+    return replace(customer, after=replace(customer.after, kept=emissions.encode(replace(kept, verdicts={**kept.verdicts, **new}))))

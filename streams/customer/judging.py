@@ -15,7 +15,7 @@ ENTERED, LEFT = "entered", "left"
 
 def concerns(plan: Plan, state: State) -> bool:
     """Whether a plan has anything to do where the customer stands."""
-    if plan.steps or plan.moments or plan.segments:
+    if not plan.only_moves:
         return True
     for journey in plan.journeys:
         position = state.journeys.get(journey.name)
@@ -52,11 +52,12 @@ def _stage(
 ) -> Emission:
     """Move on, and say so."""
     name, to, now = journey.name, transition.to, facts.now
-    cause, shown = transition.firings(facts)[0]
-    deadline = facts.deadline if facts.touch is None else None
+    firing, touch = transition.firings(facts)[0], facts.touch
+    cause, shown = firing.cause, firing.evidence
+    deadline = facts.deadline if touch is None else None
     state.journeys[name] = Position(to, now, shown[-1], deadline)
     facts.entered[name] = to
-    evidence = tuple([id_of(one) for one in shown])
+    evidence = (touch.id,) if touch is not None and shown == (facts.name,) else tuple([id_of(one) for one in shown])
     return Emission(
         "stage",
         identify("stage", name, origin, to, cause, deadline is not None),
@@ -110,7 +111,7 @@ def _enter_or_leave(state: State, facts: Facts, segment: SegmentRule, said: list
 def _by(state: State, facts: Facts) -> str:
     """The interaction at hand; at a deadline that is another rule's, the one by which a journey has just moved."""
     if facts.touch is not None:
-        return facts.touch.name
+        return facts.name
     return next(position.by for name, position in state.journeys.items() if name in facts.entered)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from schemas import money
 from streams.rows import Touch, payload
 
@@ -41,7 +43,7 @@ class Placed(Protocol):
     def stage(self) -> str: ...
 
 
-class Firing(NamedTuple):
+class Firing(Struct, frozen=True, gc=False):
     """One time that a rule holds: the interactions that identify it, and those that show it."""
 
     cause: tuple[str, ...]
@@ -51,8 +53,8 @@ class Firing(NamedTuple):
 class Facts:
     """What a rule may look at while it is judged: the interaction or the deadline, what is remembered, where the customer stands.
 
-    `event` is the interaction's name, None at a deadline; `before` holds what the slots that this interaction changed held before it. Owned and
-    changed by customer/fold.py alone.
+    `event` is the name of the interaction's event, None at a deadline; `name` tells the interaction from all others; `before` holds what the
+    slots that this interaction changed held before it. Owned and changed by customer/fold.py alone.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class Facts:
         "fired",
         "journeys",
         "memory",
+        "name",
         "now",
         "segments",
         "touch",
@@ -83,6 +86,7 @@ class Facts:
         self.entered: dict[str, str] = {}
         self.touch: Touch | None = None
         self.event: str | None = None
+        self.name = ""
         self.now = 0
         self.fired = -1
         self.deadline = 0
@@ -94,6 +98,7 @@ class Facts:
         """Turn to an interaction."""
         self.touch = touch
         self.event = touch.event
+        self.name = touch.name
         self.now = touch.occurred_at
         self.fired = -1
         if self.before:
@@ -107,6 +112,7 @@ class Facts:
     def strike(self, deadline: int, fired: int) -> None:
         """Turn to a deadline: its instant and its slot."""
         self.touch = self.event = None
+        self.name = ""
         self.now = self.deadline = deadline
         self.fired = fired
         self.before = {}

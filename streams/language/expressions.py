@@ -226,8 +226,7 @@ class Not(Condition):
 
 def by_itself(facts: Facts) -> Firing:
     """What occurs once, by the interaction at hand."""
-    assert facts.touch is not None
-    itself = (facts.touch.name,)
+    itself = (facts.name,)
     return Firing(itself, itself)
 
 

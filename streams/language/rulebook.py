@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct, structs
 
 from streams.language import check
 from streams.language.compile import Builder, Facts, Firing, Holds, Level, Step
@@ -28,7 +29,7 @@ LANGUAGE = 3
 Firings = Callable[[Facts], list[Firing]]
 
 
-class TransitionRule(NamedTuple):
+class TransitionRule(Struct, frozen=True, gc=False):
     """A way out of a stage: where to, when, and by what; which events and deadlines it needs."""
 
     to: str
@@ -38,7 +39,7 @@ class TransitionRule(NamedTuple):
     awaited: frozenset[int]
 
 
-class JourneyRule(NamedTuple):
+class JourneyRule(Struct, frozen=True, gc=False):
     """A journey: from each stage the transitions to try, in order."""
 
     name: str
@@ -49,10 +50,10 @@ class JourneyRule(NamedTuple):
     def narrowed(self, wanted: Callable[[TransitionRule], bool]) -> "JourneyRule":
         """The same journey with only the transitions that are wanted."""
         each = {origin: tuple(rule for rule in rules if wanted(rule)) for origin, rules in self.transitions.items()}
-        return self._replace(transitions={origin: rules for origin, rules in each.items() if rules})
+        return structs.replace(self, transitions={origin: rules for origin, rules in each.items() if rules})
 
 
-class MomentRule(NamedTuple):
+class MomentRule(Struct, frozen=True, gc=False):
     """A moment: when, how often at once, how much it weighs and why."""
 
     declared: Moment
@@ -63,7 +64,7 @@ class MomentRule(NamedTuple):
     because: Sentence
 
 
-class SegmentRule(NamedTuple):
+class SegmentRule(Struct, frozen=True, gc=False):
     """A segment: when, why one is in it or in it no more, until when time leaves it alone (by deadline `due`, whose setter is remembered in `setter`)."""
 
     declared: Segment
@@ -75,15 +76,16 @@ class SegmentRule(NamedTuple):
     left: Sentence
 
 
-class Plan(NamedTuple):
+class Plan(Struct, frozen=True, gc=False):
     """What an event, or a deadline, has to be shown to: slots to step, in order, then rules to judge. `waits`: whether any of it may set a
-    deadline, or call one off."""
+    deadline, or call one off. `only_moves`: whether it is journeys alone, which concern only who stands where they lead on from."""
 
     steps: tuple[tuple[int, Step], ...]
     journeys: tuple[JourneyRule, ...]
     segments: tuple[SegmentRule, ...]
     moments: tuple[MomentRule, ...]
     waits: bool
+    only_moves: bool
 
 
 class _Rule(NamedTuple):
@@ -164,7 +166,8 @@ def _plan(
     met = [rule.compiled for rule in rules if wanted(rule) or rule.watched & moving]
     shown = tuple(steps)
     segments = tuple(rule for rule in met if isinstance(rule, SegmentRule))
-    return Plan(shown, journeys, segments, tuple(rule for rule in met if isinstance(rule, MomentRule)), bool(shown or segments))
+    moments = tuple(rule for rule in met if isinstance(rule, MomentRule))
+    return Plan(shown, journeys, segments, moments, bool(shown or segments), not (shown or segments or moments))
 
 
 def _version(declared: Declaration) -> str:
@@ -213,7 +216,8 @@ def _moment(declared: Moment, builder: Builder) -> _Rule:
 
     def with_evidence(facts: Facts) -> list[Firing]:
         supporting = [] if shown is None else shown(facts)
-        return [Firing(cause, (*(one for one in supporting if one not in evidence), *evidence)) for cause, evidence in firings(facts)]
+        found = [(each.cause, each.evidence) for each in firings(facts)]
+        return [Firing(cause, (*(one for one in supporting if one not in evidence), *evidence)) for cause, evidence in found]
 
     rule = MomentRule(
         declared,

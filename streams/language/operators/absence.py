@@ -49,7 +49,7 @@ class Silence(Condition):
             if meets(facts):
                 assert facts.touch is not None
                 facts.due[deadline] = facts.now + duration
-                return facts.touch.name
+                return facts.name
             if breaks is not None and breaks(facts):
                 facts.due[deadline] = None
             return held

@@ -58,7 +58,7 @@ class Balance(Number):
             if not worth:
                 return held
             assert facts.touch is not None
-            return [max(decayed(held, half_life, facts.now) + worth, 0.0), facts.now, facts.touch.name]
+            return [max(decayed(held, half_life, facts.now) + worth, 0.0), facts.now, facts.name]
 
         return builder.remember(self.key, [0.0, 0, ""], lambda name: any(event.might(name)[0] for event, _, _ in entries), step)
 

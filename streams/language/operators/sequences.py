@@ -37,7 +37,7 @@ class After(Condition):
                 held = []
             if comes_first(facts):
                 assert facts.touch is not None
-                return [*([entry for entry in held if entry[0] > facts.now - within] if each else []), [facts.now, facts.touch.name]]
+                return [*([entry for entry in held if entry[0] > facts.now - within] if each else []), [facts.now, facts.name]]
             return held
 
         return builder.remember(self.key, [], lambda name: self.event.might(name)[0] or self.first.might(name)[0], step)
@@ -51,7 +51,7 @@ class After(Condition):
 
         def firings(facts: Facts) -> list[Firing]:
             assert facts.touch is not None
-            present = facts.touch.name
+            present = facts.name
             before = [entry[1] for entry in facts.earlier(slot) if entry[0] > facts.now - within]
             return [Firing((first,) if each else (present,), (first, present)) for first in before]
 

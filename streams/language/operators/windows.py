@@ -53,7 +53,7 @@ class Count(Number):
             if not meets(facts):
                 return held
             assert facts.touch is not None
-            return [*held[_aged(held, facts.now - within) :], [facts.now, facts.touch.name]]
+            return [*held[_aged(held, facts.now - within) :], [facts.now, facts.name]]
 
         return builder.remember(f"count {within} {pattern.key}", [], pattern.may, step)
 
@@ -133,7 +133,7 @@ class Sum(Number):
                 kept = rest[0] if rest else []
                 gone = _aged(kept, facts.now - within)
                 left = _less(Decimal(after[0]), kept[:gone]) if gone else Decimal(after[0])
-                after = [money.text(left), after[1] - gone, [*kept[gone:], [facts.now, money.text(said), facts.touch.name]]]
+                after = [money.text(left), after[1] - gone, [*kept[gone:], [facts.now, money.text(said), facts.name]]]
             return {**held, currency: after}
 
         return builder.remember(f"sum {within} {field.name} {pattern.key}", {}, pattern.may, step)
@@ -239,7 +239,7 @@ class RisesTo(Condition):
 
         def firings(facts: Facts) -> list[Firing]:
             assert facts.touch is not None
-            return [Firing((facts.touch.name,), tuple(ids(facts)))]
+            return [Firing((facts.name,), tuple(ids(facts)))]
 
         return firings
 
