@@ -5,7 +5,6 @@ repeated. Versions go up only; a customer that is folded as of a time never goes
 """
 
 from collections.abc import Mapping, Sequence, Set
-from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -51,7 +50,7 @@ class Redirect(Struct, frozen=True, gc=False):
     lapses: Instant
 
 
-class Regrouped(NamedTuple):
+class Regrouped(Struct, frozen=True, gc=False):
     """What a change of people led to: those who are now, those who are no more, and the greatest version given."""
 
     customers: list[Customer]
@@ -150,9 +149,7 @@ def regroup(
         grown = [_grown(rulebook, change.root, new[0], before, found[0], had, arrived, floor, as_of_least, rebased, old)]
     else:
         grown = _pooled(timelines, rulebook, change.root, new, before, found, had, floor, as_of_least, rebased, old, parted)
-    return Regrouped(
-        grown, _gone(change, old, before, floor, time, {**had, **{each.person.canonical: each.after for each in grown}}), floor
-    )
+    return Regrouped(grown, _gone(change, old, before, floor, time, had, {each.person.canonical: each.after for each in grown}), floor)
 
 
 def _grown(
@@ -250,17 +247,24 @@ def _came(person: Person, arrived: Arrived) -> list[Touch]:
 
 
 def _gone(
-    change: Change, old: Sequence[Person], had: Sequence[FoldRow], floor: int, time: Instant, rows: dict[bytes, FoldRow]
+    change: Change,
+    old: Sequence[Person],
+    before: Sequence[FoldRow],
+    floor: int,
+    time: Instant,
+    had: Mapping[bytes, FoldRow],
+    has: Mapping[bytes, FoldRow],
 ) -> list[Redirect]:
     """Redirects to others end no earlier than those to oneself, for nobody's as-of goes back: none leads to one that has ended."""
     living = [person.canonical for person in change.after]
     home: dict[NodeKey, NodeKey] = {}
     gone = []
-    for person, row in zip(old, had, strict=True):
+    for person, row in zip(old, before, strict=True):
         if person.canonical not in living and person not in change.ended:
             home = home or {member: after.canonical for after in change.after for member in after.members}
             into = home.get(person.canonical) or next(home[fragment] for fragment in person.fragments if fragment in home)
-            lapses = max(time, rows[into].as_of if into in rows else time) + REDIRECT_KEPT
+            row_there = has.get(into) or had.get(into)
+            lapses = (time if row_there is None else max(time, row_there.as_of)) + REDIRECT_KEPT
             gone.append(Redirect(person.canonical, into, floor, row.next_deadline, change.root, lapses))
     return gone
 

@@ -6,8 +6,9 @@ merely supports it. So what is said again carries the same id, and of one id the
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -64,11 +65,17 @@ _FORTIES = struct.Struct(">HBHHBHHBH").unpack
 _ENCODE_CAUSE = msgspec.json.Encoder().encode
 
 
+@lru_cache(maxsize=1024)
+def _begun(kind: Kind, rule: str, origin: str | None, to: str) -> blake2b:
+    return blake2b(_ENCODE_CAUSE((kind, rule, origin, to))[:-1], digest_size=15)
+
+
 def identify(kind: Kind, rule: str, origin: str | None, to: str, cause: Sequence[str], at_deadline: bool) -> str:
     """The id of an output: 24 characters, base32."""
-    said = _ENCODE_CAUSE((kind, rule, origin, to, cause, at_deadline))
+    said = _begun(kind, rule, origin, to).copy()  # The hash of all six as one JSON array.
+    said.update(b",%b,%b]" % (_ENCODE_CAUSE(cause), b"true" if at_deadline else b"false"))
     first, pairs, last = _FIRST, _PAIRS, _LAST
-    a, b, c, d, e, f, g, h, i = _FORTIES(blake2b(said, digest_size=15).digest())
+    a, b, c, d, e, f, g, h, i = _FORTIES(said.digest())
     return (
         f"{first[a]}{pairs[(a & 1) << 9 | b << 1 | c >> 15]}{last[c]}"
         f"{first[d]}{pairs[(d & 1) << 9 | e << 1 | f >> 15]}{last[f]}"
@@ -158,7 +165,7 @@ class Amended(Struct, frozen=True, gc=False):
     kept: Kept
 
 
-class Pool(NamedTuple):
+class Pool(Struct, frozen=True, gc=False):
     """People who became others: what the old ones kept, whose canonical keys those were, and those of the new.
 
     `parted`: not every one of the old is wholly one of the new and redirected there (or still called so): a redirect tells no more whose an
@@ -171,7 +178,7 @@ class Pool(NamedTuple):
     parted: bool
 
 
-class Pooled(NamedTuple):
+class Pooled(Struct, frozen=True, gc=False):
     """What to publish, each with the place of the new person it is about, and what each new person keeps."""
 
     records: list[tuple[int, Said]]
@@ -181,13 +188,11 @@ class Pooled(NamedTuple):
 NOTHING = Kept()
 
 
-def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | None = None) -> Amended:
+def amend(kept: Kept, said: Sequence[Emission], complete: bool, base: State | None = None) -> Amended:
     """Publish what is new or says something else; with `complete` (all that a refold says, from `base` on) also take back what is no longer said."""
     records: list[Said] = []
     live, gone = dict(kept.live), kept.gone
-    seen: set[str] = set()
     for emission in said:
-        seen.add(emission.id)
         held = live.get(emission.id)
         if held is not None and held.hashed == content(emission):
             continue
@@ -195,6 +200,7 @@ def amend(kept: Kept, said: Iterable[Emission], complete: bool, base: State | No
         live[emission.id] = _live(emission, revision)
         records.append(Said(emission, revision, False))
     if complete:
+        seen = {emission.id for emission in said}
         unsaid = [(held.emission, held.revision + 1) for name, held in kept.live.items() if name not in seen]
         lapsed = unsaid if base is None else [each for each in unsaid if not _said_by(each[0], base)]
         gone = {name: taken for name, taken in gone.items() if name not in live}

@@ -6,7 +6,6 @@ only at what came and at the timelines of those who joined, never at the timelin
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -21,7 +20,7 @@ in_order: Callable[[Touch], tuple[int, str, str]] = attrgetter("occurred_at", "i
 """The key that touches sort by: as `touch.order`, for text compares as its UTF-8 bytes do."""
 
 
-class Arrived(NamedTuple):
+class Arrived(Struct, frozen=True, gc=False):
     """What came to the timelines in this batch: new interactions and their uids by fragment, the fragments in which one took another's place, and
     those that got an id which another fragment of the same person holds: the two count once, and which of them is for the timeline to say."""
 
