@@ -31,6 +31,9 @@ soak: $(STAMP) ## Run the tests that watch a worker for hours
 bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on a real Kafka; ARGS="PEOPLE=5000 WORKERS=1" runs less
 	env $(ARGS:%=KAIROS_BENCH_%) $(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
 
+bench-engine: $(STAMP) ## Measure the engine beside Kafka Streams, Quix Streams, Bytewax and Faust (half an hour); ARGS="--events 100000 --rounds 1" for a look
+	$(BIN)/python -m tests.bench.engine $(ARGS)
+
 format: $(STAMP) ## Put the code into the one format, and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -53,4 +56,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults soak bench format lock clean help
+.PHONY: run test check test-faults soak bench bench-engine format lock clean help
