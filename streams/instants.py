@@ -24,6 +24,8 @@ _NUMERIC_LENGTHS = frozenset({10, 13, 16})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
+_SECONDS = [f":{second:02d}" for second in range(60)]
+_THOUSANDTHS = [f"{number:03d}" for number in range(1000)]
 _CACHED = 1 << 16
 
 
@@ -33,10 +35,11 @@ def text(instant: Instant) -> str:
     seconds, fraction = divmod(instant, SECOND)
     days, second = divmod(seconds, 86400)
     minute, second = divmod(second, 60)
-    written = f"{_day(days)}{_MINUTES[minute]}:{second:02d}"
+    written = _day(days) + _MINUTES[minute] + _SECONDS[second]
     if not fraction:
         return written + "Z"
-    return f"{written}.{fraction // 1000:03d}Z" if not fraction % 1000 else f"{written}.{fraction:06d}Z"
+    milliseconds, rest = divmod(fraction, 1000)
+    return f"{written}.{_THOUSANDTHS[milliseconds]}{_THOUSANDTHS[rest]}Z" if rest else f"{written}.{_THOUSANDTHS[milliseconds]}Z"
 
 
 def span(duration: Duration) -> str:
