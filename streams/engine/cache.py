@@ -60,7 +60,7 @@ class Cache:
             before = young.get(key)
             if before is not None:
                 grown -= before[1]
-            else:
+            elif old:
                 old.pop(key, None)
             young[key] = (row, size)
             grown += size

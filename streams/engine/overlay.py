@@ -7,13 +7,15 @@ changelog and store.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from streams.engine.cache import MISSING, Cache
 from streams.engine.partitioner import partition_of
 
 R = TypeVar("R")
+
+_NOTHING: Mapping[bytes, Any] = {}
 
 
 class Kind(Protocol[R]):
@@ -70,21 +72,23 @@ class Overlay:
 
     def get(self, kind: Kind[R], keys: Sequence[bytes]) -> list[R | None]:
         """The rows in the order of `keys`; what neither batch nor cache knows is read from the store in one go."""
-        tag, known = kind.tag, self._cache.get if _is_cached(kind) else _unknown
+        tag, known = kind.tag, self._cache.get if _is_cached(kind) else None
         written = self._written.get(tag)
-        own = written.rows if written is not None else None
+        own = _NOTHING if written is None else written.rows
         found: list[Any] = []
-        missing: list[tuple[int, bytes]] = []
+        places: list[int] = []
+        missing: list[bytes] = []
         for key in keys:
             stored = tag + key
-            row = own.get(stored, MISSING) if own is not None else MISSING
-            if row is MISSING:
+            row = own.get(stored, MISSING)
+            if row is MISSING and known is not None:
                 row = known(stored)
-                if row is MISSING:
-                    missing.append((len(found), stored))
+            if row is MISSING:
+                places.append(len(found))
+                missing.append(stored)
             found.append(row)
         if missing:
-            self._read(kind, missing, found)
+            self._read(kind, places, missing, found)
         return found
 
     def scan(self, kind: Kind[R], first: bytes, end: bytes) -> Iterator[tuple[bytes, R]]:
@@ -106,23 +110,21 @@ class Overlay:
 
     def changes(self) -> list[Change]:
         """Every row put, encoded."""
-        return [
-            Change(stored, row if written.cached else MISSING, None if row is None else written.encode(row))
-            for written in self._written.values()
-            for stored, row in written.rows.items()
-        ]
+        changes: list[Change] = []
+        add, new = changes.append, tuple.__new__  # What Change(...) comes to, without a call of Python for each of thousands.
+        for written in self._written.values():
+            encode, cached = written.encode, written.cached
+            for stored, row in written.rows.items():
+                add(new(Change, (stored, row if cached else MISSING, None if row is None else encode(row))))
+        return changes
 
-    def _read(self, kind: Kind[R], missing: list[tuple[int, bytes]], found: list[Any]) -> None:
-        keep, decode = self._cache.put, kind.decode
-        values = self._store.get_many([stored for _, stored in missing])
-        if not _is_cached(kind):
-            for (place, _), value in zip(missing, values, strict=True):
-                found[place] = None if value is None else decode(value)
-            return
-        for (place, stored), value in zip(missing, values, strict=True):
-            row = None if value is None else decode(value)
-            found[place] = row
-            keep(stored, row, 0 if value is None else len(value))
+    def _read(self, kind: Kind[R], places: list[int], missing: list[bytes], found: list[Any]) -> None:
+        """Put the rows of the missing keys into their places, and into the cache."""
+        keep, decode = self._cache.put if _is_cached(kind) else None, kind.decode
+        for place, stored, value in zip(places, missing, self._store.get_many(missing), strict=True):
+            row = found[place] = None if value is None else decode(value)
+            if keep is not None:
+                keep(stored, row, 0 if value is None else len(value))
 
     def _own_between(self, tag: bytes, low: bytes, high: bytes) -> list[tuple[bytes, Any]]:
         written = self._written.get(tag)
@@ -137,11 +139,6 @@ class Overlay:
 def _is_cached(kind: Kind[Any]) -> bool:
     """Whether rows of this kind go into the cache: all do, unless the kind says that they are used once."""
     return bool(getattr(kind, "cached", True))
-
-
-def _unknown(stored: bytes) -> Any:
-    """What the cache knows of a row that it never keeps."""
-    return MISSING
 
 
 def _merged(

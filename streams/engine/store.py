@@ -197,12 +197,13 @@ class Store:
 
 def _packed(changes: Iterable[Change], position: Position) -> WriteBatch:
     batch = WriteBatch(raw_mode=True)
+    put, delete = batch.put, batch.delete
     for key, _, value in changes:
         if value is None:
-            batch.delete(key)
+            delete(key)
         else:
-            batch.put(key, value)
-    batch.put(POSITION_KEY, _encode(position))
+            put(key, value)
+    put(POSITION_KEY, _encode(position))
     return batch
 
 
