@@ -5,7 +5,7 @@ released is published all the same, with the reason: so history can be loaded wi
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -31,6 +31,7 @@ from streams.identity.policy import Policy, version
 from streams.identity.protocol import Advanced, Change
 from streams.instants import Instant
 from streams.language import Rulebook
+from streams.rows import Touch
 
 LANGUAGE = "en"
 """The language that the rules' sentences are written in."""
@@ -90,17 +91,18 @@ def outputs(
 
 def _customer(customer: Customer, batch: Batch, send: list[Outgoing]) -> None:
     """What the fold said of a customer, then its profile, unless nothing about it is new."""
-    subject, now = Subject("person", customer_id(customer.person.canonical)), batch.now
+    name, now = customer_id(customer.person.canonical), batch.now
+    subject, key, traces = Subject("person", name), name.encode(), _traces(customer.fresh)
     for said in customer.said:
         emission = said.emission
         topic, value = _WRITERS[emission.kind](said, _envelope(said, customer, subject, batch), batch)
-        event_id = f"{emission.id}-{said.revision}"
-        send.append(_record(topic, subject.id, value, event_id, now, _trace(customer, emission.message_id)))
+        headers = cloud_event_headers(f"{emission.id}-{said.revision}", topic, SOURCE, now, traces.get(emission.message_id))
+        send.append(Outgoing(topic, key, encode(value), headers))
     paths = view.changed_by(customer)
     if paths or customer.fresh or customer.said or customer.regrouped:  # A deadline may pass without a trace.
         profile = view.profile(customer, subject, paths, batch.clock, now, batch.reading, batch.rulebook)
-        event_id = f"{subject.id}-{profile.version}"
-        send.append(_record(topics.PROFILES, subject.id, profile, event_id, now, _trace(customer, profile.cause.message_id)))
+        headers = cloud_event_headers(f"{name}-{profile.version}", topics.PROFILES, SOURCE, now, traces.get(profile.cause.message_id))
+        send.append(Outgoing(topics.PROFILES, key, encode(profile), headers))
         batch.tally["kairos_profiles",] += 1
 
 
@@ -130,16 +132,17 @@ def _empty(canonical: bytes, which: int, batch: Batch) -> Outgoing:
     return Outgoing(topics.PROFILES, name.encode(), None, headers)
 
 
-def _record(topic: str, key: str, value: Struct, event_id: str, now: str, trace: bytes | None = None) -> Outgoing:
-    return Outgoing(topic, key.encode(), encode(value), cloud_event_headers(event_id, topic, SOURCE, now, trace))
+def _record(topic: str, name: str, value: Struct, event_id: str, now: str) -> Outgoing:
+    return Outgoing(topic, name.encode(), encode(value), cloud_event_headers(event_id, topic, SOURCE, now))
 
 
-def _trace(customer: Customer, message_id: str | None) -> bytes | None:
-    """The trace context that the interaction carried which led to an output, where it came in this batch."""
-    for touch in customer.fresh:
-        if touch.trace_parent is not None and touch.id == message_id:
-            return touch.trace_parent.encode()
-    return None
+def _traces(fresh: Sequence[Touch]) -> Mapping[str | None, bytes]:
+    """The trace contexts that interactions of this batch carried, by their ids; of two with one id the first counts."""
+    traces: dict[str | None, bytes] = {}
+    for touch in fresh:
+        if touch.trace_parent is not None:
+            traces.setdefault(touch.id, touch.trace_parent.encode())
+    return traces
 
 
 def _envelope(said: Said, customer: Customer, subject: Subject, batch: Batch) -> Envelope:

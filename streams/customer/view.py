@@ -4,7 +4,7 @@ The rule this module owns: it is a function of the row and of who belongs to the
 the interactions carried it shows those that are held to be this person's.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection, Container, Iterable
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -15,13 +15,13 @@ from schemas.profile import Profile
 from streams.boundary import Clock
 from streams.customer.customers import Customer, Redirect
 from streams.customer.reducers import consent
-from streams.customer.state import Seen, State
+from streams.customer.state import Position, Seen, State
 from streams.identity.identifiers import Identifier, customer_id, normaliser
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
-from streams.rows import NodeKey, id_of
+from streams.rows import NodeKey, Touch, id_of
 
 EVIDENCE_MAX = 100
 """Of a batch's interactions a profile names the newest."""
@@ -45,18 +45,18 @@ REACHED_BY = {
 """By which types of identifier a customer is reached on a channel, best first."""
 
 
-def _kind(identifier: str) -> str:
-    return identifier.partition(":")[0]
+def _kinds(identifiers: Iterable[str]) -> set[str]:
+    return {identifier.partition(":")[0] for identifier in identifiers}
 
 
-def _purpose(consent: str) -> str:
-    return consent.rpartition("\n")[0]
+def _purposes(consents: Iterable[str]) -> set[str]:
+    return {consent.rpartition("\n")[0] for consent in consents}
 
 
-_PATHS: tuple[tuple[str, str, Callable[[str], str] | None], ...] = (
-    ("identifiers", "identifiers.", _kind),  # Of an identifier the type, never its value.
+_PATHS: tuple[tuple[str, str, Callable[[Iterable[str]], set[str]] | None], ...] = (
+    ("identifiers", "identifiers.", _kinds),  # Of identifiers the types, never their values.
     ("traits", "traits.", None),
-    ("consent", "consent.", _purpose),
+    ("consent", "consent.", _purposes),
     ("journeys", "journeys.", None),
     ("segments", "segments.", None),
     ("moments", "moments.", None),
@@ -66,8 +66,10 @@ _PATHS: tuple[tuple[str, str, Callable[[str], str] | None], ...] = (
     ("totals", "totals.", None),
     ("sources", "freshness.", None),
 )
-"""Parts of the state that are kept by name, where the profile shows them, and what of a name its path shows (None: all of it)."""
+"""Parts of the state that are kept by name, where the profile shows them, and what of their names its paths show (None: all)."""
 _parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field for field, _, _ in _PATHS])
+_SHOWN = tuple((path, shown) for _, path, shown in _PATHS)
+_ids: Callable[[Touch], str] = attrgetter("id")
 
 
 class Reading(NamedTuple):
@@ -99,7 +101,7 @@ def profile(
         text(state.received_at),
         now,
         row.rulebook,
-        [touch.id for touch in customer.fresh[-EVIDENCE_MAX:]] or ([newest[1]] if newest is not None else []),
+        list(map(_ids, customer.fresh[-EVIDENCE_MAX:])) or ([newest[1]] if newest is not None else []),
         row.version,
         now,
         text(row.as_of),
@@ -109,7 +111,7 @@ def profile(
         identifiers,
         _traits(state) if state.traits else {},
         _consent(state) if state.consent else [],
-        {name: schema.JourneyPosition(at.stage, text(at.since), cause(id_of(at.by), at.deadline)) for name, at in state.journeys.items()},
+        _journeys(state.journeys),
         sorted(state.segments) if state.segments else [],
         _counts(state.moments) if state.moments else {},
         _counts(state.channels),
@@ -262,8 +264,18 @@ def _setter(customer: Customer) -> str | None:
     return None
 
 
+def _journeys(positions: dict[str, Position]) -> dict[str, schema.JourneyPosition]:
+    shown = {}
+    for name, at in positions.items():
+        shown[name] = schema.JourneyPosition(at.stage, text(at.since), cause(id_of(at.by), at.deadline))
+    return shown
+
+
 def _counts(seen: dict[str, Seen]) -> dict[str, schema.Count]:
-    return {name: schema.Count(count, text(last)) for name, (count, last) in seen.items()}
+    shown = {}
+    for name, (count, last) in seen.items():
+        shown[name] = schema.Count(count, text(last))
+    return shown
 
 
 def _balance(state: State, rulebook: Rulebook, name: str, at: int) -> float:
@@ -329,26 +341,35 @@ def changed_by(customer: Customer) -> list[str]:
     changed: list[str] = []
     if before is after:
         return changed
-    for now, then, (_, path, shown) in zip(_parts(after), _parts(before), _PATHS, strict=True):
-        if now is then or now == then:
-            continue
-        names = []
+    for now, then, (path, shown) in zip(_parts(after), _parts(before), _SHOWN, strict=True):
+        names: Collection[str] = now
         if then:
-            for name, value in now.items():
-                if then.get(name) != value:
-                    names.append(name)
-            if len(then) > len(now) - len(names):
-                names += [name for name in then if name not in now]
-        else:
-            names += now
-        if len(names) > 1:
-            names = sorted(names if shown is None else {shown(name) for name in names})
-        elif shown is not None:
-            names[0] = shown(names[0])
-        for name in names:
-            changed.append(path + name)
+            if now is then or now == then:
+                continue
+            names = _differing(now, then)
+        if names:
+            if shown is not None:
+                names = shown(names)
+            if len(names) > 1:
+                for name in sorted(names):
+                    changed.append(path + name)
+            else:
+                [name] = names
+                changed.append(path + name)
     if after.language != before.language:
         changed.append("language")
     if after.timezone != before.timezone:
         changed.append("timezone")
     return changed
+
+
+def _differing(now: dict[str, object], then: dict[str, object]) -> list[str]:
+    """The names under which two parts of a state hold something else."""
+    names = []
+    for name, value in now.items():
+        held = then.get(name)
+        if held is not value and held != value:
+            names.append(name)
+    if len(then) > len(now) - len(names):
+        names += [name for name in then if name not in now]
+    return names
