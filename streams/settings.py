@@ -37,7 +37,8 @@ class Settings(BaseSettings):
         None, description="File that holds the secret; without either, DATA_DIR/secret is made once, readable by its owner alone."
     )
     guarantee: Literal["exactly_once", "at_least_once"] = Field(
-        "exactly_once", description="exactly_once: a Kafka transaction a batch. at_least_once is not there yet: a worker refuses it."
+        "exactly_once",
+        description="exactly_once: a Kafka transaction a batch. at_least_once: without; states stay exact, outputs may come again.",
     )
     timeline_interactions_max: int = Field(
         2_000, ge=16, le=1_000_000, description="So many interactions a customer's timeline holds; older ones live on in totals."

@@ -137,6 +137,7 @@ def _environment(settings: Settings, note: Run) -> dict[str, str]:
         "journeys": ",".join(settings.journeys),
         "region": settings.region,
         "clock": "replay",
+        "guarantee": settings.guarantee,
         "batch_records_max": settings.batch_records_max,
     }
     if settings.secret is None:

@@ -49,6 +49,9 @@ Examples:
     metavar="SHARE",
     help="Send this share of the interactions twice, as 0.05.",
 )
+@click.option(
+    "--guarantee", type=click.Choice(["exactly_once", "at_least_once"]), help="at_least_once: no transactions; outputs may come again."
+)
 @click.option("--batch-records", type=int, help="Most records of a batch.")
 @options.as_json
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also on a terminal.")
@@ -70,5 +73,6 @@ def command(
     if export_to is not None:
         export.check(export_to)
     chosen = journeys if journeys is not None else DEFAULT_JOURNEYS.get(reader, "brand")
-    settings = options.settings(partitions=partitions, journeys=chosen, batch_records_max=rest.pop("batch_records"))
+    flags = {"batch_records_max": rest.pop("batch_records"), "guarantee": rest.pop("guarantee")}
+    settings = options.settings(partitions=partitions, journeys=chosen, **flags)
     running.perform(settings, source, reader, broker, export_to, **rest)  # type: ignore[arg-type]  # click has checked them

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @click.option("--partitions", type=int, help="Partitions of the co-partitioned topics.")
 @click.option("--journeys", help="Names of modules in streams/journeys/, comma-separated.")
 @click.option("--clock", type=click.Choice(["live", "replay"]), help="replay: deadlines fall due by the time records of a player.")
+@click.option(
+    "--guarantee", type=click.Choice(["exactly_once", "at_least_once"]), help="at_least_once: no transactions; outputs may come again."
+)
 @click.option("--metrics-port", type=int, help="Port of /metrics and /health; 0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="Say all that it says on standard error in JSON lines: {at, kind, text, ...}.")
 @click.option("--leash", is_flag=True, hidden=True, help="Stop when standard input ends: the program that started this one is gone.")

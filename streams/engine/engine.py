@@ -41,8 +41,6 @@ class Engine:
 
     def __init__(self, settings: EngineSettings, metrics: Metrics | None = None) -> None:
         """`metrics`: None registers them where prometheus-client looks by default."""
-        if settings.guarantee != "exactly_once":
-            raise EngineError(f"guarantee={settings.guarantee!r} is not there yet: only exactly_once is")
         self.settings = settings
         self.reason: BaseException | None = None
         self._metrics = metrics

@@ -36,6 +36,10 @@ class TooSlow(KafkaError):
     """A transaction lasted longer than Kafka lets it: its producer was discarded."""
 
 
+class Overtaken(KafkaError):
+    """Without transactions: another has this partition by now, or wrote to its changelog; what was written meanwhile is void, the partition begins anew."""
+
+
 class Injected(KafkaError):
     """A fail point raised this in a test."""
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from streams.engine.errors import EngineError, Injected
 
@@ -28,6 +30,22 @@ FAIL_POINTS = {
     "after_commit": "Kafka has it all; the local store knows nothing of it",
     "after_store": "the local store has it; nobody was told",
 }
+
+WITHOUT_TRANSACTIONS = {
+    "after_fence": "the producer is there; nothing restored yet",
+    "during_restore": FAIL_POINTS["during_restore"],
+    "after_restore": FAIL_POINTS["after_restore"],
+    "after_position": FAIL_POINTS["after_position"],
+    "after_decide": "the decision is made; nothing is sent",
+    "after_begin": "we are still a member; nothing is sent",
+    "after_outputs": "the outputs are acknowledged; no row is sent",
+    "after_changelog": "outputs and rows are acknowledged; the local store knows nothing of it",
+    "after_store": "the local store has it; the input's offset is where it was",
+    "before_commit": "the same, a moment later",
+    "during_commit": "the offset is on its way; its answer is not here",
+    "after_commit": "the offset is committed; nobody was told",
+}
+"""Those that apply to `at_least_once`, in the order they are reached there, and what they mean there."""
 
 
 def _kill() -> None:
@@ -72,6 +90,17 @@ class FailPoint:
     def armed(self, name: str) -> bool:
         """Whether `reach(name)` will strike now; lets the caller first make true what the fail point's line says."""
         return name == self._name and self._hits_left == 1
+
+    async def midway(self, name: str, request: Coroutine[Any, Any, None]) -> None:
+        """Make a request, and reach `name` while its answer is under way."""
+        if self.armed(name):
+            asking = asyncio.ensure_future(request)
+            await asyncio.wait([asking], timeout=0.002)  # Long enough for the request to leave, too short for most answers.
+            self.reach(name)
+            await asking
+        else:
+            self.reach(name)
+            await request
 
     def reach(self, name: str) -> None:
         """Count a hit of `name`, and strike at the ordered one."""

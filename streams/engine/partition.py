@@ -14,17 +14,16 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from streams.engine.batch import Batch, Bounds, Clock, Decision, Record, Says
-from streams.engine.cache import Cache
+from streams.engine.ending import Ending, Written
 from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow, where
+from streams.engine.guarantees import AnyProducer, ending_of, producer_of
 from streams.engine.isolation import Isolation
 from streams.engine.life import FOLLOWS, State, Token
 from streams.engine.offsets import Chunk, Gap, Taken, Waiting
 from streams.engine.overlay import Overlay
-from streams.engine.producer import FencedProducer
-from streams.engine.restore import restore
+from streams.engine.producer import AcknowledgedProducer
 from streams.engine.shared import Progress, Shared
-from streams.engine.store import Owner, Position, Store, open_store
-from streams.engine.transaction import Transaction, Written
+from streams.engine.table import Table
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +48,8 @@ class Partition:
         self._isolation = Isolation()
         self._stable_end: int | None = None
         self._restored = (0, 0)
-        self._store: Store | None = None
-        self._cache = Cache()
-        self._producer: FencedProducer | None = None
+        self._table = None if table is None else Table(topic, number, table, shared)
+        self._producer: AnyProducer | None = None
         self._life: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
         self._busy = False
@@ -139,11 +137,8 @@ class Partition:
                 self._discard(TooSlow(f"{self.topic}[{self.number}] was taken away"))
                 await asyncio.wait([self._finishing], timeout=min(5.0, seconds_max / 2))
         self._discard(TooSlow("released"))
-        if self._store is not None:
-            self._store.close()
-            self._store = None
-        self._cache.clear()
-        self._shared.shares.remove(self._cache)
+        if self._table is not None:
+            self._table.close()
         self._to(State.RELEASED)
 
     def _begin_anew(self, attempt: int) -> None:
@@ -188,27 +183,22 @@ class Partition:
     async def _fence(self, token: Token) -> None:
         while not await self._shared.transport.is_member(token.generation):
             await asyncio.sleep(0.1)
-        settings = self._shared.settings
-        self._producer = FencedProducer(settings, f"{settings.app_id}-{self.topic}-{self.number}")
+        self._producer = producer_of(self._shared.settings, self.topic, self.number)
         await asyncio.wait_for(self._producer.fence(), FENCE_SECONDS_MAX)
         self._shared.failpoint.reach("after_fence")
 
     async def _restore(self) -> None:
         self._to(State.RESTORING)
-        if self.table is not None:
-            shared, source = self._shared, self._shared.source(self.table, self.number)
-            if self._store is None:
-                owner = Owner(shared.settings.app_id, self.topic, self.number)
-                self._store = await open_store(shared.settings.state_dir, owner, shared.memory, log.warning)
-            await self._store.at_rest()
-            self._cache.clear()
-            shared.shares.add(self._cache)
-            await restore(self._store, source, shared.settings, shared.failpoint, self._restoring, log.warning)
-            shared.failpoint.reach("after_restore")
+        if self._table is not None:
+            await self._table.restore(self._restoring)
+            self._shared.failpoint.reach("after_restore")
 
     async def _position(self, token: Token) -> None:
         self._to(State.POSITIONED)
-        position = await self._shared.transport.locate(self.topic, self.number, token)
+        known = 0 if self._table is None else self._table.position
+        position = await self._shared.transport.locate(self.topic, self.number, token, known)
+        if self._table is not None and isinstance(self._producer, AcknowledgedProducer):
+            await self._table.open(self._producer, position)
         self._count_uncertain(position)
         self.waiting = Waiting(position)
         self._shared.failpoint.reach("after_position")
@@ -253,7 +243,7 @@ class Partition:
                 self._shared.wake()
         else:
             return
-        batch = self._batch(taken, self._rows())
+        batch = self._batch(taken, None if self._table is None else self._table.rows())
         refused = self._isolation.refused(taken.records)
         if refused is not None:
             self._begin(batch)
@@ -266,9 +256,6 @@ class Partition:
     def _batch(self, taken: Taken, rows: Overlay | None) -> Batch:
         clock = Clock(time.time_ns() // 1000, self._shared.settings.replayed)
         return Batch(self.topic, self.number, taken.records, taken.next_offset, rows, clock, self.token, self._end)
-
-    def _rows(self) -> Overlay | None:
-        return None if self._store is None else Overlay(self._store, self._cache, self.number, self._shared.ground.partitions)
 
     def _begin(self, batch: Batch) -> None:
         self._busy = True
@@ -286,56 +273,55 @@ class Partition:
         assert self._producer is not None
         self._finishing = self._shared.keep(asyncio.create_task(self._finish(batch, decision, self._producer)))
 
-    async def _finish(self, batch: Batch, decision: Decision, producer: FencedProducer) -> None:
+    async def _finish(self, batch: Batch, decision: Decision, producer: AnyProducer) -> None:
         decided = time.perf_counter()
         shared = self._shared
-        transaction = Transaction(
-            producer, shared.failpoint, self._shared.changelog(self.table) if batch.rows is not None else None, shared.output_partitions
-        )
+        ending = ending_of(batch, producer, self._table if batch.rows is not None else None, self.waiting.position, shared)
         limit = shared.settings.transaction_timeout_ms / 1000
         guard = asyncio.get_running_loop().call_later(
-            limit, producer.discard, TooSlow(f"a transaction of {self.topic}[{self.number}] took more than {limit:g} s")
+            limit, producer.discard, TooSlow(f"the end of a batch of {self.topic}[{self.number}] took more than {limit:g} s")
         )
         try:
-            written = await transaction.run(batch, decision)
+            written = await ending.run(batch, decision)
         except Exception as error:  # noqa: BLE001 - Sorted by class in _unfinished; none is swallowed.
-            self._unfinished(batch, decision, transaction, error, producer)
+            self._unfinished(batch, decision, ending, error)
             return
         finally:
             guard.cancel()
-        await self._apply(batch, written, transaction)
+        await self._apply(batch, written, ending)
+        try:
+            await ending.settle(batch)
+        except KafkaError as error:
+            self._unfinished(batch, decision, ending, error)
+            return
+        self._done(batch, decision, ending, decided)
+
+    async def _apply(self, batch: Batch, written: Written, ending: Ending) -> None:
+        start = time.perf_counter()
+        if written.changes:
+            assert self._table is not None
+            ending.work_seconds += await self._table.apply(written)
+        ending.seconds["store"] = time.perf_counter() - start
+        self.moved_at = time.monotonic()
+        self._shared.failpoint.reach("after_store")
+
+    def _done(self, batch: Batch, decision: Decision, ending: Ending, decided: float) -> None:
+        shared = self._shared
+        if batch.next_offset >= 0:
+            self.waiting.acknowledge(batch.next_offset)
+            self._isolation.went_well(batch.next_offset)
+        self._records_in_hand = 0
         self._strange_errors = 0
         seconds = time.perf_counter() - batch.began
-        self._bounds.learn(len(batch.records), batch.work_seconds + transaction.work_seconds)
-        transaction.seconds["decide"] = decided - batch.began
-        transaction.seconds["wait"] = batch.began - batch.waiting_since
-        shared.metrics.batch(self.topic, len(batch.records), transaction.seconds, seconds)
+        self._bounds.learn(len(batch.records), batch.work_seconds + ending.work_seconds)
+        ending.seconds["decide"] = decided - batch.began
+        ending.seconds["wait"] = batch.began - batch.waiting_since
+        shared.metrics.batch(self.topic, len(batch.records), ending.seconds, seconds)
         shared.committed(self.topic, self.number, decision.tally, seconds)
         shared.between_batches()
         if batch.token is self.token:
             self._busy = False
             self._pump()
-
-    async def _apply(self, batch: Batch, written: Written, transaction: Transaction) -> None:
-        start, changes = time.perf_counter(), written.changes
-        if changes:
-            assert self._store is not None
-            offset = written.changelog_offset
-            if offset is None:
-                position = self._store.position
-                offset = position.offset if position else 0
-            position = Position(self._shared.source(self.table, self.number).incarnation, offset, int(time.time() * 1000))
-            transaction.work_seconds += await self._store.write_aside(changes, position)
-            cpu_start = time.thread_time()
-            self._cache.apply(changes)
-            transaction.work_seconds += time.thread_time() - cpu_start
-        transaction.seconds["store"] = time.perf_counter() - start
-        if batch.next_offset >= 0:
-            self.waiting.acknowledge(batch.next_offset)
-            self._isolation.went_well(batch.next_offset)
-        self._records_in_hand = 0
-        self.moved_at = time.monotonic()
-        self._shared.failpoint.reach("after_store")
 
     # What goes wrong with them.
 
@@ -364,10 +350,10 @@ class Partition:
         last.began = batch.began
         self._end(last, decision, None)
 
-    def _unfinished(self, batch: Batch, decision: Decision, transaction: Transaction, error: Exception, producer: FencedProducer) -> None:
+    def _unfinished(self, batch: Batch, decision: Decision, ending: Ending, error: Exception) -> None:
         if batch.token is not self.token or self.token is None:
             return
-        if not transaction.begun and not isinstance(error, TRANSIENT):
+        if not ending.begun and not isinstance(error, TRANSIENT):
             self._undecided(batch, error)
             return
         if isinstance(error, HOPELESS):
@@ -381,7 +367,7 @@ class Partition:
         if self._strange_errors > STRANGE_ERRORS_MAX:
             self._shared.fail(error)
             return
-        if transaction.committing and batch.next_offset >= 0:
+        if ending.committing and batch.next_offset >= 0:
             self._uncertain = (batch.next_offset, decision.tally, time.perf_counter() - batch.began)
         if isinstance(error, REFUSED):
             if batch.isolated or not batch.records:

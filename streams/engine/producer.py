@@ -1,4 +1,4 @@
-"""One fenced producer for one partition: what its predecessor had open is aborted, and the predecessor can write no more.
+"""One producer for one partition. A fenced one writes in transactions: what its predecessor had open is aborted, and the predecessor can write no more.
 
 The rule: a producer that failed once is never used again. It is discarded, which wakes up whoever waits for it, and nobody waits for it to be gone.
 """
@@ -18,6 +18,7 @@ from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from streams.engine.errors import RecordTooLarge
+from streams.engine.overlay import Change
 from streams.engine.request import ProduceOnce
 from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSettings
 
@@ -40,37 +41,32 @@ class Packed(NamedTuple):
     builders: list[Any]
 
 
-class FencedProducer:
-    """Transactions of one partition, one at a time."""
+class Producer:
+    """What both kinds have in common; not to be used as it is."""
 
-    def __init__(self, settings: EngineSettings, transactional_id: str) -> None:
-        aiokafka.producer.sender.BACKOFF_OVERRIDE = CONCURRENT_SECONDS
+    transactional = False
+
+    def __init__(self, settings: EngineSettings, **options: Any) -> None:
         aiokafka.producer.sender.ProduceRequest = ProduceOnce
         self._record_bytes_max = settings.record_bytes_max
-        self._group = settings.app_id
         self._discarded = False
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap,
-            client_id=transactional_id,
-            transactional_id=transactional_id,
-            transaction_timeout_ms=settings.transaction_timeout_ms,
             acks="all",
             max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=max(1000, settings.transaction_timeout_ms),
             retry_backoff_ms=RETRY_MS,
+            **options,
         )
 
     async def fence(self) -> None:
-        """Become the one producer with this transactional id."""
+        """Be ready to write; a fenced one is the only one with its transactional id from now on."""
         await self._kafka.start()
 
     async def partitions_of(self, topic: str) -> int:
         """How many partitions a topic has; KafkaError if there is no such topic."""
         return len(await self._kafka.partitions_for(topic))
-
-    async def begin(self) -> None:
-        await self._kafka.begin_transaction()
 
     def pack(
         self,
@@ -78,6 +74,7 @@ class FencedProducer:
         partition: int,
         rows: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
         compressed: bool = False,
+        batch_bytes_max: int = BATCH_BYTES,
     ) -> Packed:
         """Records as (key, value, headers). RecordTooLarge before anything is sent: an empty batch would accept what the broker refuses.
 
@@ -85,7 +82,7 @@ class FencedProducer:
         """
         codec = DefaultRecordBatch.CODEC_SNAPPY if compressed else DefaultRecordBatch.CODEC_NONE
 
-        builders = [BatchBuilder(BATCH_BYTES, codec, is_transactional=True)]
+        builders = [BatchBuilder(batch_bytes_max, codec, is_transactional=self.transactional)]
         append, count = builders[0]._builder.append, 0
         now, limit = int(time.time() * 1000), self._record_bytes_max - RECORD_OVERHEAD_BYTES
         for key, value, headers in rows:
@@ -93,7 +90,7 @@ class FencedProducer:
             packed = append(count, now, key, value, listed)
             if packed is None:
                 builders[-1]._relative_offset = count
-                builders.append(BatchBuilder(BATCH_BYTES, codec, is_transactional=True))
+                builders.append(BatchBuilder(batch_bytes_max, codec, is_transactional=self.transactional))
                 append, count = builders[-1]._builder.append, 0
                 packed = append(count, now, key, value, listed)
             if packed.size > limit:
@@ -104,16 +101,13 @@ class FencedProducer:
             builder.close()
         return Packed(topic, partition, builders)
 
+    def pack_rows(self, changelog: str, partition: int, changes: Sequence[Change]) -> Packed:
+        """Rows of a table."""
+        return self.pack(changelog, partition, [(key, value, ()) for key, _, value in changes], compressed=True)
+
     async def send(self, packed: Packed) -> list[asyncio.Future[Any]]:
         """Hand batches over in order; each future is the broker's acknowledgement, with the offset of the batch's first record."""
         return [await self._kafka.send_batch(builder, packed.topic, partition=packed.partition) for builder in packed.builders]
-
-    async def send_offset(self, topic: str, partition: int, next_offset: int) -> None:
-        """The input's position becomes part of the transaction."""
-        await self._kafka.send_offsets_to_transaction({TopicPartition(topic, partition): next_offset}, self._group)
-
-    async def commit(self) -> None:
-        await self._kafka.commit_transaction()
 
     def discard(self, error: KafkaError) -> asyncio.Task[None] | None:
         """Whoever waits for this producer gets `error`, now; its connections close in the background."""
@@ -129,8 +123,9 @@ class FencedProducer:
                 if future.done() and not future.cancelled():
                     future.exception()
         transactions = kafka._txn_manager
-        if transactions._transaction_waiter is not None and transactions.state is not TransactionState.FATAL_ERROR:
-            transactions.fatal_error(error)
+        if transactions._transaction_waiter is not None:
+            if transactions.state is not TransactionState.FATAL_ERROR:
+                transactions.fatal_error(error)
             transactions._transaction_waiter.exception()
         return asyncio.get_running_loop().create_task(self._close())
 
@@ -142,3 +137,39 @@ class FencedProducer:
             sender.cancel()
             await asyncio.wait([sender], timeout=1.0)
         await kafka.client.close()
+
+
+class FencedProducer(Producer):
+    """Transactions of one partition, one at a time."""
+
+    transactional = True
+
+    def __init__(self, settings: EngineSettings, name: str) -> None:
+        aiokafka.producer.sender.BACKOFF_OVERRIDE = CONCURRENT_SECONDS
+        timeout_ms = settings.transaction_timeout_ms
+        super().__init__(settings, client_id=name, transactional_id=name, transaction_timeout_ms=timeout_ms)
+        self._group = settings.app_id
+
+    async def begin(self) -> None:
+        await self._kafka.begin_transaction()
+
+    async def send_offset(self, topic: str, partition: int, next_offset: int) -> None:
+        """The input's position becomes part of the transaction."""
+        await self._kafka.send_offsets_to_transaction({TopicPartition(topic, partition): next_offset}, self._group)
+
+    async def commit(self) -> None:
+        await self._kafka.commit_transaction()
+
+
+class AcknowledgedProducer(Producer):
+    """No transactions; a request that is sent again after a time-out is written once (idempotent)."""
+
+    def __init__(self, settings: EngineSettings, name: str) -> None:
+        super().__init__(settings, client_id=name, enable_idempotence=True)
+        # Without a transaction there is none, and aiokafka trips over that where its sender fails.
+        self._kafka._txn_manager._transaction_waiter = asyncio.get_running_loop().create_future()
+
+    def pack_rows(self, changelog: str, partition: int, changes: Sequence[Change]) -> Packed:
+        """One record batch, which the broker takes whole or not, as long as they fit the topic's limit of 4 MiB."""
+        rows = [(key, value, ()) for key, _, value in changes]
+        return self.pack(changelog, partition, rows, compressed=True, batch_bytes_max=self._record_bytes_max)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.engine.failpoints import FailPoint
-from streams.engine.overlay import Change
+from streams.engine.journal import END_KEY, Journal, plain
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Position, Store
 
@@ -54,8 +54,12 @@ async def restore(
     failpoint: FailPoint,
     progress: Callable[[int, int], None],
     log: Callable[[str], None],
+    journal: Journal | None = None,
 ) -> int:
-    """Replay what the store lacks; returns the number of records. `progress(offset, end)` after each part; KafkaError when the broker goes away."""
+    """Replay what the store lacks; returns the number of records. `progress(offset, end)` after each part; KafkaError when the broker goes away.
+
+    With a `journal` it tells what counts, and the store stands behind the last write that does.
+    """
     target = TopicPartition(source.topic, source.partition)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
@@ -73,18 +77,24 @@ async def restore(
         end = (await consumer.end_offsets([target]))[target]
         start = _start(store, source, begin, end, log)
         consumer.seek(target, start)
+        if journal is not None:
+            journal.begin(store.get_many([END_KEY])[0])
+        read = plain if journal is None else journal.read
+        _, stands = read((), start)
         at, count = start, 0
         progress(at, end)
         while at < end:
             records = (await consumer.getmany(target, timeout_ms=500, max_records=RECORDS_MAX)).get(target, [])
             at = await consumer.position(target)
             if records:
-                store.write((Change(record.key, None, record.value) for record in records), _position(source, at))
+                changes, stands = read(records, at)
+                store.write(changes, _position(source, stands))
                 count += len(records)
                 failpoint.reach("during_restore")
             progress(at, end)
         if at > start or store.position is None:
-            store.write((), _position(source, at))
+            _, stands = read((), at)
+            store.write((), _position(source, stands))
         return count
     finally:
         await consumer.stop()

@@ -21,7 +21,7 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.engine import overrides
 from streams.engine.batch import Batch
-from streams.engine.errors import HOPELESS
+from streams.engine.errors import HOPELESS, Overtaken
 from streams.engine.life import Token
 from streams.engine.offsets import Chunk
 
@@ -118,19 +118,35 @@ class Thread(driver.AIOKafkaConsumerThread):
         """Whether the group's coordinator knows us in this generation: asked, not remembered."""
         return await overrides.heartbeat(self._ensure_consumer()._coordinator, generation)
 
-    async def locate(self, target: TopicPartition, token: Token) -> int:
-        """Fetch the committed offset (the first one there is, if there is none or it is gone), and seek to it for `token`."""
+    async def locate(self, target: TopicPartition, token: Token, known: int) -> int:
+        """Fetch the committed offset (the first one there is, if there is none or it is gone), and seek to it for `token`.
+
+        The changelog may know of more that is done (`known`); it is not believed beyond the end, for then the input was made anew.
+        """
         consumer = self._ensure_consumer()
         begin = int((await consumer.beginning_offsets([target]))[target])
         committed = await consumer.committed(target)
         if committed is not None and committed < begin:
             log.warning("%s[%d]: records from %d to %d were deleted before they were read", *target, committed, begin)
         offset = begin if committed is None else max(begin, int(committed))
+        if known > offset:
+            end = int((await consumer.end_offsets([target]))[target])
+            if known <= end:
+                offset = known
+            else:
+                log.warning("%s[%d]: the changelog stands for %d records of another topic of this name, it ends at %d", *target, known, end)
         if target not in consumer.assignment():
             raise KafkaError(f"{target} is no longer assigned")
         consumer.seek(target, offset)
         self._sought[target] = token
         return offset
+
+    async def commit_offset(self, target: TopicPartition, next_offset: int, token: Token) -> None:
+        """Commit an offset of a partition that is ours since `token`. Overtaken if the group has moved on."""
+        consumer = self._ensure_consumer()
+        if consumer._coordinator.generation != token.generation:
+            raise Overtaken(f"the offset of {target} was read in generation {token.generation}")
+        await consumer.commit({target: next_offset})
 
     async def ask_to_rejoin(self) -> None:
         """The group assigns anew."""
@@ -190,9 +206,13 @@ class Consumer(driver.Consumer):
         """Whether the coordinator still knows us in this generation."""
         return bool(await self.in_thread(self._thread.is_member(generation)))
 
-    async def locate(self, topic: str, partition: int, token: Token) -> int:
-        """The committed offset; the input is sought there, for those who ask with `token`."""
-        return int(await self.in_thread(self._thread.locate(TopicPartition(topic, partition), token)))
+    async def locate(self, topic: str, partition: int, token: Token, known: int) -> int:
+        """The committed offset, or `known` if that is beyond; the input is sought there, for those who ask with `token`."""
+        return int(await self.in_thread(self._thread.locate(TopicPartition(topic, partition), token, known)))
+
+    async def commit_offset(self, topic: str, partition: int, next_offset: int, token: Token) -> None:
+        """Without transactions: the input's offset, committed as a member of the token's generation."""
+        await self.in_thread(self._thread.commit_offset(TopicPartition(topic, partition), next_offset, token))
 
     def rejoin(self) -> None:
         """Ask for a new assignment."""

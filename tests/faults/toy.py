@@ -24,6 +24,7 @@ class Sums(msgspec.Struct, array_like=True, frozen=True, gc=False):
     count: int
     total: int
     last: int
+    read: int = -1
 
 
 class Send(NamedTuple):
@@ -42,15 +43,17 @@ class SumsKind:
 
 KIND = SumsKind()
 EVERY = 10
+FROM = "from"
 
 
 def forward(records: Sequence[Record], target: str) -> Says:
-    """Send each number on under its key; each names where it came from, so that a test can see one that comes twice."""
-    return Says([Send(target, record.value.split()[0], record.value) for record in records if record.value], {("forwarded",): len(records)})
+    """Send each number on under its key; each names the offset it came from, so that who gets one twice can know it."""
+    send = [Send(target, record.value.split()[0], record.value, ((FROM, b"%d" % record.offset),)) for record in records if record.value]
+    return Says(send, {("forwarded",): len(records)})
 
 
-def add(records: Sequence[Record], rows: Any, outputs: str) -> Says:
-    """Fold numbers into the sums of their keys."""
+def add(records: Sequence[Record], rows: Any, outputs: str, once: bool = False) -> Says:
+    """Fold numbers into the sums of their keys; `once`: those that were forwarded again are known by where they came from."""
     send, sums = [], {}
     keys = list(dict.fromkeys(record.key or b"" for record in records))
     for key, row in zip(keys, rows.get(KIND, keys), strict=True):
@@ -60,7 +63,10 @@ def add(records: Sequence[Record], rows: Any, outputs: str) -> Says:
         if number == b"poison":
             raise ValueError("a number was expected")
         before = sums[key]
-        after = sums[key] = Sums(before.count + 1, before.total + int(number), int(number))
+        read = int(dict(record.headers)[FROM]) if once else -1
+        if once and read <= before.read:
+            continue
+        after = sums[key] = Sums(before.count + 1, before.total + int(number), int(number), read)
         if number == b"666":
             send.append(Send(outputs, key, b"x" * (1 << 23)))
         if after.count % EVERY == 0:
@@ -76,6 +82,7 @@ def build(options: dict[str, Any]) -> Engine:
     slow_seconds = options.pop("slow_seconds", 0.0)
     waits_seconds = options.pop("waits_seconds", 0.0)
     dead = options.pop("dead", False)
+    once = options.pop("once", False)
     counts_path = options.pop("counts", None)
     options = {"app_id": f"{run}-toy", **options, "state_dir": Path(options["state_dir"])}
     settings = EngineSettings(**options)
@@ -94,7 +101,7 @@ def build(options: dict[str, Any]) -> Engine:
                 continue
             pause(slow_seconds)
             await asyncio.sleep(waits_seconds)
-            await batch.finish(add(batch.records, batch.rows, f"{run}-out"))
+            await batch.finish(add(batch.records, batch.rows, f"{run}-out", once))
 
     if dead:
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+NO_ROW = b"\0\0"
+"""Begins the keys of what a changelog holds beside rows."""
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 60.0
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
@@ -47,26 +49,26 @@ class ToyRun:
     def state_dir(self) -> Path:
         return self.directory / "state"
 
-    def feed(self, count: int, keys: int = 300, seed: int = 1) -> None:
+    def feed(self, count: int, keys: int = 300, seed: int = 1, to: str = "raw") -> None:
         """Numbers for so many keys; all of a key come through one partition, so their order is fixed."""
         chance = random.Random(seed)
         for _ in range(count):
-            self.number(b"k%d" % chance.randrange(keys), chance.randrange(100))
+            self.number(b"k%d" % chance.randrange(keys), chance.randrange(100), to)
         self.flush()
 
-    def number(self, key: bytes, number: int) -> None:
+    def number(self, key: bytes, number: int, to: str = "raw") -> None:
         """One number, and what it must lead to."""
-        self.raw(key, b"%s %d" % (key, number))
+        self.raw(key, b"%s %d" % (key, number), to)
         before = self.sums.get(key, (0, 0))
         now = self.sums[key] = (before[0] + 1, before[1] + number)
         if now[0] % 10 == 0:
             self.outputs[b"%s %d %d" % (key, *now)] += 1
 
-    def raw(self, key: bytes, value: bytes) -> None:
-        """Any record."""
+    def raw(self, key: bytes, value: bytes, to: str = "raw") -> None:
+        """Any record; `to` the topic of numbers as they come, or of those that are forwarded."""
         while True:
             try:
-                self._producer.produce(f"{self.name}-raw", key=key, value=value)
+                self._producer.produce(f"{self.name}-{to}", key=key, value=value)
                 break
             except BufferError:
                 self._producer.poll(0.1)
@@ -179,8 +181,10 @@ class ToyRun:
         """What a reader of committed records sees: the sums in the changelog, the outputs and how often each came."""
         sums: dict[bytes, tuple[int, int]] = {}
         for key, value in self.read(f"{self.name}-toy-sums-changelog"):
+            if key.startswith(NO_ROW):
+                continue
             assert value is not None
-            count, total, _ = msgspec.msgpack.decode(value)
+            count, total, *_ = msgspec.msgpack.decode(value)
             sums[key[1:]] = (count, total)
         return sums, Counter(value for _, value in self.read(f"{self.name}-out") if value is not None)
 
@@ -190,6 +194,10 @@ class ToyRun:
 
     def read(self, topic: str) -> list[tuple[bytes, bytes | None]]:
         """Every committed record of a topic, partition by partition."""
+        return [(message.key(), message.value()) for message in self.messages(topic)]
+
+    def messages(self, topic: str) -> list[Message]:
+        """The same, with their offsets."""
         reader, found = self._reader(), []
         targets = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
         try:
@@ -199,7 +207,7 @@ class ToyRun:
                 for message in reader.consume(1000, timeout=0.2):
                     error = message.error()
                     if error is None:
-                        found.append((message.key(), message.value()))
+                        found.append(message)
                     elif error.name() == "_PARTITION_EOF":
                         running.discard(message.partition())
                     else:

@@ -1,0 +1,101 @@
+"""The rows of one partition: opened, restored from their changelog, brought forward by each batch.
+
+The rule: the store has what the changelog has, never more. What a batch has put gets here when the broker has it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from streams.engine.cache import MISSING, Cache
+from streams.engine.ending import Written, offset_behind
+from streams.engine.errors import EngineError
+from streams.engine.journal import END_KEY, Journal
+from streams.engine.overlay import Change, Overlay
+from streams.engine.producer import Producer
+from streams.engine.restore import restore
+from streams.engine.shared import Shared
+from streams.engine.store import Owner, Position, Store, open_store
+
+log = logging.getLogger(__name__)
+
+
+class Table:
+    """Of the agent that reads (topic, number); `name` is the table's."""
+
+    def __init__(self, topic: str, number: int, name: str, shared: Shared) -> None:
+        self.changelog = shared.changelog(name)
+        self.journal = Journal()
+        """Where the changelog ends, for those who write it without transactions."""
+        self._owner = Owner(shared.settings.app_id, topic, number)
+        self._source = shared.source(name, number)
+        self._shared = shared
+        self._store: Store | None = None
+        self._cache = Cache()
+
+    async def restore(self, progress: Callable[[int, int], None]) -> None:
+        """Open the store if need be, and bring it to the changelog's end."""
+        shared = self._shared
+        if self._store is None:
+            self._store = await open_store(shared.settings.state_dir, self._owner, shared.memory, log.warning)
+        await self._store.at_rest()
+        self._cache.clear()
+        shared.shares.add(self._cache)
+        journal = self.journal if shared.settings.guarantee == "at_least_once" else None
+        await restore(self._store, self._source, shared.settings, shared.failpoint, progress, log.warning, journal)
+        if journal is None and self._store.get_many([END_KEY])[0] is not None:
+            raise EngineError(
+                f"{self.changelog} was written under guarantee at_least_once, and exactly_once cannot tell which of its rows count: "
+                "keep at_least_once, or begin with another app_id"
+            )
+
+    @property
+    def position(self) -> int:
+        """The input's offset that the rows stand for as the changelog has it; 0 where transactions keep it."""
+        return 0 if self.journal.last is None else self.journal.last.position
+
+    async def open(self, producer: Producer, position: int) -> None:
+        """Without transactions: say again what void writes touched, and make a beginning where there is none. Overtaken if another writes as well."""
+        assert self._store is not None
+        journal, keys = self.journal, sorted(self.journal.void)
+        if journal.last is not None and not keys:
+            return
+        changes = [Change(key, MISSING, value) for key, value in zip(keys, self._store.get_many(keys) if keys else (), strict=True)]
+        changes.append(journal.end(len(changes), position))
+        assert self.changelog is not None
+        packed = producer.pack_rows(self.changelog, self._owner.partition, changes)
+        sent = await producer.send(packed)
+        for each in sent:
+            await each
+        journal.wrote(changes, offset_behind(sent[-1], packed))
+        self._store.write(changes, self._at(journal.offset))
+
+    def rows(self) -> Overlay:
+        """A view for one batch."""
+        assert self._store is not None
+        return Overlay(self._store, self._cache, self._owner.partition, self._shared.ground.partitions)
+
+    async def apply(self, written: Written) -> float:
+        """The broker has these changes: the store and the cache get them. Returns the CPU seconds that it took."""
+        assert self._store is not None
+        offset = written.changelog_offset
+        if offset is None:
+            position = self._store.position
+            offset = position.offset if position else 0
+        spent = await self._store.write_aside(written.changes, self._at(offset))
+        start = time.thread_time()
+        self._cache.apply(written.changes)
+        return spent + time.thread_time() - start
+
+    def close(self) -> None:
+        """Let go of store and memory."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        self._cache.clear()
+        self._shared.shares.remove(self._cache)
+
+    def _at(self, offset: int) -> Position:
+        return Position(self._source.incarnation, offset, int(time.time() * 1000))
