@@ -1,6 +1,6 @@
 """Instants are whole microseconds since 1970 in UTC; text only at the edges."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 SECOND = 1_000_000
@@ -22,6 +22,7 @@ _NUMERIC_LENGTHS = frozenset({10, 13, 16})
 """Digits of a written number of seconds, milliseconds or microseconds in this age; fewer are a year or a day."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = _EPOCH.toordinal()
 _MINUTES = [f"T{minute // 60:02d}:{minute % 60:02d}" for minute in range(24 * 60)]
 _SECONDS = [f":{second:02d}" for second in range(60)]
@@ -63,10 +64,9 @@ def parse(written: str) -> Instant | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
-        since = moment - _EPOCH
+        return (moment - _EPOCH) // _MICROSECOND
     except OverflowError:
         return None
-    return (since.days * 86400 + since.seconds) * SECOND + since.microseconds
 
 
 def read(said: str | int | float) -> Instant | None:

@@ -1,14 +1,16 @@
 """What a component is told of its customers once they are folded, and what it remembers for a time only: redirects of the merged, and erasures.
 
 The rule this module owns: both lie in the component's row and move with it, so whoever comes with an end that is due asks the row whether it holds
-here and now. An end of something that moved away, was renewed or taken back says nothing.
+here and now. An end of something that moved away, was renewed or taken back says nothing. The row that is put shares its evidence with the one before,
+which nobody changes any more.
 """
 
 from collections.abc import Collection, Mapping
+from copy import copy
 
 from streams.boundary import Rows
 from streams.identity import past
-from streams.identity.component import COMPONENT, copy
+from streams.identity.component import COMPONENT
 from streams.instants import Instant
 from streams.rows import NodeKey
 

@@ -108,11 +108,11 @@ News = Literal["nothing", "again", "new"]
 
 def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> News:
     """What a touch with these identifiers (its anchor first) would add to the evidence."""
-    last = hour(occurred_at)
     anchor = ids[0]
     newest = component.fragments.get(anchor)
     if newest is None:
         return "new"
+    last = hour(occurred_at)
     found: News = "again" if newest < last else "nothing"
     edges = component.edges
     for other in ids[1:]:
@@ -129,10 +129,17 @@ def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant
     last = hour(occurred_at)
     anchor = ids[0]
     component.members.add(anchor)
-    component.fragments[anchor] = max(component.fragments.get(anchor, last), last)
+    newest = component.fragments.get(anchor)
+    if newest is None or newest < last:
+        component.fragments[anchor] = last
+    edges = component.edges
     for other in ids[1:]:
-        seen = component.edges.get(anchor + other)
-        component.edges[anchor + other] = (occurred_at, last) if seen is None else (min(seen[0], occurred_at), max(seen[1], last))
+        both = anchor + other
+        seen = edges.get(both)
+        if seen is None:
+            edges[both] = (occurred_at, last)
+        elif occurred_at < seen[0] or last > seen[1]:
+            edges[both] = (min(seen[0], occurred_at), max(seen[1], last))
 
 
 def forbid(component: Component, both: Pair, order: int, apart: bool) -> bool:

@@ -54,7 +54,6 @@ JUNK = frozenset({
 })  # fmt: skip
 """Placeholders, compared in lower case and without quotes around them."""
 
-_ZEROS = re.compile(r"[0-]*")
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019 \t"
 _UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
 _ASCII_DOMAIN = re.compile(r"(?=.{4,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)+")
@@ -111,7 +110,7 @@ class Normaliser:
             return Blocked(name, "invalid")
         if len(formed) > VALUE_CHARACTERS_MAX:
             return Blocked(name, "too_long")
-        if _is_junk(formed) or (kind.form == "email" and _EXAMPLE.fullmatch(formed)):
+        if (formed != written and _is_junk(formed)) or (kind.form == "email" and _EXAMPLE.fullmatch(formed)):
             return Blocked(name, "junk")
         if self._blocking[name](formed):
             return Blocked(name, "blocked")
@@ -131,17 +130,26 @@ def keys(policy: Policy, identifiers: Iterable[tuple[str, str]]) -> list[NodeKey
 
 
 def _key(secret: bytes, code: int, name: str, value: str) -> NodeKey:
-    return bytes([code]) + blake2b(f"{name}:{value}".encode(), digest_size=NODE_KEY_BYTES - 1, key=secret).digest()
+    digest = _keyed(secret).copy()
+    digest.update(f"{name}:{value}".encode())
+    return bytes((code,)) + digest.digest()
+
+
+@lru_cache(maxsize=16)
+def _keyed(secret: bytes) -> blake2b:
+    return blake2b(digest_size=NODE_KEY_BYTES - 1, key=secret)
 
 
 def _is_junk(value: str) -> bool:
     bare = value.strip(_QUOTES).lower()
-    return bare in JUNK or _ZEROS.fullmatch(bare) is not None
+    return bare in JUNK or not bare.strip("0-")
 
 
 def _blocking(policy: Policy, kind: IdentifierType | None) -> Callable[[str], bool]:
     values = frozenset(value.strip().lower() for value in (*policy.blocked_values, *(kind.blocked_values if kind else ())))
     patterns = [re.compile(pattern) for pattern in (*policy.blocked_patterns, *(kind.blocked_patterns if kind else ()))]
+    if not patterns:
+        return lambda value: value.lower() in values
     return lambda value: value.lower() in values or any(pattern.search(value) for pattern in patterns)
 
 
@@ -156,7 +164,7 @@ def _uuid(value: str, policy: Policy) -> str | None:
 def _email(value: str, policy: Policy) -> str | None:
     folded = normalize("NFC", normalize("NFC", value).lower())
     local, at, domain = folded.rpartition("@")
-    if not at or not local or "@" in local or any(character.isspace() for character in folded):
+    if not at or not local or "@" in local or folded.split() != [folded]:
         return None
     if not domain.isascii():
         try:

@@ -111,9 +111,5 @@ GO_ON = Time(0xFFFFFFFF, 0)
 Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
-_DECODE: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode
-
-
-def decode(value: bytes) -> Message:
-    """Read a message; msgspec.DecodeError or ValidationError where it is none."""
-    return _DECODE(value)
+decode: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode
+"""Read a message; msgspec.DecodeError or ValidationError where it is none."""

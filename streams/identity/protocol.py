@@ -31,7 +31,6 @@ from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
 
-
 NOTHING: Mapping[NodeKey, Sequence[Row]] = {}
 
 
@@ -81,17 +80,18 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
     for record in records:
         assert record.value is not None
         message = messages.decode(record.value)
-        if isinstance(message, Time):
+        if type(message) is Time:
             times.append(message)
         else:
             assert record.key is not None
             addressed.append((record.key, message))
     work.read_ahead({key for key, _ in addressed})
     moves.look_ahead(work, {key: message.low for key, message in addressed if type(message) is Union})
-    handled = Counter(type(message) for _, message in addressed)
+    handled = Counter([type(message) for _, message in addressed])
     for key, message in addressed:
         HANDLERS[type(message)](work, key, message)
-        for inner, follow_up in work.pending():
+        while work.queue:
+            inner, follow_up = work.queue.popleft()
             HANDLERS[type(follow_up)](work, inner, follow_up)
             handled[type(follow_up)] += 1
     for kind, count in handled.items():
@@ -102,38 +102,36 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
 
 
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
-    if len(message.ids) > 1:
-        node = work.node(anchor)
-        fresh = [other for other in message.ids[1:] if other not in node.linked]
-        if fresh:
-            cause = (message.occurred_at, touch_id(message.touch))
-            for other in fresh:
-                work.emit(other, Union(anchor, anchor, cause))
-            known = node.linked if len(node.linked) < LINKED_MAX else frozenset[NodeKey]()
-            work.write_node(anchor, structs.replace(node, linked=known.union(fresh)))
-    _touch(work, anchor, message, ())
+    node = work.node(anchor)
+    others, linked = message.ids[1:], node.linked
+    if others and not linked.issuperset(others):
+        fresh = [other for other in others if other not in linked]
+        told = Union(anchor, anchor, (message.occurred_at, touch_id(message.touch)))
+        for other in fresh:
+            work.emit(other, told)
+        known = linked if len(linked) < LINKED_MAX else frozenset[NodeKey]()
+        work.write_node(anchor, structs.replace(node, linked=known.union(fresh)))
+    return _admit(work, anchor, message, ()) if node.parent is None else _apply(work, anchor, message)
 
 
-def _apply(work: Workspace, key: NodeKey, message: Apply) -> None:
-    _touch(work, key, message, message.path)
+def _apply(work: Workspace, key: NodeKey, message: Event | Apply) -> None:
+    root, path, here = work.climb(key, message.path if isinstance(message, Apply) else ())
+    return _admit(work, root, message, path) if here else work.post(root, _as_apply(message, path))
 
 
-def _touch(work: Workspace, key: NodeKey, message: Event | Apply, path: Path) -> None:
-    root, path, here = work.climb(key, path)
-    if not here:
-        return work.post(root, _as_apply(message, path))
+def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -> None:
     component = work.component(root)
-    anchor = message.anchor
-    if not ready(component, path):
+    if path and not ready(component, path):
         return _park(work, root, _as_apply(message, path))
-    if component.past is not None and past.is_void(component.past, message.ids, message.occurred_at):
-        return work.refuse(anchor, message.uid, component.floor)
+    ids, occurred_at = message.ids, message.occurred_at
+    if component.past is not None and past.is_void(component.past, ids, occurred_at):
+        return work.refuse(message.anchor, message.uid, component.floor)
     story = work.story(root)
-    applied = Applied(anchor, message.uid, message.occurred_at, message.touch)
+    applied = Applied(message.anchor, message.uid, occurred_at, message.touch)
     story.applied.append(applied)
-    told = news(component, message.ids, message.occurred_at)
+    told = news(component, ids, occurred_at)
     if told != "nothing":
-        witness(work.own(root), message.ids, message.occurred_at)
+        witness(work.own(root), ids, occurred_at)
         if told == "new" or not component.undisputed:
             story.unsettled = True
             story.news = applied
@@ -145,12 +143,14 @@ def _as_apply(message: Event | Apply, path: Path) -> Apply:
 
 
 def _union(work: Workspace, high: NodeKey, message: Union) -> None:
-    low = message.low
-    if message.via is not None and _shared(work, high, message.via):
-        return
+    low, via = message.low, message.via
+    node = work.node(high)
+    if via is not None and (node.generic or work.types[via[0]].strength == "unique"):
+        if _shared(work, high, via):
+            return
+        node = work.node(high)
     if low == high:
         return
-    node = work.node(high)
     if node.parent is not None:
         if node.parent != low:
             low, high = sorted((node.parent, low))
@@ -178,8 +178,8 @@ def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
 
 def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
     """A root becomes the child of a lesser node: all it has goes to the root above."""
-    component = work.component(child)
-    if is_bare(component):
+    known = None if work.is_unknown(child) else work.component(child)
+    if known is None or is_bare(known):
         work.drop(child)
         work.write_node(child, structs.replace(work.node(child), parent=low, bare=True))
         work.tally["kairos_identity_hooked",] += 1
@@ -193,7 +193,7 @@ def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) ->
         work.drop(child)
         work.write_node(child, structs.replace(work.node(child), parent=root))
         work.tally["kairos_identity_absorbed", "local"] += 1
-        _absorbed(work, root, child, component, story, waiting)
+        _absorbed(work, root, child, known, story, waiting)
         return
     body = moves.pack(work, child)
     work.write_node(child, structs.replace(work.node(child), parent=low))
@@ -339,24 +339,26 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
     told: list[Change] = []
     conflicts: list[Conflict] = []
     for root, story in work.stories.items():
-        if not (story.applied or story.unsettled or story.moved):
-            continue
-        component = work.component(root)
-        after = story.before
+        before = after = story.before
         if story.unsettled or story.moved:
-            after = _resolve(work, root, conflicts)
+            component = work.own(root)
+            after = _resolve(work, component, conflicts)
+        elif story.applied:
             component = work.component(root)
+        else:
+            continue
         if story.erasing is not None:
             told.append(_forgotten(work, root, story, after))
             continue
         cause = story.cause
-        if after is not story.before and (len(after) != len(story.before) or set(after) != set(story.before)):
+        if after != before and (len(after) != len(before) or set(after) != set(before)):
             component.floor += 1
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, touch_id(story.news.touch))
-            _count_people(work, story.before, after)
-        change = Change(root, story.before, after, tuple(story.applied), story.moved, component.floor, cause, past=component.past)
-        told.append(change._replace(carried=story.carried) if story.carried and component.past is None else change)
+            _count_people(work, before, after)
+        carried = story.carried if component.past is None else NOTHING
+        applied = tuple(story.applied)
+        told.append(Change(root, before, after, applied, story.moved, component.floor, cause, past=component.past, carried=carried))
     return told, conflicts
 
 
@@ -373,8 +375,7 @@ def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person
     return Change(root, who.remaining, after, tuple(story.applied), story.moved, own.floor, story.cause, *forgotten, own.past)
 
 
-def _resolve(work: Workspace, root: NodeKey, conflicts: list[Conflict]) -> tuple[Person, ...]:
-    own = work.own(root)
+def _resolve(work: Workspace, own: Component, conflicts: list[Conflict]) -> tuple[Person, ...]:
     people, refused, own.undisputed = resolve_by(work.law, own)
     if len(people) == 1 and people[0].fragments:
         own.people, own.settled = None, people

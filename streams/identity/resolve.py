@@ -23,8 +23,6 @@ from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import Duration, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
 
-_LEFT, _RIGHT = slice(NODE_KEY_BYTES), slice(NODE_KEY_BYTES, None)
-
 
 class Refused(NamedTuple):
     """A link that does not hold, the rule that refused it, the type at fault, and when it was first seen (both ends equal: no single link)."""
@@ -93,7 +91,8 @@ def resolve_by(law: Law, component: Component) -> Resolved:
     policy, types = law.policy, law.types
     everybody = identifiers(component)
     if len(everybody) == 1:
-        return Resolved((_person(list(everybody), component),), tuple(_generic(component, everybody, types)), True)
+        refused = _generic(component, everybody, types) if component.generic else []
+        return Resolved((_person(list(everybody), component),), tuple(refused), True)
     if _is_undisputed(component, everybody, law):
         return Resolved((_person(list(everybody), component),), (), True)
     refused = _generic(component, everybody, types)
@@ -165,18 +164,15 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[_Link]
 
 def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], lifetimes: Mapping[int, Duration]) -> dict[Pair, tuple[Instant, Instant]]:
     """The links first seen within the lifetimes of their ends; a lifetime begins with the identifier's first link."""
-    sighted: dict[NodeKey, Instant] = {}
-    mortal: list[tuple[Pair, NodeKey, Instant]] = []
-    for both, (first, _) in edges.items():
-        for code, place in ((both[0], _LEFT), (both[NODE_KEY_BYTES], _RIGHT)):
-            if code in lifetimes:
-                end = both[place]
-                known = sighted.get(end)
-                if known is None or first < known:
-                    sighted[end] = first
-                mortal.append((both, end, first))
-    if len(mortal) == len(sighted):
+    mortal = [(both, both[NODE_KEY_BYTES:], seen[0]) for both, seen in edges.items() if both[NODE_KEY_BYTES] in lifetimes]
+    mortal += [(both, both[:NODE_KEY_BYTES], seen[0]) for both, seen in edges.items() if both[0] in lifetimes]
+    if len({end for _, end, _ in mortal}) == len(mortal):
         return edges
+    sighted: dict[NodeKey, Instant] = {}
+    for _, end, first in mortal:
+        known = sighted.get(end)
+        if known is None or first < known:
+            sighted[end] = first
     expired = {both for both, end, first in mortal if first - sighted[end] > lifetimes[end[0]]}
     return {both: seen for both, seen in edges.items() if both not in expired} if expired else edges
 

@@ -5,7 +5,7 @@ partition is delivered within the batch, after the handler that sent it: no hand
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from schemas import topics
@@ -93,7 +93,8 @@ class Workspace:
         self._owned: dict[NodeKey, Component | None] = {}
         self.untotalled: set[NodeKey] = set()
         """Roots that held nothing in totals when the batch began, as far as that was asked."""
-        self._queue: deque[tuple[NodeKey, Message]] = deque()
+        self.queue: deque[tuple[NodeKey, Message]] = deque()
+        """The messages to this partition that wait for the handler in hand to end."""
 
     def read_ahead(self, keys: Collection[NodeKey]) -> None:
         """Read the rows of the nodes that a batch addresses in one go."""
@@ -126,6 +127,8 @@ class Workspace:
         component = self._components.get(root)
         if component is None:
             stored = None if root in self._rowless else self.rows.get(COMPONENT, (root,))[0]
+            if stored is None:
+                self._rowless.add(root)
             component = self._components[root] = stored if stored is not None else alone(root)
         return component
 
@@ -133,9 +136,16 @@ class Workspace:
         """The component at a root of this partition, to be changed and written at the batch's end."""
         owned = self._owned.get(root)
         if owned is None:
-            self.story(root)  # The people before are read off the component as it was.
-            owned = self._owned[root] = self._components[root] = copy(self.component(root))
+            component = self.component(root)
+            if root not in self.stories:  # The people before are read off the component as it was.
+                self.stories[root] = Story(settled(component))
+            # Where there is no row, the component was made for this batch and is nobody else's.
+            owned = self._owned[root] = self._components[root] = component if root in self._rowless else copy(component)
         return owned
+
+    def is_unknown(self, key: NodeKey) -> bool:
+        """Whether a node is known to have no component's row, and got no component in this batch."""
+        return key in self._rowless and key not in self._components
 
     def drop(self, root: NodeKey) -> None:
         """The component has joined another's: its row goes."""
@@ -154,7 +164,7 @@ class Workspace:
     def emit(self, key: NodeKey, message: Message) -> None:
         """Send a message to a node: to another partition when the batch is committed, to this one within the batch."""
         if self.rows.holds(key):
-            self._queue.append((key, message))
+            self.queue.append((key, message))
         else:
             self.post(key, message)
 
@@ -166,11 +176,6 @@ class Workspace:
     def post(self, key: NodeKey, message: Message) -> None:
         """Send a message to a node of another partition."""
         self.send.append(Outgoing(topics.IDENTITY, key, messages.encode(message)))
-
-    def pending(self) -> Iterator[tuple[NodeKey, Message]]:
-        """The messages to this partition, until none is left."""
-        while self._queue:
-            yield self._queue.popleft()
 
     def climb(self, key: NodeKey, path: messages.Path) -> tuple[NodeKey, messages.Path, bool]:
         """From a node of this partition towards its root: where the pointers lead, the nodes passed that had something, and whether the end lies here."""

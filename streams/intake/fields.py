@@ -37,10 +37,8 @@ _IN_CONTEXT = (("traits", TRAITS), ("device", DEVICE))
 
 def identifiers(said: Envelope) -> list[tuple[str, str]]:
     """All that an interaction says of whom it is about: (type or alias, value as sent), in the order of the tables; not yet normalised."""
-    found = []
-    for kind, value in zip(_TYPES, _VALUES(said)):  # noqa: B905 - Of one length, and this is the hottest line here.
-        if value is not None:
-            found.append((kind, value if type(value) is str else str(value)))
+    said_of = zip(_TYPES, _VALUES(said))  # noqa: B905 - Of one length, and this is the hottest line here.
+    found: list[tuple[str, str]] = [(kind, value if type(value) is str else str(value)) for kind, value in said_of if value is not None]
     if said.identifiers:
         for kind, values in said.identifiers.items():
             found += [(kind, value) for value in _each(values)]

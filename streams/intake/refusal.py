@@ -4,7 +4,7 @@ The rule this module owns: a dead letter's key says where the record lay and not
 """
 
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from schemas import record as wire
 from schemas import topics
@@ -17,6 +17,7 @@ SOURCE = "kairos/intake"
 _KEY_BYTES = 16
 
 
+@final
 class Refusal(NamedTuple):
     """Why a record is refused: a reason of schemas/dead_letter.py, and what exactly was found."""
 

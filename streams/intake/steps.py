@@ -99,10 +99,10 @@ _TIME_DROPPED = ("kairos_times_dropped",)
 
 def _interaction(record: Record, headers: Headers, batch: Batch) -> Outgoing | Refusal:
     value = envelope.bounded(record.value)
-    if isinstance(value, Refusal):
+    if type(value) is Refusal:
         return value
     said = envelope.read(value)
-    if isinstance(said, Refusal):
+    if type(said) is Refusal:
         return said
     draft = Draft(record, said, value, times.appended(record.timestamp_ms, batch.clock.now))
     for step in STEPS:
@@ -245,4 +245,4 @@ def _is_exact(amount: Amount) -> bool:
 
 
 def _text(said: str | int | None) -> str | None:
-    return said if said is None or isinstance(said, str) else str(said)
+    return None if said is None else str(said)
