@@ -32,6 +32,7 @@ def build(settings: Settings) -> Engine:
             state_dir=settings.data_dir / "state" / settings.app_id,
             partitions=settings.partitions,
             guarantee=settings.guarantee,
+            administered=not settings.mock,
             instance_id=settings.instance_id,
             replayed=settings.clock == "replay",
             tick_seconds=None if settings.clock == "replay" else settings.tick_seconds,

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         "exactly_once",
         description="exactly_once: a Kafka transaction a batch. at_least_once: without; states stay exact, outputs may come again.",
     )
+    mock: bool = Field(False, description="The broker is the mock of `kairos run --broker mock`, which sets this.")
     timeline_interactions_max: int = Field(
         2_000, ge=16, le=1_000_000, description="So many interactions a customer's timeline holds; older ones live on in totals."
     )

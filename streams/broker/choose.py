@@ -48,7 +48,7 @@ def _docker(data_directory: Path, environment: Mapping[str, str]) -> AbstractCon
 
 def _mock(data_directory: Path, environment: Mapping[str, str]) -> AbstractContextManager[str]:
     raise BrokerUnavailable(
-        "The mock serves tests only: it forgets what exceeds 5 MiB a partition, without a word. `--broker auto` needs no more than it."
+        "Only `kairos run` starts a mock: it has the topics that it is given, and is gone at the end. `--broker auto` needs no more than it."
     )
 
 

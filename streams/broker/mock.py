@@ -1,4 +1,4 @@
-"""librdkafka's mock cluster in a process of its own, for tests only. It forgets: 5 MiB a partition, in memory, the oldest dropped without a word.
+"""librdkafka's mock cluster in a process of its own, for tests and for a look. It forgets: 5 MiB a partition, in memory, the oldest dropped without a word.
 
 It starts in milliseconds and speaks Kafka's protocol, but knows no compaction, no retention, no offsets by time, no CreateTopics, and shows aborted
 transactions. So its topics are given at its start.
@@ -58,7 +58,9 @@ def serve() -> None:
     brokers, topics = int(sys.argv[1]), json.loads(sys.argv[2])
     library = _library()
     error = ctypes.create_string_buffer(_ERROR_BYTES)
-    client = library.rd_kafka_new(_PRODUCER, library.rd_kafka_conf_new(), error, _ERROR_BYTES)
+    configuration = library.rd_kafka_conf_new()
+    library.rd_kafka_conf_set(configuration, b"log_level", b"2", error, _ERROR_BYTES)  # It would say that it knows no broker.
+    client = library.rd_kafka_new(_PRODUCER, configuration, error, _ERROR_BYTES)
     if not client:
         sys.exit(error.value.decode())
     cluster = library.rd_kafka_mock_cluster_new(client, brokers)
@@ -83,6 +85,7 @@ def _library() -> ctypes.CDLL:
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     signatures: dict[str, tuple[object, list[object]]] = {
         "rd_kafka_conf_new": (pointer, []),
+        "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
         "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
         "rd_kafka_destroy": (None, [pointer]),
         "rd_kafka_mock_cluster_new": (pointer, [pointer, number]),

@@ -20,7 +20,8 @@ from connectors.runtime.sources import Reader, Ready, Refused
 from schemas import topics
 from streams.broker import admin
 from streams.broker.choose import choose
-from streams.cli import session, state
+from streams.broker.mock import MockBroker
+from streams.cli import mocked, session, state
 from streams.cli.export import Writer, nowhere
 from streams.cli.facts import Facts, collect
 from streams.cli.observe import Observer, Seen
@@ -33,6 +34,8 @@ from streams.cli.workers import WorkerDied, Workers
 from streams.settings import Settings
 
 LOOK_SECONDS = 0.25
+FLOW_SECONDS = 0.02
+"""A player that waits asks this often whether it may go on."""
 SETTLED_LOOKS = 2
 """So many looks in a row must find nothing left."""
 STALL_SECONDS_MAX = 60.0
@@ -70,20 +73,41 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
     """Do it all. Failure or BrokerUnavailable where it cannot be done, with what to do about it."""
     note = _new_run(plan, settings)
     teller = _Teller(view)
-    named = session.wanted(settings, plan.broker)
-    teller.phase(f"connecting to {named}" if named and ":" in named else "starting Kafka")
-    with choose(named or "auto", note.directory) as bootstrap:
-        teller.phase("creating topics")
-        _create_topics(bootstrap, settings.partitions)
-        session.remember(settings.data_dir, note)
+    with _kafka(settings, note, teller) as bootstrap, _flow(bootstrap, note) as flow:
         teller.phase(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
         with Workers(plan.workers, Path(note.directory), bootstrap, _environment(settings, note)) as workers:
-            played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller)
+            played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller, flow)
             teller.phase("stopping workers")
         teller.phase("counting what is on the topics")
         facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere, settings.hash_key())
         facts.applied, facts.digest = state.totals(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
+        flow.check()
     return Outcome(note, played, facts, seconds, example)
+
+
+@contextmanager
+def _kafka(settings: Settings, note: Run, teller: _Teller) -> Iterator[str]:
+    """A Kafka with our topics, and nothing in them. What is on a real one can be asked about afterwards."""
+    if note.broker == mocked.NAME:
+        teller.phase("starting the mock")
+        with MockBroker(mocked.topics_of(note)) as mock:
+            yield mock.bootstrap
+        return
+    teller.phase(f"connecting to {note.broker}" if ":" in note.broker else "starting Kafka")
+    with choose("auto" if note.broker == session.EMBEDDED else note.broker, note.directory) as bootstrap:
+        teller.phase("creating topics")
+        _create_topics(bootstrap, settings.partitions)
+        session.remember(settings.data_dir, note)
+        yield bootstrap
+
+
+@contextmanager
+def _flow(bootstrap: str, note: Run) -> Iterator[mocked.Flow | mocked.Free]:
+    flow = mocked.Flow(bootstrap, mocked.topics_of(note)) if note.broker == mocked.NAME else mocked.Free()
+    try:
+        yield flow
+    finally:
+        flow.close()
 
 
 class _Teller:
@@ -138,6 +162,7 @@ def _environment(settings: Settings, note: Run) -> dict[str, str]:
         "region": settings.region,
         "clock": "replay",
         "guarantee": settings.guarantee,
+        "mock": settings.mock,
         "batch_records_max": settings.batch_records_max,
     }
     if settings.secret is None:
@@ -147,12 +172,12 @@ def _environment(settings: Settings, note: Run) -> dict[str, str]:
 
 
 def _play_until_settled(
-    plan: Plan, settings: Settings, bootstrap: str, note: Run, workers: Workers, teller: _Teller
+    plan: Plan, settings: Settings, bootstrap: str, note: Run, workers: Workers, teller: _Teller, flow: mocked.Flow | mocked.Free
 ) -> tuple[Played, float]:
     watch = Watch(bootstrap, note.app_id, WATCHED, settings.partitions)
     rate = Rate()
     try:
-        with Observer(bootstrap, note.app_id, settings.partitions) as seen, _playing(plan, settings, bootstrap) as player:
+        with Observer(bootstrap, note.app_id, settings.partitions) as seen, _playing(plan, settings, bootstrap, flow) as player:
             first = time.monotonic()
             stall = _Stall()
             settled = 0
@@ -164,6 +189,7 @@ def _play_until_settled(
                 stall.check(progress, seen, player, workers)
                 settled = settled + 1 if player.played is not None and watch.is_settled(progress) else 0
                 lag = {topic: progress.lag(topic) for topic in WATCHED}
+                flow.look(sum(lag.values()))
                 phase = "playing" if player.played is None else "settling"
                 teller.show(Picture(phase, 0.0, player.sent, player.total, lag, rate.per_second(seen.applied + seen.dead), seen))
             seconds = time.monotonic() - first
@@ -253,16 +279,22 @@ class _Player:
 
 
 class _Counted:
-    """A reader that knows, once its source was read to the end, how many items there are, and that can be stopped between two of them."""
+    """A reader that knows, once its source was read to the end, how many items there are, and that can be held back and stopped between two of them."""
 
-    def __init__(self, reader: Reader[Any]) -> None:
+    def __init__(self, reader: Reader[Any], flow: mocked.Flow | mocked.Free) -> None:
         self.name = reader.name
+        self._flow = flow
         self.total: int | None = None
         self.stopped = False
         self._reader = reader
 
     def read(self, path: Path) -> Iterator[Any]:
-        return self._counting(self._reader.read(path))
+        for item in self._counting(self._reader.read(path)):
+            while not self._flow.may_send():
+                if self.stopped:
+                    raise _Stopped
+                time.sleep(FLOW_SECONDS)
+            yield item
 
     def times(self, path: Path) -> Iterator[int | None]:
         return self._counting(self._reader.times(path))
@@ -281,8 +313,8 @@ class _Counted:
 
 
 @contextmanager
-def _playing(plan: Plan, settings: Settings, bootstrap: str) -> Iterator[_Player]:
-    counted = _Counted(readers()[plan.reader])
+def _playing(plan: Plan, settings: Settings, bootstrap: str, flow: mocked.Flow | mocked.Free) -> Iterator[_Player]:
+    counted = _Counted(readers()[plan.reader], flow)
     secret = settings.hash_key()
 
     def work(report: Callable[[Played], None]) -> Played:
@@ -295,6 +327,7 @@ def _playing(plan: Plan, settings: Settings, bootstrap: str) -> Iterator[_Player
             shuffle_seed=plan.shuffle_seed,
             duplicates=plan.duplicates,
             until=plan.until,
+            time_every_seconds=flow.time_every_seconds,
             secret=secret,
             on_progress=report,
         )

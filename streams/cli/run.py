@@ -25,8 +25,9 @@ Examples:
     "--broker",
     default="auto",
     show_default=True,
-    metavar="auto|docker|HOST:PORT",
-    help="Kafka: HOST:PORT[,...]; docker; auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else starts one of its own.",
+    metavar="auto|docker|mock|HOST:PORT",
+    help="Kafka: HOST:PORT[,...]; docker; mock, for a look without a download (it says what it cannot do); "
+    "auto takes KAFKA_BOOTSTRAP or KAIROS_BOOTSTRAP if set, else starts one of its own.",
 )
 @click.option(
     "--until", callback=options.instant, metavar="TIME", help="Let time run on to this instant (RFC 3339): deadlines up to it fall due."
@@ -64,15 +65,16 @@ def command(
     Every run has topics, consumer group and state of its own, under DATA_DIR/runs/; the newest three are kept. Nothing that it started outlives it.
     The exit code is 1 where the counts do not reconcile.
     """
-    from streams.cli import export, running
+    from streams.cli import export, mocked, running
 
-    if broker == "mock":
-        raise click.UsageError(
-            "--broker mock serves the tests: it forgets records beyond 5 MiB a partition. Leave --broker away for a real Kafka."
-        )
     if export_to is not None:
         export.check(export_to)
     chosen = journeys if journeys is not None else DEFAULT_JOURNEYS.get(reader, "brand")
-    flags = {"batch_records_max": rest.pop("batch_records"), "guarantee": rest.pop("guarantee")}
-    settings = options.settings(partitions=partitions, journeys=chosen, **flags)
+    flags = {"partitions": partitions, "guarantee": rest.pop("guarantee")}
+    if broker == mocked.NAME:
+        flags = mocked.settings_for(**flags, workers=rest["workers"])  # type: ignore[arg-type]  # click has checked them
+    settings = options.settings(journeys=chosen, batch_records_max=rest.pop("batch_records"), **flags)
+    if settings.mock:
+        for line in mocked.CANNOT:
+            click.echo(line, err=True)
     running.perform(settings, source, reader, broker, export_to, **rest)  # type: ignore[arg-type]  # click has checked them

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from streams.cli import lines
+from streams.cli import lines, mocked
 from streams.cli.facts import Facts
 from streams.cli.job import Outcome
 
@@ -144,6 +144,8 @@ def _words(counts: Mapping[str, int], styles: Mapping[str, str] | None = None) -
 
 
 def _next(outcome: Outcome, export: Path | None) -> list[Text]:
+    if outcome.run.broker == mocked.NAME:
+        return [Text("The mock is gone, and this run with it. Without --broker there is a Kafka that keeps it, to be asked about.", "dim")]
     kairos = command()
     hints = [(f"{kairos} tail moments -n 20", "the newest moments, each with its reason")]
     if outcome.example is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from uuid import uuid4
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -22,6 +23,10 @@ CHANGELOG_CONFIG = {
     "min.cleanable.dirty.ratio": "0.3",
     "segment.bytes": str(64 << 20),
 }
+
+MOCK_VERSION = (2, 3)
+"""What a broker that cannot be administered is taken for: it does not say what it is."""
+MOCK_TOMBSTONE_MS = 86_400_000
 
 
 class Ground(NamedTuple):
@@ -44,15 +49,21 @@ def prepare(settings: EngineSettings, sources: Iterable[str], tables: Iterable[s
     sources = sorted(set(sources))
     changelogs = sorted({changelog_topic(settings.app_id, table) for table in tables})
     client = KafkaAdminClient(
-        bootstrap_servers=settings.bootstrap.split(","), client_id=f"{settings.app_id}-engine", bootstrap_timeout_ms=5000
+        bootstrap_servers=settings.bootstrap.split(","),
+        client_id=f"{settings.app_id}-engine",
+        bootstrap_timeout_ms=5000,
+        **({} if settings.administered else {"api_version": MOCK_VERSION}),
     )
     try:
         present = set(client.list_topics())
-        missing = [name for name in sources if name not in present]
+        wanted = sources if settings.administered else [*sources, *changelogs]
+        missing = [name for name in wanted if name not in present]
         if missing:
             raise EngineError(f"no such topic: {', '.join(missing)}; create the topics first")
         partitions = _one_count({found["name"]: len(found["partitions"]) for found in client.describe_topics(sources)}, settings.partitions)
         _create(client, [name for name in changelogs if name not in present], partitions, settings.changelog_replication)
+        if not settings.administered:
+            return Ground(partitions, dict.fromkeys(changelogs, str(uuid4())), dict.fromkeys(changelogs, MOCK_TOMBSTONE_MS))
         return _ground(client, changelogs, partitions)
     finally:
         client.close()

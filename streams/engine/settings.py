@@ -25,6 +25,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many partitions every source topic must have; None takes what they have, as long as it is the same."""
     guarantee: Literal["exactly_once", "at_least_once"] = "exactly_once"
     """exactly_once: a transaction a batch. at_least_once: without (acknowledged.py): rows count once, outputs may come again; no way back for a changelog."""
+    administered: bool = True
+    """False: a broker that cannot be administered, with topics that are there from its start and gone with it (librdkafka's mock)."""
     instance_id: str | None = None
     """Static membership: a worker that comes back within the session time-out with this id keeps its partitions without a rebalance."""
     replayed: bool = False

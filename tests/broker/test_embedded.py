@@ -170,7 +170,7 @@ def test_an_address_without_kafka_the_mock_and_a_misspelt_kind_are_refused(tmp_p
     monkeypatch.setattr(admin, "ANSWER_SECONDS_MAX", 1.0)
     with pytest.raises(BrokerUnavailable, match="No Kafka answers"), choose("127.0.0.1:1", tmp_path):
         pass
-    with pytest.raises(BrokerUnavailable, match="tests only"), choose("mock", tmp_path):
+    with pytest.raises(BrokerUnavailable, match="Only `kairos run`"), choose("mock", tmp_path):
         pass
     with pytest.raises(BrokerUnavailable, match="none of auto"), choose("embeded", tmp_path):
         pass
