@@ -138,7 +138,13 @@ _FIELDS = {
 _PLACE = re.compile(r"(?P<message>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 
 
+_ENUM = "Invalid enum value "
+"""How msgspec begins where it goes on with what was sent, which may be anybody's address."""
+
+
 def _invalid(said: str) -> Refusal:
+    if said.startswith(_ENUM):
+        return Refusal("wrong_type", f"none of the values that there are - at {said.rpartition(' - at ')[2]}")
     place = _PLACE.fullmatch(said)
     assert place is not None  # every part of the pattern may be empty
     if place["path"] is None and place["message"].startswith("Expected `object`"):

@@ -212,7 +212,7 @@ def test_of_two_consents_the_one_given_last_holds(shop: Rulebook) -> None:
                 "messageId": f"c{number}",
                 "userId": "ann",
                 "event": "Consent Changed",
-                "timestamp": instants.text(BEGIN + number),
+                "timestamp": instants.text(BEGIN + HOUR + number),
                 "consent": consent,
             }
         )

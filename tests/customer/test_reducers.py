@@ -95,6 +95,17 @@ def test_consent_is_taken_back_only_under_an_identifier_it_was_given_under() -> 
     assert consent.in_force(taken_back).state == "granted"
 
 
+def test_no_consent_is_given_after_it_was_told_so_that_a_later_one_takes_it_back() -> None:
+    def told(at: int, decided: str, said: str) -> Touch:
+        return touch(at, payload={"consent": [{"purpose": "news", "state": decided, "at": said}]})
+
+    ahead = folded(told(1, "granted", "2999-01-01T00:00:00Z"))
+    taken_back = folded(told(1, "granted", "2999-01-01T00:00:00Z"), touch(2, payload={"consent": [{"purpose": "news", "state": "denied"}]}))
+
+    assert consent.in_force(ahead.consent["news\n*"]).since == 1
+    assert consent.in_force(taken_back.consent["news\n*"]).state == "denied"
+
+
 def test_a_case_crosses_channels_until_it_is_solved() -> None:
     opened = touch(1, "Case Opened", case_id="c", topic="delivery", department="care")
     asked = Touch("m2", "s", 2, 2, "track", "Call Started", "voice", "", (CRM,), b"{}", case_id="c")

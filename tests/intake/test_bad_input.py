@@ -11,6 +11,7 @@ from streams.intake import steps
 from tests.intake.given import LIVE, PARTITIONS, POLICY, Record, decide, event_of, letter_of
 from tests.intake.kinds import KINDS, Kind, bytes_of, good
 
+ANN = "ann@kairos.shop - at `$.x`"
 SAMPLES = 12
 """Of each kind: together over a thousand payloads."""
 
@@ -38,6 +39,22 @@ def test_bad_record_is_a_dead_letter_with_the_fitting_reason(kind: Kind) -> None
         assert letter.detail
     assert decision.tally["kairos_interactions_dead", kind.reason] == SAMPLES
     assert decision.tally[("kairos_interactions_read",)] == SAMPLES
+
+
+@pytest.mark.parametrize(
+    ("sent", "place"),
+    [
+        ({"type": ANN}, "$.type"),
+        ({"source": {"party": ANN}}, "$.source.party"),
+        ({"consent": [{"purpose": "p", "state": ANN}]}, "$.consent[0].state"),
+    ],
+)
+def test_what_is_said_of_a_bad_record_repeats_nothing_of_it(sent: dict[str, object], place: str) -> None:
+    (outgoing,) = decide(Record(bytes_of(good(Random(1)) | sent))).send
+
+    assert letter_of(outgoing).reason == "wrong_type"
+    assert "ann" not in letter_of(outgoing).detail
+    assert place in letter_of(outgoing).detail
 
 
 def test_bad_records_take_no_good_one_with_them() -> None:

@@ -35,13 +35,13 @@ def _channel(said: object) -> str:
 
 
 def _since(at: object, touch: Touch) -> int:
-    """When it was given: as said, where that can be read, else when the interaction occurred."""
+    """When it was given: as said, where that can be read, but not after the interaction that says so, or nothing later could take it back."""
     if isinstance(at, Decimal):
         at = float(at)
     if isinstance(at, bool) or not isinstance(at, str | int | float):
         return touch.occurred_at
     said = instants.read(at)
-    return touch.occurred_at if said is None else said
+    return touch.occurred_at if said is None else min(said, touch.occurred_at)
 
 
 def _with(standing: tuple[ConsentGiven, ...], given: ConsentGiven) -> tuple[ConsentGiven, ...]:
