@@ -82,10 +82,19 @@ def _from_outside() -> tuple[type[Exception], ...]:
     return BrokerUnavailable, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError
 
 
+def _gone() -> frozenset[int]:
+    """How a client says that the Kafka it was connected to is not there."""
+    from confluent_kafka import KafkaError
+
+    return frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
+
+
 def _said(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     said = error.args[0] if error.args else error
+    if hasattr(said, "code") and said.code() in _gone():
+        return f"Kafka does not answer any more ({said.str()}): is it still running?"
     return f"Kafka says: {said.str()}" if hasattr(said, "str") else str(error) or type(error).__name__
 
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from streams.broker.errors import BrokerUnavailable
+
 OFFSETS_SECONDS_MAX = 2.0
 REQUEST_SECONDS_MAX = 10.0
 READ_SECONDS_MAX = 5.0
@@ -73,9 +75,10 @@ class Watch:
         return not self._has_records(seen)
 
     def _offsets(self) -> dict[Place, int]:
-        """The group's offsets; where there are none yet, or a transaction is just being committed, they are unknown."""
+        """The group's offsets; where there are none yet they are unknown. Those that a transaction is just committing are not waited for:
+        with many partitions there is always one, and what is not yet behind the group is seen as work."""
         try:
-            found = self._committed.committed([TopicPartition(*place) for place in self._places], timeout=OFFSETS_SECONDS_MAX)
+            found = self._all.committed([TopicPartition(*place) for place in self._places], timeout=OFFSETS_SECONDS_MAX)
         except KafkaException as error:
             if error.args[0].retriable() or error.args[0].code() in _NOT_YET:
                 return {}
@@ -86,7 +89,10 @@ class Watch:
         asked = [TopicPartition(*place, OFFSET_END) for place in self._places]
         deadline = time.monotonic() + REQUEST_SECONDS_MAX
         while True:
-            found = reader.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
+            try:
+                found = reader.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
+            except KafkaException as error:  # Of a Kafka that is gone it says that a partition is unknown.
+                raise BrokerUnavailable(f"Kafka does not answer any more ({error.args[0].str()}): is it still running?") from error
             errors = [place.error for place in found if place.error is not None]
             if not errors:
                 return {(place.topic, place.partition): place.offset for place in found}

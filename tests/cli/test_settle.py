@@ -83,6 +83,17 @@ def test_markers_and_aborted_records_beyond_the_group_are_settled(group: Group) 
     assert (seen.lag(internal), seen.lag(source), seen.done(internal)) == (3, 0, 1)
 
 
+def test_offsets_that_are_being_committed_hide_none_that_are(group: Group) -> None:
+    source, _, member, producer, watch = group
+    producer.begin_transaction()
+    _commit(member, producer, TopicPartition(source, 0, 3))
+    producer.begin_transaction()
+    producer.send_offsets_to_transaction([TopicPartition(source, 0, 5)], member.consumer_group_metadata())
+
+    assert watch.look().done(source) == 3
+    producer.abort_transaction()
+
+
 def test_a_message_that_the_group_sent_itself_is_not_settled(group: Group) -> None:
     _, internal, member, producer, watch = group
     producer.begin_transaction()
