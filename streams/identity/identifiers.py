@@ -72,6 +72,17 @@ def customer_id(canonical: NodeKey) -> str:
     return "c" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 
+def canonical(customer: str) -> NodeKey | None:
+    """The key of the canonical identifier in a customer's public id; None where it is none."""
+    letters = customer[1:]
+    if len(customer) != 27 or customer[0] != "c" or any(letter not in _BASE32 for letter in letters):
+        return None
+    number = 0
+    for letter in letters:
+        number = number << 5 | _BASE32.index(letter)
+    return (number >> 2).to_bytes(NODE_KEY_BYTES, "big")
+
+
 def anchor(identifiers: Iterable[Identifier]) -> Identifier:
     """The lowest-ranked identifier of an interaction, where its touch is kept; there must be one."""
     return min(identifiers, key=lambda identifier: identifier.key)

@@ -45,7 +45,9 @@ class Resolved(NamedTuple):
     undisputed: bool = False
 
 
-class _Link(NamedTuple):
+class Link(NamedTuple):
+    """Two identifiers that were seen together, the lesser first, and the first and the last time."""
+
     left: NodeKey
     right: NodeKey
     first: Instant
@@ -106,6 +108,15 @@ def resolve_by(law: Law, component: Component) -> Resolved:
     return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
 
 
+def standing(law: Law, component: Component) -> list[Link]:
+    """The links that may join, before limits and weakness are judged: neither generic, forbidden nor expired, of a frozen part the oldest."""
+    links: list[Link] = []
+    for members, live in _parts(identifiers(component), _live(component, law, [])):
+        is_frozen = _lasting(members, law.types) > law.policy.component_members_max
+        links += _oldest(live, law.policy.component_members_max, law.types) if is_frozen else live
+    return links
+
+
 def _is_undisputed(component: Component, members: set[NodeKey], law: Law) -> bool:
     """Whether no rule can have a say and every identifier but the least is linked to a lesser one: then all are one person, as mostly.
 
@@ -146,7 +157,7 @@ def _generic(component: Component, members: set[NodeKey], types: Sequence[Identi
     return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
 
 
-def _live(component: Component, law: Law, refused: list[Refused]) -> list[_Link]:
+def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:
     """The links that may join at all; adds those that a command forbids to `refused`."""
     types, lifetimes = law.types, law.lifetimes
     generic, cannot = component.generic, component.cannot
@@ -158,7 +169,7 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[_Link]
         if both in cannot and cannot[both][1]:
             refused.append(Refused("cannot_link", left, right, types[right[0]].name, first))
             continue
-        links.append(_Link(left, right, first, last))
+        links.append(Link(left, right, first, last))
     return links
 
 
@@ -177,7 +188,7 @@ def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], lifetimes: Mapping[in
     return {both: seen for both, seen in edges.items() if both not in expired} if expired else edges
 
 
-def _parts(members: Iterable[NodeKey], links: list[_Link]) -> list[tuple[list[NodeKey], list[_Link]]]:
+def _parts(members: Iterable[NodeKey], links: list[Link]) -> list[tuple[list[NodeKey], list[Link]]]:
     """What links connect, with those links."""
     parent = {member: member for member in members}
 
@@ -191,7 +202,7 @@ def _parts(members: Iterable[NodeKey], links: list[_Link]) -> list[tuple[list[No
         left, right = find(link.left), find(link.right)
         if left != right:
             parent[max(left, right)] = min(left, right)
-    parts: dict[NodeKey, tuple[list[NodeKey], list[_Link]]] = defaultdict(lambda: ([], []))
+    parts: dict[NodeKey, tuple[list[NodeKey], list[Link]]] = defaultdict(lambda: ([], []))
     for member in parent:
         parts[find(member)][0].append(member)
     for link in links:
@@ -203,7 +214,7 @@ def _lasting(members: Iterable[NodeKey], types: Sequence[IdentifierType]) -> int
     return sum(types[member[0]].expires_hours is None for member in members)
 
 
-def _oldest(links: list[_Link], members_max: int, types: Sequence[IdentifierType]) -> list[_Link]:
+def _oldest(links: list[Link], members_max: int, types: Sequence[IdentifierType]) -> list[Link]:
     """The links by first sighting, until the next would bring in one lasting identifier too many."""
     joined: set[NodeKey] = set()
     kept = []
@@ -217,7 +228,7 @@ def _oldest(links: list[_Link], members_max: int, types: Sequence[IdentifierType
 
 def _kruskal(
     members: list[NodeKey],
-    links: list[_Link],
+    links: list[Link],
     component: Component,
     policy: Policy,
     types: Sequence[IdentifierType],
@@ -246,7 +257,7 @@ def _kruskal(
     return [cluster.members for cluster in {id(cluster): cluster for cluster in clusters.values()}.values()]
 
 
-def _join(link: _Link, clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused], weak: bool) -> None:
+def _join(link: Link, clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused], weak: bool) -> None:
     left, right = clusters[link.left], clusters[link.right]
     if left is right:
         return
@@ -273,8 +284,8 @@ def _join(link: _Link, clusters: dict[NodeKey, _Cluster], types: Sequence[Identi
 
 
 def _uncontested(
-    weak: list[_Link], clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused]
-) -> list[_Link]:
+    weak: list[Link], clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused]
+) -> list[Link]:
     """Without the links of weak identifiers that meet more than one known person."""
     met: dict[NodeKey, set[int]] = defaultdict(set)
     for link in weak:
@@ -292,7 +303,7 @@ def _uncontested(
 
 
 def _counted(
-    members: list[NodeKey], strong: list[_Link], weak: list[_Link], component: Component, types: Sequence[IdentifierType]
+    members: list[NodeKey], strong: list[Link], weak: list[Link], component: Component, types: Sequence[IdentifierType]
 ) -> set[NodeKey]:
     """The members that count against their type's limit: seen within its window before the newest touch of their part."""
     limited = {code for code, kind in enumerate(types) if kind.limit is not None}
