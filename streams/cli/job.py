@@ -73,7 +73,7 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
     """Do it all. Failure or BrokerUnavailable where it cannot be done, with what to do about it."""
     note = _new_run(plan, settings)
     teller = _Teller(view)
-    with _kafka(settings, note, teller) as bootstrap, _flow(bootstrap, note) as flow:
+    with _kafka(settings, note, teller) as bootstrap, _flow(settings, bootstrap, note) as flow:
         teller.phase(f"starting {plan.workers} worker{'s' if plan.workers > 1 else ''}")
         with Workers(plan.workers, Path(note.directory), bootstrap, _environment(settings, note)) as workers:
             played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller, flow)
@@ -88,7 +88,7 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
 @contextmanager
 def _kafka(settings: Settings, note: Run, teller: _Teller) -> Iterator[str]:
     """A Kafka with our topics, and nothing in them. What is on a real one can be asked about afterwards."""
-    if note.broker == mocked.NAME:
+    if settings.mock:
         teller.phase("starting the mock")
         with MockBroker(mocked.topics_of(note)) as mock:
             yield mock.bootstrap
@@ -102,8 +102,8 @@ def _kafka(settings: Settings, note: Run, teller: _Teller) -> Iterator[str]:
 
 
 @contextmanager
-def _flow(bootstrap: str, note: Run) -> Iterator[mocked.Flow | mocked.Free]:
-    flow = mocked.Flow(bootstrap, mocked.topics_of(note)) if note.broker == mocked.NAME else mocked.Free()
+def _flow(settings: Settings, bootstrap: str, note: Run) -> Iterator[mocked.Flow | mocked.Free]:
+    flow = mocked.Flow(bootstrap, mocked.topics_of(note)) if settings.mock else mocked.Free()
     try:
         yield flow
     finally:

@@ -80,7 +80,8 @@ class Flow:
             if place.error is not None or place.offset != 0:
                 raise Failure(
                     f"The mock has dropped what {place.topic}[{place.partition}] began with: the source does not fit into it "
-                    f"({len(found)} partitions of 5 MiB or 100,000 batches). Leave --broker away for a real Kafka, or play a part of the source."
+                    f"(5 MiB or 100,000 batches a partition). Give it more with --partitions (64 at most), play a part of the source, "
+                    "or leave --broker away for a real Kafka."
                 )
 
     def close(self) -> None:

@@ -70,9 +70,9 @@ def command(
     if export_to is not None:
         export.check(export_to)
     chosen = journeys if journeys is not None else DEFAULT_JOURNEYS.get(reader, "brand")
-    flags = {"partitions": partitions, "guarantee": rest.pop("guarantee")}
+    flags = {"partitions": partitions, "guarantee": rest.pop("guarantee"), "mock": False}
     if broker == mocked.NAME:
-        flags = mocked.settings_for(**flags, workers=rest["workers"])  # type: ignore[arg-type]  # click has checked them
+        flags = mocked.settings_for(partitions, flags["guarantee"], rest["workers"])  # type: ignore[arg-type]  # click has checked them
     settings = options.settings(journeys=chosen, batch_records_max=rest.pop("batch_records"), **flags)
     if settings.mock:
         for line in mocked.CANNOT:
