@@ -24,6 +24,8 @@ from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSetti
 
 BATCH_BYTES = MEBIBYTE
 """A full batch of this size passes Kafka's default max.message.bytes."""
+ROWS_BYTES = 3 * MEBIBYTE
+"""Without transactions rows go in record batches of this size: few writes need more than one, and what does not compress stays below the topic's 4 MiB."""
 REQUEST_BYTES_MAX = 64 * MEBIBYTE
 RETRY_MS = 2
 """A transaction that carries offsets only waits for this once; with the default of 100 ms it lasts 103."""
@@ -170,6 +172,6 @@ class AcknowledgedProducer(Producer):
         self._kafka._txn_manager._transaction_waiter = asyncio.get_running_loop().create_future()
 
     def pack_rows(self, changelog: str, partition: int, changes: Sequence[Change]) -> Packed:
-        """One record batch, which the broker takes whole or not, as long as they fit the topic's limit of 4 MiB."""
+        """One record batch, which the broker takes whole or not; more where they are too many for one."""
         rows = [(key, value, ()) for key, _, value in changes]
-        return self.pack(changelog, partition, rows, compressed=True, batch_bytes_max=self._record_bytes_max)
+        return self.pack(changelog, partition, rows, compressed=True, batch_bytes_max=ROWS_BYTES)
