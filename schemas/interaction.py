@@ -24,6 +24,10 @@ NUMBER_EXPONENT_MAX = 400
 MESSAGE_ID_CHARACTERS_MAX = 512
 IDENTIFIERS_MAX = 64
 """Identifiers of one interaction, at most."""
+NAME_CHARACTERS_MAX = 512
+"""A channel, a touchpoint, a source, a language, a case and what else a customer's state keeps by name is at most so long."""
+CONSENTS_MAX = 64
+"""Decisions of one interaction, at most."""
 
 TYPES = ("track", "identify", "page", "screen", "group", "alias")
 
@@ -53,6 +57,9 @@ MONEY_MEANINGS = ("order", "cancellation", "refund")
 
 Id = str | int
 """An identifier as clients send it: text, or a whole number that is read as its text."""
+Name = Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
+NamedId = Name | int
+"""What is no identifier of a person, as clients send it."""
 Document = dict[str, msgspec.Raw]
 """A JSON object of the producer's own shape: the names it has at its top, the values as they were sent."""
 Instant = Annotated[
@@ -84,25 +91,25 @@ class Outcome(Struct, kw_only=True, rename="camel", omit_defaults=True):
 class ConsentGiven(Struct, kw_only=True, rename="camel", omit_defaults=True):
     """One decision of the customer: for a purpose and a channel, since when and on what basis."""
 
-    purpose: str
-    channel: str | None = None
+    purpose: Name
+    channel: Name | None = None
     state: Literal["granted", "denied"]
-    basis: str | None = None
+    basis: Name | None = None
     at: Instant | None = None
 
 
 class Source(Struct, kw_only=True, rename="camel", omit_defaults=True):
     """Where the record comes from and whose data it is."""
 
-    system: str | None = None
+    system: Name | None = None
     party: Literal["first", "second", "third"] | None = None
-    owner: str | None = None
+    owner: Name | None = None
 
 
 class Account(Struct, kw_only=True, rename="camel", omit_defaults=True):
     """A company the customer acts for: a dated relation, never an identifier of a person."""
 
-    id: Id
+    id: NamedId
     name: str | None = None
 
 
@@ -111,28 +118,28 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
 
     message_id: Id | None = None
     type: Literal["track", "identify", "page", "screen", "group", "alias"] = "track"
-    event: str | None = None
+    event: Name | None = None
     name: str | None = None
     user_id: Id | None = None
     anonymous_id: Id | None = None
     previous_id: Id | None = None
-    group_id: Id | None = None
+    group_id: NamedId | None = None
     identifiers: dict[str, list[Id | None] | Id | None] | None = None
     timestamp: Instant | None = None
     original_timestamp: Instant | None = None
     sent_at: Instant | None = None
     received_at: Instant | None = None
-    channel: str | None = None
-    touchpoint: str | None = None
+    channel: Name | None = None
+    touchpoint: Name | None = None
     direction: Literal["inbound", "outbound"] | None = None
-    account: Account | Id | None = None
-    case_id: Id | None = None
-    conversation_id: Id | None = None
+    account: Account | NamedId | None = None
+    case_id: NamedId | None = None
+    conversation_id: NamedId | None = None
     session_id: Id | None = None
-    topic: str | None = None
-    language: str | None = None
-    timezone: str | None = None
-    department: str | None = None
+    topic: Name | None = None
+    language: Name | None = None
+    timezone: Name | None = None
+    department: Name | None = None
     operator: Operator | None = None
     value: Amount | None = None
     cost: Amount | None = None
@@ -142,7 +149,7 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
     traits: Document | None = None
     properties: Document | None = None
     text: str | None = None
-    consent: list[ConsentGiven] | None = None
+    consent: Annotated[list[ConsentGiven], Meta(max_length=CONSENTS_MAX)] | None = None
     source: Source | None = None
 
 

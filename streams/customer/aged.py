@@ -105,7 +105,7 @@ def joined(parts: Iterable[State]) -> State:
         first_at=min(part.first_at for part in ordered),
         identifiers=_by_name([part.identifiers for part in ordered], lambda _, one, other: (min(one[0], other[0]), max(one[1], other[1]))),
         traits=_trimmed(_by_name([part.traits for part in ordered], traits.survivor), lambda trait: trait.occurred_at),
-        consent=_by_name([part.consent for part in ordered], lambda _, one, other: consent.joined(one, other)),
+        consent=consent.bounded(_by_name([part.consent for part in ordered], lambda _, one, other: consent.joined(one, other))),
         channels=_trimmed(_by_name([part.channels for part in ordered], _counts), _last),
         touchpoints=_trimmed(_by_name([part.touchpoints for part in ordered], _counts), _last),
         sources=_trimmed(_by_name([part.sources for part in ordered], lambda _, one, other: max(one, other)), int),

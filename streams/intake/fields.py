@@ -6,6 +6,7 @@ The rule this module owns: an account is never an identifier of a person, and a 
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 
+from schemas.interaction import NAME_CHARACTERS_MAX
 from streams.intake.envelope import Envelope
 
 FIELDS: Mapping[str, str] = {
@@ -61,13 +62,13 @@ def account(said: Envelope) -> str | None:
         named = next(_each(said.context.get("groupId")), None)
     elif not isinstance(named, str | int):
         named = named.id
-    return None if named is None else str(named).strip() or None
+    return None if named is None or len(str(named)) > NAME_CHARACTERS_MAX else str(named).strip() or None
 
 
 def in_context(context: Mapping[str, object], name: str) -> str | None:
-    """A text in `context`; None where there is none."""
+    """A text in `context`; None where there is none, or one too long for a name."""
     value = context.get(name)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and len(value) <= NAME_CHARACTERS_MAX else None
 
 
 def _take(part: Mapping[str, object], table: Mapping[str, str], found: list[tuple[str, str]]) -> None:

@@ -106,6 +106,26 @@ def test_no_consent_is_given_after_it_was_told_so_that_a_later_one_takes_it_back
     assert consent.in_force(taken_back.consent["news\n*"]).state == "denied"
 
 
+def test_of_more_consents_than_are_remembered_a_denial_is_forgotten_last() -> None:
+    def told(at: int, decided: str) -> Touch:
+        return touch(at, payload={"consent": [{"purpose": f"p{at}-{number}", "state": decided} for number in range(50)]})
+
+    after = folded(told(1, "denied"), *[told(at, "granted") for at in range(2, 9)]).consent
+
+    assert {name.partition("-")[0] for name in after} == {"p1", "p6", "p7", "p8"}
+    assert len(after) == state.NAMES_MAX
+
+
+def test_what_has_too_long_a_name_is_kept_by_none() -> None:
+    long = "x" * 1000
+
+    sent = {"traits": {long: 1, "t": {long: 2, "u": 3}}, "properties": {"revenue": 5, "currency": long}}
+    after = folded(touch(1, "Order Completed", payload=sent))
+
+    assert set(after.traits) == {"t.u"}
+    assert after.totals == {"": Totals(1, "5")}
+
+
 def test_a_case_crosses_channels_until_it_is_solved() -> None:
     opened = touch(1, "Case Opened", case_id="c", topic="delivery", department="care")
     asked = Touch("m2", "s", 2, 2, "track", "Call Started", "voice", "", (CRM,), b"{}", case_id="c")

@@ -57,6 +57,24 @@ def test_what_is_said_of_a_bad_record_repeats_nothing_of_it(sent: dict[str, obje
     assert place in letter_of(outgoing).detail
 
 
+@pytest.mark.parametrize(
+    "name", ["channel", "touchpoint", "event", "topic", "language", "timezone", "department", "caseId", "account", "groupId"]
+)
+def test_a_name_that_is_too_long_is_refused(name: str) -> None:
+    right, wrong = (decide(Record(bytes_of(good(Random(1)) | {name: "x" * count}))).send[0] for count in (512, 513))
+
+    assert right.topic == topics.IDENTITY
+    assert (letter_of(wrong).reason, f"$.{name}" in letter_of(wrong).detail) == ("wrong_type", True)
+
+
+def test_more_decisions_than_an_interaction_may_tell_are_refused() -> None:
+    told = [{"purpose": f"p{number}", "state": "denied"} for number in range(65)]
+
+    right, wrong = (decide(Record(bytes_of(good(Random(1)) | {"consent": told[:count]}))).send[0] for count in (64, 65))
+
+    assert (right.topic, letter_of(wrong).reason) == (topics.IDENTITY, "wrong_type")
+
+
 def test_bad_records_take_no_good_one_with_them() -> None:
     random = Random(1)
     records = []

@@ -7,7 +7,7 @@ after a merge, the most restrictive counts.
 from decimal import Decimal
 
 from streams import instants
-from streams.customer.state import ConsentGiven, State
+from streams.customer.state import NAMES_MAX, ConsentGiven, State
 from streams.rows import Touch, payload
 
 EVERY_CHANNEL = "*"
@@ -28,6 +28,7 @@ def reduce(state: State, touch: Touch) -> None:
         name = f"{purpose}\n{_channel(channel)}"
         given = ConsentGiven(decided, basis if isinstance(basis, str) else None, _since(said.get("at"), touch), under)
         decisions[name] = _with(decisions.get(name, ()), given)
+    bounded(decisions)
 
 
 def _channel(said: object) -> str:
@@ -59,6 +60,16 @@ def joined(one: tuple[ConsentGiven, ...], other: tuple[ConsentGiven, ...]) -> tu
     for given in sorted((*one, *other), key=lambda given: (given.since, -STATES.index(given.state), given.under)):
         standing = _with(standing, given)
     return standing
+
+
+def bounded(decisions: dict[str, tuple[ConsentGiven, ...]]) -> dict[str, tuple[ConsentGiven, ...]]:
+    """Forget, of more purposes and channels than a state remembers, those granted longest ago, and denied ones last; the dict is the caller's own."""
+    if len(decisions) > NAMES_MAX:
+        counts = {name: in_force(given) for name, given in decisions.items()}
+        by_rank = sorted(decisions, key=lambda name: (counts[name].state == "denied", counts[name].since, name))
+        for name in by_rank[: len(decisions) - NAMES_MAX]:
+            del decisions[name]
+    return decisions
 
 
 def in_force(given: tuple[ConsentGiven, ...]) -> ConsentGiven:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from schemas import money
-from schemas.interaction import EVENTS, MONEY_MEANINGS
+from schemas.interaction import EVENTS, MONEY_MEANINGS, NAME_CHARACTERS_MAX
 from streams.customer.state import State, Totals
 from streams.rows import Touch, payload
 
@@ -16,7 +16,7 @@ def reduce(state: State, touch: Touch) -> None:
     properties = payload(touch.payload).properties or {}
     said, currency = money.parse(properties.get("revenue")), properties.get("currency")
     amount = said if said is not None else money.parse(touch.amount) or money.ZERO
-    name = currency.upper() if isinstance(currency, str) else touch.currency or ""
+    name = currency.upper() if isinstance(currency, str) and len(currency) <= NAME_CHARACTERS_MAX else touch.currency or ""
     state.totals = {**state.totals, name: _ADD[EVENTS[touch.event]](state.totals.get(name, _NONE), amount)}
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas import money
+from schemas.interaction import NAME_CHARACTERS_MAX
 from streams.customer.state import State, Trait, trim
 from streams.rows import Touch, payload
 
@@ -35,7 +36,7 @@ POLICY = {
 """The fields with a survivorship of their own."""
 
 TEXT_MAX = 1024
-"""A longer text is no trait; it stays in the timeline."""
+"""A longer text, or one of a longer name than NAME_CHARACTERS_MAX, is no trait; it stays in the timeline."""
 MARK = b'"traits"'
 """Without it a payload has no traits."""
 
@@ -66,6 +67,8 @@ def survivor(name: str, one: Trait, other: Trait) -> Trait:
 def _flat(traits: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str | int | bool | None]]:
     """Traits by their dotted names; a number with a point as its exact text, a list as its texts."""
     for name, value in traits.items():
+        if len(prefix) + len(name) > NAME_CHARACTERS_MAX:
+            continue
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, str):
