@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from msgspec import DecodeError
 
 from tests.bench.engine.systems import System
 from tests.bench.engine.work import Answer, Sum, canonical, unpack
@@ -34,11 +35,15 @@ def difference(bootstrap: str, system: System, run: str, source: str, outputs: s
         return None
     last: dict[bytes, bytes] = {}
     for key, value in records(bootstrap, system.states.topic(run, source)):
-        if value is not None:
-            last[system.states.customer(key)] = value
+        customer = system.states.customer(key)
+        if customer is not None and value is not None:
+            last[customer] = value
     kept = Sum()
-    for key, value in last.items():
-        kept.add(key, canonical(unpack(value)))
+    try:
+        for customer, value in last.items():
+            kept.add(customer, canonical(unpack(value)))
+    except DecodeError as error:
+        return f"the changelog holds what is no state: {error}"
     if (kept.count, kept.digest) != (answer.customers, answer.states_digest):
         return f"the changelog holds {kept.count:,} customers, {answer.customers:,} were to be there, or other states"
     return None

@@ -33,7 +33,7 @@ def svg(found: Mapping[str, Any]) -> str:
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' viewBox='0 0 {WIDTH} {height}' {_FONT} font-size='13'>",
         f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
-        _text(20, 30, "Events a second: one worker, state with changelog, a real Kafka", INK, "font-size='18' font-weight='bold'"),
+        _text(20, 30, "Events a second: the same work in one worker, on a real Kafka", INK, "font-size='18' font-weight='bold'"),
         _text(
             20,
             52,
@@ -47,7 +47,13 @@ def svg(found: Mapping[str, Any]) -> str:
     for number, row in enumerate(rows):
         parts += _bar(row, TOP + ROW * number, most)
     parts.append(
-        _text(20, height - 16, f"{machine['processor']}, {machine['cores']} cores, broker on the same machine", MUTED, "font-size='12'")
+        _text(
+            20,
+            height - 16,
+            f"{machine['processor']}, {machine['cores']} cores, broker on the same machine; load before a run {found['load']:.1f} (median)",
+            MUTED,
+            "font-size='12'",
+        )
     )
     return "\n".join([*parts, "</svg>", ""])
 
@@ -57,7 +63,13 @@ def _bar(row: Mapping[str, Any], top: int, most: float) -> list[str]:
     weight = "font-weight='bold'" if ours else ""
     label = [
         _text(LEFT - 12, top + 14, row["label"], INK, f"text-anchor='end' {weight}"),
-        _text(LEFT - 12, top + 26, row["guarantee"], MUTED, "text-anchor='end' font-size='10'"),
+        _text(
+            LEFT - 12,
+            top + 26,
+            row["guarantee"] + (f"; {row['events']:,} events" if row["is_small"] else ""),
+            MUTED,
+            "text-anchor='end' font-size='10'",
+        ),
     ]
     if row["void"]:
         return [*label, _text(LEFT + 6, top + 18, "void: see the table", MUTED, "font-style='italic'")]

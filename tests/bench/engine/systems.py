@@ -26,10 +26,10 @@ class Program(NamedTuple):
 
 
 class States(NamedTuple):
-    """The changelog topic by the run's and the input's name, and the customer in its keys."""
+    """The changelog topic by the run's and the input's name, and the customer in its keys; None: a row of the system's own."""
 
     topic: Callable[[str, str], str]
-    customer: Callable[[bytes], bytes]
+    customer: Callable[[bytes], bytes | None]
 
 
 class System(NamedTuple):
@@ -57,8 +57,8 @@ def _quix_changelog(run: str, source: str) -> str:
     return f"changelog__{run}--{source}--default"
 
 
-def _behind_the_tag(key: bytes) -> bytes:
-    return key[1:]
+def _behind_the_tag(key: bytes) -> bytes | None:
+    return key[1:] if key.startswith(b"c") else None
 
 
 def _whole(key: bytes) -> bytes:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.bench.engine import picture, report
+import orjson
+
+from tests.bench.engine import document, picture, report
 from tests.bench.engine.load import Input, interactions
 from tests.bench.engine.measure import Run
 from tests.bench.engine.systems import HERE, LIMIT, OURS, SYSTEMS
@@ -84,9 +86,9 @@ def summed(records: list[tuple[bytes, bytes]]) -> str:
 
 def test_one_void_run_makes_the_row_void_and_a_peer_that_cannot_be_had_says_so(tmp_path: Path) -> None:
     given = Input("interactions", 100, 10, Answer(0, "", 0, ""))
-    systems = [system for system in SYSTEMS if system.name in (OURS, LIMIT, "quix", "bytewax")]
+    systems = [system for system in SYSTEMS if system.name in (OURS, LIMIT, "quix", "bytewax", "faust")]
     good, void = Run(100, 1.0, 100.0, 5.0, 1.0, 1 << 20), Run(100, void="3 outputs, 4 were to come")
-    runs = {OURS: [good, good], LIMIT: [good, good], "quix": [good, void], "bytewax": []}
+    runs = {OURS: [good, good], LIMIT: [good, good], "quix": [good, void], "bytewax": [], "faust": []}
 
     figures = report.found(systems, runs, {}, {"bytewax": "no wheel"}, given, given)
     report.write(figures, tmp_path / "engine.json")
@@ -94,8 +96,9 @@ def test_one_void_run_makes_the_row_void_and_a_peer_that_cannot_be_had_says_so(t
 
     rows = {row["name"]: row for row in figures["rows"]}
     assert (rows["quix"]["void"], rows["bytewax"]["void"], rows[OURS]["void"]) == ("3 outputs, 4 were to come", "no wheel", None)
+    assert rows["faust"]["void"] == "not measured"
     assert rows[LIMIT]["ratio"]["events_per_second"] == 1.0
-    assert (tmp_path / "engine.svg").read_text().count("void: see the table") == 2
+    assert (tmp_path / "engine.svg").read_text().count("void: see the table") == 3
 
 
 def test_the_figure_of_a_row_is_the_median() -> None:
@@ -114,3 +117,11 @@ def test_no_peer_is_imported_by_the_product_and_every_package_of_theirs_is_pinne
 
     assert not imported & PEERS
     assert pinned and all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line) for line in pinned)
+
+
+def test_the_page_and_the_picture_show_the_figures_that_are_kept_beside_them() -> None:
+    figures = orjson.loads((document.DOCS / "engine.json").read_bytes())
+    page = (document.DOCS / "engine.md").read_text()
+
+    assert document.placed(page, document.section(figures)) == page
+    assert picture.svg(figures) == (document.DOCS / "engine.svg").read_text()
