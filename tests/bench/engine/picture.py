@@ -1,4 +1,5 @@
-"""The picture of the figures, as SVG: for each system a bar of events a second and the CPU of one event beside it.
+"""The picture of the figures, as SVG: for each system a bar of events a second (the median, with a line from the least run to
+the most) and the CPU of one event beside it.
 
 The rule this module owns: it shows what the JSON says and nothing else. `python -m tests.bench.engine.picture JSON SVG` draws it anew.
 """
@@ -27,7 +28,7 @@ def draw(figures: Path, picture: Path) -> None:
 def svg(found: Mapping[str, Any]) -> str:
     """The picture of these figures."""
     rows = found["rows"]
-    most = max((row["events_per_second"] for row in rows if not row["void"]), default=1.0)
+    most = max((run["events_per_second"] for row in rows if not row["void"] for run in row["runs"]), default=1.0)
     machine = found["machine"]
     height = TOP + ROW * len(rows) + 44
     parts = [
@@ -38,7 +39,7 @@ def svg(found: Mapping[str, Any]) -> str:
             20,
             52,
             f"{found['events']:,} interactions of 400 bytes, {found['customers']:,} customers, {found['partitions']} partitions; "
-            f"median of {found['rounds']} run{'s' if found['rounds'] != 1 else ''}",
+            f"median of {found['rounds']} run{'s' if found['rounds'] != 1 else ''}, and the least and the most",
             MUTED,
         ),
         _text(LEFT + BAR + 90, TOP - 10, "CPU µs an event", MUTED, "text-anchor='middle' font-size='12'"),
@@ -75,12 +76,15 @@ def _bar(row: Mapping[str, Any], top: int, most: float) -> list[str]:
         return [*label, _text(LEFT + 6, top + 18, "void: see the table", MUTED, "font-style='italic'")]
     wide = max(2.0, BAR * row["events_per_second"] / most)
     colour = OURS if ours else LIMIT if row["name"] == "limit" else OTHER
-    inside = wide > BAR / 2
-    place, ink, anchor = (LEFT + wide - 8, "#ffffff" if ours else INK, "end") if inside else (LEFT + wide + 8, INK, "start")
+    least, greatest = (LEFT + BAR * pick(run["events_per_second"] for run in row["runs"]) / most for pick in (min, max))
+    middle = top + ROW / 2 - 1
+    is_wide = greatest - LEFT > BAR * 0.8
+    place, anchor = (least - 8, "end") if is_wide else (greatest + 8, "start")
     return [
         *label,
         f"<rect x='{LEFT}' y='{top + 4}' width='{wide:.1f}' height='{ROW - 10}' rx='2' fill='{colour}'/>",
-        _text(place, top + 19, f"{row['events_per_second']:,.0f}", ink, f"text-anchor='{anchor}' {weight}"),
+        f"<path d='M{least:.1f} {middle}H{greatest:.1f}M{least:.1f} {middle - 4}v8M{greatest:.1f} {middle - 4}v8' stroke='{INK}' fill='none'/>",
+        _text(place, top + 19, f"{row['events_per_second']:,.0f}", INK, f"text-anchor='{anchor}' {weight}"),
         _text(LEFT + BAR + 90, top + 19, f"{row['cpu_microseconds']:.1f}", INK, f"text-anchor='middle' {weight}"),
         _text(LEFT + BAR + 190, top + 19, f"{row['memory_bytes'] / (1 << 20):,.0f}", INK, f"text-anchor='middle' {weight}"),
     ]
