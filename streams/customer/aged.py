@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from schemas import money
 from streams.boundary import Rows
 from streams.customer import reducers
-from streams.customer.reducers import cases, consent, traits
+from streams.customer.reducers import cases, consent, identifiers, traits
 from streams.customer.state import NAMES_MAX, Case, Seen, State, Totals, trim
 from streams.customer.timeline import Held
 from streams.rows import AGED, TIMELINE, NodeKey, Touch, decode_touch
@@ -103,7 +103,9 @@ def joined(parts: Iterable[State]) -> State:
         replayed=newest.replayed,
         interactions=sum(part.interactions for part in ordered),
         first_at=min(part.first_at for part in ordered),
-        identifiers=_by_name([part.identifiers for part in ordered], lambda _, one, other: (min(one[0], other[0]), max(one[1], other[1]))),
+        identifiers=identifiers.bounded(
+            _by_name([part.identifiers for part in ordered], lambda _, one, other: (min(one[0], other[0]), max(one[1], other[1])))
+        ),
         traits=_trimmed(_by_name([part.traits for part in ordered], traits.survivor), lambda trait: trait.occurred_at),
         consent=consent.bounded(_by_name([part.consent for part in ordered], lambda _, one, other: consent.joined(one, other))),
         channels=_trimmed(_by_name([part.channels for part in ordered], _counts), _last),

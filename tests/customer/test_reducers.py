@@ -6,7 +6,7 @@ import pkgutil
 from msgspec.structs import replace
 
 from streams.customer import fold, reducers, state
-from streams.customer.reducers import cases, consent
+from streams.customer.reducers import cases, consent, identifiers
 from streams.customer.state import Case, ConsentGiven, State, Totals, Trait
 from streams.journeys import retail
 from streams.language import rulebook
@@ -114,6 +114,16 @@ def test_of_more_consents_than_are_remembered_a_denial_is_forgotten_last() -> No
 
     assert {name.partition("-")[0] for name in after} == {"p1", "p6", "p7", "p8"}
     assert len(after) == state.NAMES_MAX
+
+
+def test_of_more_identifiers_than_are_remembered_those_seen_longest_ago_are_forgotten() -> None:
+    many = [touch(at, identifiers=(CRM, *[("session_id", f"{at}-{number}") for number in range(50)])) for at in range(100)]
+
+    after = folded(*many).identifiers
+
+    assert len(after) == identifiers.IDENTIFIERS_MAX
+    assert after["crm_id:1"] == (0, 99)
+    assert {name.partition("-")[0] for name in after} == {"crm_id:1", *[f"session_id:{at}" for at in range(80, 100)]}
 
 
 def test_what_has_too_long_a_name_is_kept_by_none() -> None:
