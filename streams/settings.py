@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 
 class Settings(BaseSettings):
@@ -80,7 +87,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What a caller says wins over the environment, the environment over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, os.environ.get("KAIROS_SETTINGS", "kairos.toml"))
+        named = os.environ.get("KAIROS_SETTINGS")
+        if named and not Path(named).is_file():
+            raise SettingsError(f"KAIROS_SETTINGS names {named}, and there is no such file")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, named or "kairos.toml")
 
     def hash_key(self) -> bytes:
         """The secret as the key of all hashes, 1 to 64 bytes; made and kept in DATA_DIR/secret if none was given.

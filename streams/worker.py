@@ -236,7 +236,11 @@ class _Web:
         self._server: WSGIServer | None = None
         if settings.metrics_port is not None:
             pages = _pages(engine)
-            self._server = make_server(settings.metrics_host, settings.metrics_port, pages, server_class=_Server, handler_class=_Silent)
+            try:
+                self._server = make_server(settings.metrics_host, settings.metrics_port, pages, server_class=_Server, handler_class=_Silent)
+            except OSError as error:
+                error.filename = f"{settings.metrics_host}:{settings.metrics_port} (KAIROS_METRICS_PORT; 0 takes a free one)"
+                raise
 
     def __enter__(self) -> None:
         if self._server is not None:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -132,3 +133,20 @@ def test_a_reason_told_in_words_leaves_no_traceback_and_another_does() -> None:
 
     assert not worker._Quiet().filter(record(EngineError("told")))
     assert worker._Quiet().filter(record(KeyError("unknown")))
+
+
+def test_a_port_that_is_taken_is_named(kafka: EmbeddedBroker, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = _start(tmp_path / "data", kafka.bootstrap, PARTITIONS, "--metrics-port", str(port))
+        _, said = process.communicate(timeout=READY_SECONDS_MAX)
+
+    assert process.returncode == 1
+    assert f"127.0.0.1:{port} (KAIROS_METRICS_PORT" in said.splitlines()[-1]
+
+
+def test_a_file_of_settings_that_is_not_there_is_not_passed_over(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["digest"], env={"KAIROS_SETTINGS": str(tmp_path / "none.toml")})
+
+    assert result.exit_code == 2
+    assert "none.toml, and there is no such file" in result.stderr
