@@ -36,11 +36,13 @@ class Step(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The people of a component by canonical key, every link of its evidence by its two keys, and the pairs that commands keep apart."""
+    """The people of a component by canonical key, every link of its evidence by its two keys, the pairs that commands keep apart, and the
+    identifiers that are shared by too many."""
 
     people: tuple[Person, ...]
     steps: tuple[Step, ...]
     apart: tuple[Pair, ...]
+    generic: frozenset[NodeKey]
 
     def person(self, key: NodeKey) -> Person:
         """Whose an identifier is; one that the evidence does not name is alone."""
@@ -50,11 +52,13 @@ class Judged(NamedTuple):
 class Why(NamedTuple):
     """Whether two identifiers are one person's, and the chain of links between them that has the fewest that do not hold, then the fewest.
 
-    No steps: they are one identifier, or never came together. `apart`: pairs of theirs that commands keep apart.
+    No steps: they are one identifier, or never came together. `others`: links between the two people that do not hold and are not in the chain.
+    `apart`: pairs of theirs that commands keep apart.
     """
 
     same: bool
     steps: tuple[Step, ...]
+    others: tuple[Step, ...] = ()
     apart: tuple[Pair, ...] = ()
 
 
@@ -70,7 +74,7 @@ def judge(component: Component, policy: Policy) -> Judged:
         verdict, at_fault = _verdict(Link(left, right, first, last), component, stood, refused, by.types)
         steps.append(Step(left, right, first, last, verdict, at_fault))
     apart = tuple(sorted(both for both, (_, holds) in component.cannot.items() if holds))
-    return Judged(resolved.people, tuple(steps), apart)
+    return Judged(resolved.people, tuple(steps), apart, frozenset(component.generic))
 
 
 def why(judged: Judged, left: NodeKey, right: NodeKey) -> Why:
@@ -79,8 +83,10 @@ def why(judged: Judged, left: NodeKey, right: NodeKey) -> Why:
         return Why(True, ())
     chain = _chains(judged.steps, left).get(right, ())
     one, other = set(judged.person(left).members), set(judged.person(right).members)
-    apart = tuple(both for both in judged.apart if _between(both, one, other))
-    return Why(bool(chain) and all(step.holds for step in chain), chain, apart)
+    if chain and all(step.holds for step in chain):
+        return Why(True, chain)
+    others = tuple(step for step in judged.steps if step not in chain and _between(step.left, step.right, one, other))
+    return Why(False, chain, others, tuple(both for both in judged.apart if _between(*ends(both), one, other)))
 
 
 def chains(judged: Judged, person: Person) -> dict[NodeKey, tuple[Step, ...]]:
@@ -129,8 +135,7 @@ def _is_late(link: Link, end: NodeKey, component: Component, types: Sequence[Ide
     return expires is not None and link.first - min(first for both, (first, _) in component.edges.items() if end in ends(both)) > expires
 
 
-def _between(both: Pair, one: set[NodeKey], other: set[NodeKey]) -> bool:
-    left, right = ends(both)
+def _between(left: NodeKey, right: NodeKey, one: set[NodeKey], other: set[NodeKey]) -> bool:
     return (left in one and right in other) or (left in other and right in one)
 
 
