@@ -9,7 +9,8 @@ import click
 
 COMMANDS = {
     "run": "Play a source through Kairos: broker, topics, workers, live view, summary.",
-    "who": "One customer: profile, identifiers, timeline.",
+    "who": "One customer: profile, identifiers and why they belong, timeline.",
+    "why": "Why two identifiers are one person, or what keeps them apart.",
     "tail": "The newest records of a topic, a line each.",
     "digest": "A hash over all customers' states.",
     "broker": "Start the embedded Kafka and keep it in the foreground.",
@@ -25,6 +26,7 @@ EPILOG = """\b
 Examples:
   kairos run --source data/online-retail.csv.gz --reader online-retail --until 2011-12-10T00:00:00Z
   kairos who crm_id:17850
+  kairos why email:ann@brand.co crm_id:17850
   kairos tail moments -n 20
 \b
 Settings come from KAIROS_... in the environment, or from kairos.toml (KAIROS_SETTINGS names another file)."""

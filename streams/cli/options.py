@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -22,6 +23,12 @@ BROKER_HELP = (
 )
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a machine.")
+graph = click.option(
+    "--graph",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE.svg",
+    help="Also draw the links as a picture; it shows identifiers in the clear.",
+)
 broker = click.option("--broker", default="auto", show_default=True, metavar="auto|docker|HOST:PORT", help=BROKER_HELP)
 
 

@@ -20,8 +20,8 @@ Moments = Mapping[str, Mapping[str, int]]
 """How many of each status, by the moment's name."""
 
 
-def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Touch]) -> None:
-    """Print a customer; `shown` are the newest touches of its timeline."""
+def show_customer(console: Console, found: Found, moments: Moments) -> None:
+    """Print who a customer is, by its profile."""
     profile = found.profile
     head = Text.assemble(
         (profile["customerId"], "bold cyan"), (f"  version {profile['version']}, as of {lines.when(profile['asOf'])}", "dim")
@@ -29,8 +29,12 @@ def show(console: Console, found: Found, timeline: Timeline, shown: Sequence[Tou
     if len(found.path) > 1:
         head.append(f"  (was {' → '.join(lines.short(customer) for customer in found.path[:-1])})", "dim")
     console.print(head, soft_wrap=True)
-    console.print(_facts(profile, timeline.moments))
+    console.print(_facts(profile, moments))
     console.print()
+
+
+def show_timeline(console: Console, timeline: Timeline, shown: Sequence[Touch]) -> None:
+    """Print a customer's timeline; `shown` are the newest touches of it."""
     count = f"{len(timeline.touches):,} interactions" + (f", the newest {len(shown)}" if len(shown) < len(timeline.touches) else "")
     count += f", and {timeline.older:,} older ones in totals" if timeline.older else ""
     console.print(Text.assemble(("timeline  ", "bold"), (count, "dim")))

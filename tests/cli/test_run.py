@@ -137,6 +137,37 @@ def test_a_customer_reads_well(made: Made) -> None:
         assert words in told
 
 
+def test_a_customer_s_identifiers_say_why_they_belong(made: Made, tmp_path: Path) -> None:
+    drawn = tmp_path / "ann.svg"
+    found = json.loads(_kairos(made.data, "who", "crm_id:170", "--json", "--graph", str(drawn)).stdout)["identity"]
+
+    (crm, email), (link,) = found["identifiers"], found["identifiers"][1]["chain"]
+    assert (crm["identifier"], crm["chain"], email["identifier"]) == ("crm_id:170", [], "email:ann@brand.co")
+    assert [one["messageId"] for one in link["interactions"]] == ["m0-2", "m0-3", "m0-4"]
+    assert (crm["firstSeen"], email["firstSeen"], email["lastSeen"]) == tuple(f"2026-0{month}-01T10:00:00Z" for month in (1, 2, 4))
+    assert found["refused"] == []
+    assert "email:ann@brand.co" in drawn.read_text()
+
+
+def test_why_says_which_links_make_two_identifiers_one_person_or_that_none_do(made: Made, tmp_path: Path) -> None:
+    drawn = tmp_path / "why.svg"
+    same = _kairos(made.data, "why", "email:Ann@Brand.co", "crm_id:170", "--graph", str(drawn))
+    other = _kairos(made.data, "why", "crm_id:171", "crm_id:170", "--json")
+
+    assert same.stdout.startswith("Same person: email:ann@brand.co and crm_id:170 are c")
+    assert "3 interactions: m0-2 (shop" in same.stdout
+    assert "m0-4" in drawn.read_text()
+    answer = json.loads(other.stdout)
+    assert (other.returncode, answer["same"], answer["keptApartBy"], answer["chain"]) == (0, False, "never_seen_together", [])
+
+
+def test_why_of_one_never_seen_is_a_failure_that_says_which(made: Made) -> None:
+    result = _kairos(made.data, "why", "crm_id:170", "crm_id:99")
+
+    assert result.returncode == 1
+    assert "crm_id:99 was never seen" in result.stderr
+
+
 def test_nobody_is_a_failure_that_says_what_to_try(made: Made) -> None:
     result = _kairos(made.data, "who", "crm_id:99")
 

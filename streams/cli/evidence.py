@@ -1,0 +1,140 @@
+"""What the workers know of who is who, for some identifiers: the evidence of their component, and the interactions that made its links.
+
+The rule this module owns: nothing is resolved here; a component is found by its rows, and an interaction stands for the links that it made.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import orjson
+
+from streams.cli import state
+from streams.cli.customer import Profile
+from streams.cli.facts import Message
+from streams.identity.component import COMPONENT, NODE, Component, Pair, copy, identifiers, join
+from streams.identity.explain import Judged, judge
+from streams.identity.identifiers import customer_id, keys
+from streams.identity.policy import Policy, ranked
+from streams.rows import NODE_KEY_BYTES, TIMELINE, NodeKey, Person, Touch, decode_touch
+
+Read = Callable[[], Iterator[Message]]
+"""The changelog from its beginning."""
+
+HASH_SHOWN = 10
+KINDS_OF_CHANGES = ("merge", "split")
+_ANCHOR_END = len(TIMELINE.tag) + NODE_KEY_BYTES
+
+
+class Evidence(NamedTuple):
+    """A component judged, and what the timelines hold of it: by link its interactions in order, by identifier its text and all that name it."""
+
+    policy: Policy
+    judged: Judged
+    touches: dict[Pair, list[Touch]]
+    named: dict[NodeKey, list[Touch]]
+    names: dict[NodeKey, str]
+
+    def name(self, key: NodeKey) -> str:
+        """`type:value`; of an identifier whose interactions live on in totals only, `type:#` and the beginning of its customer id's hash."""
+        return self.names.get(key) or f"{ranked(self.policy.types)[key[0]].name}:#{customer_id(key)[1 : HASH_SHOWN + 1]}"
+
+    def person(self, key: NodeKey) -> Person:
+        """Whose an identifier is."""
+        return self.judged.person(key)
+
+
+def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evidence, set[NodeKey]]:
+    """The evidence of these identifiers' components, as one, and those of them that were never seen. Reads the changelog twice."""
+    wanted = set(wanted)
+    parents, met = _forest(read(), wanted)
+    roots = {_root(parents, key) for key in wanted}
+    fragments = {key for key in parents if _root(parents, key) in roots} | roots
+    components = {COMPONENT.tag + root for root in roots}
+    found = state.rows(
+        read(), lambda key: key in components or (key.startswith(TIMELINE.tag) and key[len(TIMELINE.tag) : _ANCHOR_END] in fragments)
+    )
+    whole = Component(set())
+    touches = []
+    for (_, key), row in found.items():
+        if key in components:
+            one = COMPONENT.decode(row)
+            if whole.members:
+                join(whole, one)
+            else:
+                whole = copy(one)
+        else:
+            touches.append(decode_touch(row))
+    met |= wanted & identifiers(whole)
+    whole.members |= wanted
+    links, named, names = _sightings(touches, policy)
+    return Evidence(policy, judge(whole, policy), links, named, names), wanted - met
+
+
+def changes_of(messages: Iterable[Message], customer: str) -> list[Profile]:
+    """The merges and splits that led to a customer, as published, in time: its own, and those of whom it came from."""
+    told = []
+    for message in messages:
+        if message.value is not None:
+            change = orjson.loads(message.value)
+            if change["kind"] in KINDS_OF_CHANGES:
+                told.append(change)
+    concerned, before = {customer}, 0
+    while len(concerned) != before:
+        before = len(concerned)
+        for change in told:
+            if concerned.intersection(change["into"]):
+                concerned.update(change["from"])
+    of_them = [change for change in told if concerned.intersection((*change["from"], *change["into"]))]
+    return sorted(of_them, key=lambda change: (change["occurredAt"], change["version"], change["id"]))
+
+
+def told(change: Profile) -> dict[str, object]:
+    """A merge or a split for a machine."""
+    return {name: change[name] for name in ("kind", "occurredAt", "from", "into", "messageId", "version")}
+
+
+def _forest(changelog: Iterable[Message], wanted: set[NodeKey]) -> tuple[dict[NodeKey, NodeKey], set[NodeKey]]:
+    """The parent of every identifier that has one, and which of the wanted have a row."""
+    parents: dict[NodeKey, NodeKey] = {}
+    met: set[NodeKey] = set()
+    for message in changelog:
+        stored = message.key
+        if stored is None or not stored.startswith((NODE.tag, COMPONENT.tag)):
+            continue
+        key = stored[1:]
+        if key in wanted and message.value is not None:
+            met.add(key)
+        if stored.startswith(NODE.tag):
+            parent = NODE.decode(message.value).parent if message.value is not None else None
+            if parent is None:
+                parents.pop(key, None)
+            else:
+                parents[key] = parent
+    return parents, met
+
+
+def _root(parents: dict[NodeKey, NodeKey], key: NodeKey) -> NodeKey:
+    while key in parents:
+        key = parents[key]
+    return key
+
+
+def _sightings(touches: Iterable[Touch], policy: Policy) -> tuple[dict[Pair, list[Touch]], dict[NodeKey, list[Touch]], dict[NodeKey, str]]:
+    links: dict[Pair, list[Touch]] = defaultdict(list)
+    named: dict[NodeKey, list[Touch]] = defaultdict(list)
+    names: dict[NodeKey, str] = {}
+    for touch in sorted(touches, key=lambda touch: touch.order):
+        by_key: dict[NodeKey, str] = {}
+        for kind, value in touch.identifiers:
+            for key in keys(policy, [(kind, value)]):
+                by_key[key] = f"{kind}:{value}"
+        names |= by_key
+        anchor, *others = sorted(by_key) if by_key else (b"",)
+        for other in others:
+            links[anchor + other].append(touch)
+        for key in by_key:
+            named[key].append(touch)
+    return links, named, names
