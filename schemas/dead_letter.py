@@ -26,7 +26,7 @@ REASONS = {
     "too_far_ahead": "It occurred more than 24 hours after it was received.",
     "too_old": "It occurred before the year 2000.",
     "bad_message_id": "The message id is empty, over 512 characters, or holds a NUL.",
-    "bad_amount": "An amount of money is not a finite decimal of at most 30 digits.",
+    "bad_amount": "An amount of money is not a finite decimal of at most 30 digits, or its currency not a code of three letters.",
     "too_late": "It is older than what a timeline holds.",
     "not_an_interaction": "The source's reader says that this is no customer's interaction.",
     "unreadable": "The source's reader could not read the line.",

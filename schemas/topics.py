@@ -4,6 +4,8 @@ from typing import Literal, NamedTuple
 
 DAY_MS = 24 * 3600 * 1000
 MEBIBYTE = 1024 * 1024
+BATCH_BYTES_MAX = 4 * MEBIBYTE
+"""`max.message.bytes` of our topics: a full 1 MiB record batch passes with room for its headers."""
 
 
 class Topic(NamedTuple):
@@ -38,7 +40,7 @@ _CUSTOMER = "customer id"
 def _output(name: str, about: str, days: int | None, readers: tuple[str, ...] = ("subscribers", "connectors")) -> Topic:
     """A topic that the customer agent publishes on: kept for some days, or (None) compacted to the newest value of each customer."""
     cleanup: Literal["delete", "compact"] = "compact" if days is None else "delete"
-    return Topic(name, _CUSTOMER, None, cleanup, -1 if days is None else days * DAY_MS, MEBIBYTE, ("customer",), readers, about)
+    return Topic(name, _CUSTOMER, None, cleanup, -1 if days is None else days * DAY_MS, BATCH_BYTES_MAX, ("customer",), readers, about)
 
 
 _TAKEN = "Every interaction, as producers send it."
@@ -64,9 +66,6 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 
 PARTITIONS = 4
 """Partitions of the co-partitioned topics where nobody says otherwise; at most 64 a cell."""
-
-BATCH_BYTES_MAX = 4 * MEBIBYTE
-"""`max.message.bytes` of our topics: a full 1 MiB record batch passes with room for its headers."""
 
 
 def configuration(topic: Topic) -> dict[str, str]:

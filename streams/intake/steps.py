@@ -154,6 +154,9 @@ def counted(draft: Draft, batch: Batch) -> Refusal | None:
         revenue = (said.properties or {}).get("revenue")
         if revenue is not None and (revenue == envelope.NO_AMOUNT if type(revenue) is float else money.parse(revenue) is None):
             return Refusal("bad_amount", "properties.revenue is no finite decimal of at most 30 digits")
+        currency = (said.properties or {}).get("currency")
+        if currency is not None and not (isinstance(currency, str) and len(currency) == 3 and currency.isascii() and currency.isalpha()):
+            return Refusal("bad_amount", "properties.currency is no code of three letters")
     return None
 
 

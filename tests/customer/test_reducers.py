@@ -172,3 +172,21 @@ def test_language_time_zone_and_account_are_the_last_said() -> None:
     after = folded(touch(1, language="de", timezone="Europe/Berlin", account="acme"), touch(2, language="en"))
 
     assert (after.language, after.timezone, after.accounts) == ("en", "Europe/Berlin", {"acme": 1})
+
+
+def test_no_sender_of_ever_new_cases_makes_a_state_grow_without_end() -> None:
+    opened = folded(*[touch(at, "Case Opened", case_id=f"c{at}") for at in range(state.NAMES_MAX + 50)])
+    solved = folded(*[touch(at, "Case Solved", case_id=f"c{at}") for at in range(50)])
+
+    assert set(opened.cases) == {f"c{at}" for at in range(50, state.NAMES_MAX + 50)}
+    assert set(solved.cases) == {f"c{at}" for at in range(30, 50)}
+
+
+def test_of_many_decisions_under_unconnected_identifiers_a_denial_is_forgotten_last() -> None:
+    denied = _consent(0, "denied", (("anonymous_id", "first"),))
+
+    after = folded(denied, *[_consent(at, "granted", (("anonymous_id", f"x{at}"),)) for at in range(1, 40)]).consent["news\nemail"]
+
+    assert len(after) == consent.STANDING_MAX
+    assert consent.in_force(after).state == "denied"
+    assert {given.since for given in after} == {0, *range(25, 40)}

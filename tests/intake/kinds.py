@@ -168,6 +168,7 @@ WRONG_FIELD = (
     Kind("amount is infinite", "bad_amount", _with(cost={"amount": "-Infinity", "currency": "GBP"})),
     Kind("amount of 31 digits", "bad_amount", _spliced("value", f'{{"amount": {"9" * 31}, "currency": "GBP"}}')),
     Kind("amount beyond bounds", "bad_amount", _spliced("value", '{"amount": 1e999999999, "currency": "GBP"}')),
+    Kind("currency is a word", "bad_amount", _with(event="Order Completed", properties={"revenue": 5, "currency": "Euro"})),
     Kind("revenue is a word", "bad_amount", _with(properties={"revenue": "abc"})),
     Kind("revenue is empty", "bad_amount", _with(properties={"revenue": "", "currency": "GBP"})),
     Kind("revenue is true", "bad_amount", _with(event="Order Cancelled", properties={"revenue": True})),

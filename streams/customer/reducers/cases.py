@@ -1,11 +1,13 @@
 """Cases: opened, updated, solved, and the channels they cross."""
 
 from schemas.interaction import EVENTS
-from streams.customer.state import Case, State
+from streams.customer.state import NAMES_MAX, Case, State
 from streams.rows import Touch
 
 SOLVED_MAX = 20
 """How many solved cases are remembered; of more, the one updated longest ago is forgotten."""
+OPEN_MAX = NAMES_MAX
+"""How many open ones, likewise."""
 
 
 def reduce(state: State, touch: Touch) -> None:
@@ -23,9 +25,12 @@ def reduce(state: State, touch: Touch) -> None:
 
 
 def bounded(named: dict[str, Case]) -> dict[str, Case]:
-    """Forget, of more solved cases than are remembered, those updated longest ago; the dict is the caller's own."""
-    solved = [name for name, known in named.items() if known.solved_at is not None]
-    if len(solved) > SOLVED_MAX:
-        for name in sorted(solved, key=lambda name: (named[name].updated_at, name))[: len(solved) - SOLVED_MAX]:
-            del named[name]
+    """Forget, of more cases than are remembered, those updated longest ago; the dict is the caller's own."""
+    if len(named) > SOLVED_MAX:
+        solved = [name for name, known in named.items() if known.solved_at is not None]
+        waiting = [name for name, known in named.items() if known.solved_at is None]
+        for names, most in ((solved, SOLVED_MAX), (waiting, OPEN_MAX)):
+            if len(names) > most:
+                for name in sorted(names, key=lambda name: (named[name].updated_at, name))[: len(names) - most]:
+                    del named[name]
     return named

@@ -15,6 +15,9 @@ MARK = b'"consent"'
 """Without it a payload has no consent."""
 STATES = ("denied", "granted")
 """From the most restrictive."""
+STANDING_MAX = 16
+"""So many decisions about one purpose and channel stand beside each other, under identifiers that were never seen together; of more, the one granted
+longest ago is forgotten, a denial last."""
 
 
 def reduce(state: State, touch: Touch) -> None:
@@ -51,7 +54,10 @@ def _with(standing: tuple[ConsentGiven, ...], given: ConsentGiven) -> tuple[Cons
     about = [other for other in standing if not under.isdisjoint(other.under)]
     if any((other.since, -STATES.index(other.state)) > (given.since, -STATES.index(given.state)) for other in about):
         return standing
-    return (*(other for other in standing if other not in about), given)
+    stands = [*(other for other in standing if other not in about), given]
+    if len(stands) > STANDING_MAX:
+        stands.remove(min(stands, key=lambda one: (one.state == "denied", one.since, one.under)))
+    return tuple(stands)
 
 
 def joined(one: tuple[ConsentGiven, ...], other: tuple[ConsentGiven, ...]) -> tuple[ConsentGiven, ...]:
