@@ -14,7 +14,7 @@ import orjson
 from streams.cli import state
 from streams.cli.customer import Profile
 from streams.cli.facts import Message
-from streams.identity.component import COMPONENT, NODE, Component, Pair, copy, identifiers, join
+from streams.identity.component import COMPONENT, NODE, Component, Node, Pair, copy, ends, join
 from streams.identity.explain import Judged, judge
 from streams.identity.identifiers import customer_id, keys
 from streams.identity.policy import Policy, ranked
@@ -49,7 +49,7 @@ class Evidence(NamedTuple):
 def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evidence, set[NodeKey]]:
     """The evidence of these identifiers' components, as one, and those of them that were never seen. Reads the changelog twice."""
     wanted = set(wanted)
-    parents, met = _forest(read(), wanted)
+    parents, shared = _forest(read())
     roots = {_root(parents, key) for key in wanted}
     fragments = {key for key in parents if _root(parents, key) in roots} | roots
     components = {COMPONENT.tag + root for root in roots}
@@ -67,7 +67,7 @@ def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evide
                 whole = copy(one)
         else:
             touches.append(decode_touch(row))
-    met |= wanted & identifiers(whole)
+    met = shared | _met(whole)
     whole.members |= wanted
     links, named, names = _sightings(touches, policy)
     return Evidence(policy, judge(whole, policy), links, named, names), wanted - met
@@ -96,24 +96,29 @@ def told(change: Profile) -> dict[str, object]:
     return {name: change[name] for name in ("kind", "occurredAt", "from", "into", "messageId", "version")}
 
 
-def _forest(changelog: Iterable[Message], wanted: set[NodeKey]) -> tuple[dict[NodeKey, NodeKey], set[NodeKey]]:
-    """The parent of every identifier that has one, and which of the wanted have a row."""
+def _forest(changelog: Iterable[Message]) -> tuple[dict[NodeKey, NodeKey], set[NodeKey]]:
+    """The parent of every identifier that has one, and which are shared by too many."""
     parents: dict[NodeKey, NodeKey] = {}
-    met: set[NodeKey] = set()
+    shared: set[NodeKey] = set()
     for message in changelog:
         stored = message.key
-        if stored is None or not stored.startswith((NODE.tag, COMPONENT.tag)):
+        if stored is None or not stored.startswith(NODE.tag):
             continue
-        key = stored[1:]
-        if key in wanted and message.value is not None:
-            met.add(key)
-        if stored.startswith(NODE.tag):
-            parent = NODE.decode(message.value).parent if message.value is not None else None
-            if parent is None:
-                parents.pop(key, None)
-            else:
-                parents[key] = parent
-    return parents, met
+        key = stored[len(NODE.tag) :]
+        node = NODE.decode(message.value) if message.value is not None else Node()
+        parents.pop(key, None)
+        shared.discard(key)
+        if node.parent is not None:
+            parents[key] = node.parent
+        if node.generic:
+            shared.add(key)
+    return parents, shared
+
+
+def _met(component: Component) -> set[NodeKey]:
+    """The identifiers that an interaction or a command names; of those that were erased only a mark is left, which is no meeting."""
+    both = [end for pair in (*component.edges, *component.cannot) for end in ends(pair)]
+    return {*component.fragments, *both}
 
 
 def _root(parents: dict[NodeKey, NodeKey], key: NodeKey) -> NodeKey:

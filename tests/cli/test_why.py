@@ -228,6 +228,18 @@ def test_a_customer_id_leads_to_its_identifier_and_one_never_seen_is_noticed(sho
     assert unseen == {_key("crm_id:404")}
 
 
+def test_one_who_was_erased_is_as_one_never_seen() -> None:
+    memory = _world(LIFE[:3])
+    memory.erase(_key("crm_id:17850"), memory.now, 1)
+    memory.run()
+    wanted = [_key(one) for one in ("crm_id:17850", "email:ann@brand.co", "cookie:cookie-1", "device_id:tablet")]
+
+    found, unseen = evidence.gather(lambda: (Message(row, key, partition) for partition, key, row in memory.changelog), wanted, POLICY)
+
+    assert unseen == set(wanted)
+    assert (found.names, found.judged.steps) == ({}, ())
+
+
 def _many(count: int) -> Memory:
     life: list[Said] = [(1, "shop", "store", {"user_id": "u1", "email": "a.rather.long.name@a-rather-long-domain.example.co"})]
     kinds = ("email", "loyalty_id", "device_id", "phone", "case_id")
