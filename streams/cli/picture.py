@@ -69,6 +69,8 @@ def person(evidence: Evidence, whose: Person) -> str:
         return _Node(_name(evidence, key), _seen(evidence, key), tone, label, True, tuple(after))
 
     count = f"{len(whose.members):,} identifier{'s' * (len(whose.members) != 1)}"
+    if len(found) < len(nearest):
+        count += f", the nearest {len(found) + 1:,} of them drawn"
     return _tree(f"{customer_id(whose.canonical)}: {count}", node(whose.canonical))
 
 

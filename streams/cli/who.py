@@ -45,9 +45,11 @@ def command(identifier: str, count: int, graph: Path | None, broker: str, as_jso
             raise options.Failure(found.why)
         timeline = customer.timeline(read_topic(kafka.bootstrap, kafka.changelog), found.profile, settings)
         key = canonical(found.profile["customerId"])
-        known, _ = evidence.gather(lambda: read_topic(kafka.bootstrap, kafka.changelog), [key] if key else [], app.policy_of(settings))
+        if key is None:
+            raise options.Failure(f"{found.profile['customerId']} is no person: nobody's identifiers are linked there.")
+        known, _ = evidence.gather(lambda: read_topic(kafka.bootstrap, kafka.changelog), [key], app.policy_of(settings))
         changes = evidence.changes_of(read_topic(kafka.bootstrap, topics.IDENTITY_CHANGES), found.profile["customerId"])
-    person = known.person(key or b"")
+    person = known.person(key)
     if graph is not None:
         graph.write_text(picture.person(known, person))
     shown = timeline.touches[-count:] if count else timeline.touches

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,7 +23,7 @@ from streams.identity.messages import Cannot
 from streams.instants import DAY
 from streams.journeys import brand
 from streams.language import rulebook
-from streams.rows import NodeKey
+from streams.rows import NodeKey, Person
 from tests.cli.values import Message
 from tests.laws.memory import POLICY, RECEIVED, Memory, partition_of
 
@@ -278,6 +278,20 @@ def _assert_apart(drawn: str) -> None:
     for one, other in combinations(places, 2):
         overlap = one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
         assert not overlap, (one, other)
+
+
+def test_a_deep_chain_is_drawn_as_far_as_the_nearest() -> None:
+    life: list[Said] = [(1 + number // 12, "shop", "store", {"loyalty_id": f"L{number}", "user_id": "u1"}) for number in range(5)]
+    found = _gather(_world(life), "user_id:u1")
+    phones = [bytes([4]) + number.to_bytes(15, "big") for number in range(900)]
+    links = tuple(explain.Step(left, right, 1, 1, "holds", None) for left, right in pairwise(phones))
+    everybody = Person(phones[0], tuple(phones), ())
+    deep = found._replace(judged=explain.Judged((everybody,), links, (), frozenset()))
+
+    drawn = picture.person(deep, everybody)
+
+    assert drawn.count('<rect class="box') == picture.IDENTIFIERS_MAX + 1
+    assert "900 identifiers, the nearest 201 of them drawn" in drawn
 
 
 def test_a_picture_is_sound_xml_whatever_a_producer_sends() -> None:
