@@ -34,6 +34,9 @@ bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on
 bench-engine: $(STAMP) ## Measure the engine beside Kafka Streams, Quix Streams, Bytewax and Faust (half an hour); ARGS="--events 100000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.engine $(ARGS)
 
+bench-recovery: $(STAMP) ## Measure how fast a worker with an empty directory restores 2M rows from its changelog; ARGS="--rows 100000 --rounds 1" for a look
+	$(BIN)/python -m tests.bench.recovery $(ARGS)
+
 format: $(STAMP) ## Put the code into the one format, and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -56,4 +59,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults soak bench bench-engine format lock clean help
+.PHONY: run test check test-faults soak bench bench-engine bench-recovery format lock clean help

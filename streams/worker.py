@@ -206,6 +206,7 @@ def _log_through(quiet: _Quiet, voice: Voice) -> None:
     if voice.as_json:
         handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
+    logging.getLogger("streams.engine.recovery").setLevel(logging.INFO)  # How far it is with restoring.
 
 
 def _counting() -> Callable[..., None]:

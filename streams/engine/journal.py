@@ -7,7 +7,7 @@ are void, and the next write that counts says again what they touched. So of two
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -82,6 +82,6 @@ class Journal:
         self.begin(value)
 
 
-def plain(records: Iterable[Any], next_offset: int) -> tuple[Iterable[Change], int]:
+def plain(records: Sequence[Any], next_offset: int) -> tuple[Sequence[Any], int]:
     """A changelog that is written in transactions: all that a reader of committed records sees counts."""
-    return (Change(record.key, MISSING, record.value) for record in records), next_offset
+    return records, next_offset

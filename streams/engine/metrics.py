@@ -34,6 +34,12 @@ class Metrics:
         self._restoring = Gauge(
             "kairos_engine_restore_remaining", "Offsets of the changelog still to be replayed.", ["topic", "partition"], registry=registry
         )
+        self._restored = Counter("kairos_engine_restored_rows", "Rows of changelogs that were replayed.", ["topic"], registry=registry)
+        self._restore_seconds = Gauge(
+            "kairos_engine_restore_seconds_left",
+            "How long restoring will still take, at the pace of late; 0 when nothing is restored.",
+            registry=registry,
+        )
         self._state = Gauge(
             "kairos_engine_state", "1 for the state that a partition is in.", ["topic", "partition", "state"], registry=registry
         )
@@ -46,6 +52,8 @@ class Metrics:
             self._read_seconds,
             self._lag,
             self._restoring,
+            self._restored,
+            self._restore_seconds,
             self._state,
             self._poisoned,
         )
@@ -71,6 +79,14 @@ class Metrics:
         """Where a partition stands; asked for every second."""
         self._lag.labels(topic, str(partition)).set(lag or 0)
         self._restoring.labels(topic, str(partition)).set(restore_remaining)
+
+    def restored(self, topic: str, rows: int) -> None:
+        """So many more rows of a changelog were replayed."""
+        self._restored.labels(topic).inc(rows)
+
+    def restore_seconds_left(self, seconds: float) -> None:
+        """How long restoring will still take."""
+        self._restore_seconds.set(seconds)
 
     def poisoned(self, topic: str) -> None:
         """A record could not be processed."""

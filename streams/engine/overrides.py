@@ -5,6 +5,7 @@ The rule: every such place is a row of UPSTREAM. A test compares the hashes, so 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib
 import inspect
@@ -14,7 +15,7 @@ from typing import Any
 
 import aiokafka
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import server_list
@@ -56,6 +57,13 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "one wait for all times; `wait_for_more` sets what it reads",
     ),
     "aiokafka.consumer.fetcher:FetchResult.getall": ("3e717e30de5068d5", "read by `drain`"),
+    "aiokafka.consumer.fetcher:FetchResult.check_assignment": ("b5340df67e3f330f", "asked by `whole_batches`"),
+    "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": (
+        "b803e6d46480732c",
+        "a turn of a generator and three questions for every record; `whole_batches` asks them of a batch",
+    ),
+    "aiokafka.consumer.fetcher:PartitionRecords._contains_abort_marker": ("17e9ad2322ef4e0a", "asked by `whole_batches`"),
+    "aiokafka.consumer.fetcher:PartitionRecords._consume_aborted_up_to": ("56876530cd6412f3", "called by `whole_batches`"),
     "aiokafka.consumer.fetcher:PartitionRecords._consumer_record": (
         "e668541600b047ab",
         "builds eleven fields a record; replaced on each result",
@@ -173,6 +181,39 @@ def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartiti
     return chunks
 
 
+def whole_batches(fetcher: Any, target: TopicPartition, records_max: int) -> tuple[list[Any], int] | None:
+    """What the fetcher has of one partition: committed records of whole record batches until there are so many, and the position behind them.
+
+    None if it has nothing. As PartitionRecords, but what it asks for each record is asked for each batch. The records are aiokafka's own.
+    """
+    result = fetcher._records.get(target)
+    if result is None:
+        return None
+    if type(result) is not FetchResult:
+        _consumed(fetcher, target)
+        result.check_raise()
+        return None
+    if not result.check_assignment(target):
+        _consumed(fetcher, target)
+        return None
+    found = result._partition_records
+    records = _committed(found, target, records_max)
+    result._update_position()
+    if not found._records.has_next():
+        _consumed(fetcher, target)
+    return records, found.next_fetch_offset
+
+
+async def fetched(fetcher: Any, seconds_max: float) -> None:
+    """Until the fetcher has got something, or so much time has passed."""
+    waiter = fetcher._create_fetch_waiter()
+    await asyncio.wait([waiter], timeout=seconds_max)
+    if not waiter.done():
+        waiter.cancel()
+    elif not waiter.cancelled():
+        waiter.result()
+
+
 async def heartbeat(coordinator: Any, generation: int) -> bool:
     """Ask the group's coordinator whether we are a member in this generation and no rebalance is on."""
     if coordinator is None or coordinator.generation != generation:
@@ -187,6 +228,24 @@ async def heartbeat(coordinator: Any, generation: int) -> bool:
 def _consumed(fetcher: Any, target: TopicPartition) -> None:
     del fetcher._records[target]
     fetcher._notify(fetcher._wait_consume_future)
+
+
+def _committed(found: Any, target: TopicPartition, records_max: int) -> list[Any]:
+    log, records = found._records, []
+    while log.has_next() and len(records) < records_max:
+        batch = log.next_batch()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"a record batch of {target} at {batch.base_offset} has another checksum than it says")
+        found._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch:
+            if found._contains_abort_marker(batch):
+                found._aborted_producers.discard(batch.producer_id)
+        elif not (batch.is_transactional and batch.producer_id in found._aborted_producers):
+            first = found.next_fetch_offset
+            # A batch is fetched whole, also where the position lies in its middle.
+            records += batch if batch.base_offset >= first else [record for record in batch if record.offset >= first]
+        found.next_fetch_offset = batch.next_offset
+    return records
 
 
 def _light_record(target: TopicPartition, record: Any) -> Record:

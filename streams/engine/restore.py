@@ -10,15 +10,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from streams.engine.failpoints import FailPoint
 from streams.engine.journal import END_KEY, Journal, plain
-from streams.engine.settings import EngineSettings
+from streams.engine.reader import Reader
 from streams.engine.store import Position, Store
-
-FETCH_BYTES = 8 << 20
-RECORDS_MAX = 5000
 
 
 class Source(NamedTuple):
@@ -50,54 +45,43 @@ def doubt(position: Position, source: Source, begin: int, end: int, now_ms: int)
 async def restore(
     store: Store,
     source: Source,
-    settings: EngineSettings,
+    reader: Reader,
     failpoint: FailPoint,
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int, int], None],
     log: Callable[[str], None],
     journal: Journal | None = None,
 ) -> int:
-    """Replay what the store lacks; returns the number of records. `progress(offset, end)` after each part; KafkaError when the broker goes away.
+    """Replay what the store lacks; returns the number of records. `progress(offset, end, rows)` after each part.
+
+    KafkaError when the broker goes away, Locked when another process got the store; it is closed then.
 
     With a `journal` it tells what counts, and the store stands behind the last write that does.
     """
-    target = TopicPartition(source.topic, source.partition)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap,
-        client_id=f"{settings.app_id}-restore",
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="none",
-        fetch_max_wait_ms=50,
-        max_partition_fetch_bytes=FETCH_BYTES,
-    )
-    try:
-        await consumer.start()
-        consumer.assign([target])
-        begin = (await consumer.beginning_offsets([target]))[target]
-        end = (await consumer.end_offsets([target]))[target]
+    async with reader:
+        begin, end = await reader.ends()
         start = _start(store, source, begin, end, log)
-        consumer.seek(target, start)
+        reader.seek(start)
         if journal is not None:
             journal.begin(store.get_many([END_KEY])[0])
         read = plain if journal is None else journal.read
         _, stands = read((), start)
         at, count = start, 0
-        progress(at, end)
-        while at < end:
-            records = (await consumer.getmany(target, timeout_ms=500, max_records=RECORDS_MAX)).get(target, [])
-            at = await consumer.position(target)
-            if records:
-                changes, stands = read(records, at)
-                store.write(changes, _position(source, stands))
-                count += len(records)
-                failpoint.reach("during_restore")
-            progress(at, end)
+        progress(at, end, 0)
+        with store.loading(end - start):
+            while at < end:
+                records, at = await reader.read()
+                if records:
+                    rows, stands = read(records, at)
+                    store.load({row.key: row.value for row in rows}, _position(source, stands))
+                    await store.has_room()
+                    count += len(records)
+                    failpoint.reach("during_restore")
+                progress(at, end, count)
+            await store.loaded()
         if at > start or store.position is None:
             _, stands = read((), at)
             store.write((), _position(source, stands))
         return count
-    finally:
-        await consumer.stop()
 
 
 def _start(store: Store, source: Source, begin: int, end: int, log: Callable[[str], None]) -> int:

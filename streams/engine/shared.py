@@ -14,6 +14,7 @@ from streams.engine.garbage import Garbage
 from streams.engine.life import Token
 from streams.engine.metrics import Metrics
 from streams.engine.pages import Pages
+from streams.engine.recovery import Recovery
 from streams.engine.restore import Source
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory
@@ -63,6 +64,7 @@ class Shared:
         self.on_poison: OnPoison | None = None
         self.garbage = Garbage()
         self.pages = Pages()
+        self.recovery = Recovery(metrics)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def changelog(self, table: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """The local store of one partition: RocksDB, its values and the changelog offset they stand for written together.
 
 The rule: the store is a copy. The changelog is the truth, so no write-ahead log is kept (what a crash loses of a memtable is replayed), and whatever is
-in doubt is thrown away and restored. What belongs to another app is not touched.
+in doubt is thrown away and restored. What cannot be read is moved aside, for it may be another's, and what belongs to another app is not touched.
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import thread_time
+from typing import Any
 
 import msgspec
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager, WriteOptions
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    MemtableFactory,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
 
 from streams.engine.errors import EngineError
 from streams.engine.overlay import Change
@@ -30,14 +43,26 @@ SIBLINGS_MAX = 10
 WRITE_BUFFER_BYTES = 16 << 20
 ASIDE_FROM = 256
 """So many changes are worth the way to another thread and back."""
+BROKEN_MARK = "BROKEN"
+"""A file of this name in a store's directory says that RocksDB met something there that it could not read."""
+DAMAGED = ("Corruption", "No such file or directory")
+"""What RocksDB says where the files are not what they were; a disk that is full or may not be written is another matter."""
+LOADING_FROM = 20_000
+"""So many rows are worth closing the database and opening it for loading, and back."""
+LOADING_MEMTABLES_MAX = 3
+"""So many full memtables of a store may wait for their way to disk before more rows come in."""
+LOADING_FILES = 8
+"""So many files are merged at once while rows are loaded; later, half."""
+ROOM_WAIT_SECONDS = 0.005
+NEVER = 1 << 30
 
 
-class Locked(Exception):
+class Locked(OSError):
     """Another process has the store open."""
 
 
 class Corrupt(Exception):
-    """RocksDB cannot read what is there."""
+    """RocksDB cannot open what is there, or could not read it the last time."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -87,12 +112,27 @@ class Memory:
         options.set_max_background_jobs(2)
         return options
 
+    def loading(self) -> Options:
+        """Options for rows that come in by the million while nobody reads: memtables are sorted when they are full, not at each row, and RocksDB never
+        makes a writer wait, which it would do with Python's lock in its hand."""
+        options = self.options()
+        options.set_memtable_factory(MemtableFactory.vector())
+        options.set_memtable_prefix_bloom_ratio(0.0)
+        options.set_allow_concurrent_memtable_write(False)
+        options.set_max_write_buffer_number(4 * LOADING_MEMTABLES_MAX)
+        options.set_level_zero_file_num_compaction_trigger(LOADING_FILES)
+        options.set_level_zero_slowdown_writes_trigger(NEVER)
+        options.set_level_zero_stop_writes_trigger(NEVER)
+        options.set_soft_pending_compaction_bytes_limit(0)
+        options.set_hard_pending_compaction_bytes_limit(0)
+        return options
+
 
 class Store:
     """Encoded values by stored key; one process at a time."""
 
     def __init__(self, path: Path, owner: Owner, memory: Memory) -> None:
-        """Opens, or creates; Locked if another process has it, EngineError if it is another app's."""
+        """Opens, or creates; Locked if another process has it, Corrupt if it cannot be read, EngineError if it is another app's."""
         self._path = path
         self._owner = owner
         self._memory = memory
@@ -104,12 +144,12 @@ class Store:
     @property
     def position(self) -> Position | None:
         """None for a store that holds nothing yet."""
-        value = self._db.get(POSITION_KEY)
+        value = self._read(POSITION_KEY)
         return None if value is None else msgspec.msgpack.decode(value, type=Position)
 
     def get_many(self, keys: list[bytes]) -> list[bytes | None]:
         """Values in the order of `keys`."""
-        found: list[bytes | None] = self._db.get(keys)
+        found: list[bytes | None] = self._read(keys)
         return found
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -117,7 +157,15 @@ class Store:
         options = ReadOptions()
         options.set_iterate_upper_bound(end)
         # The iterator only borrows the bound: it lives as long as these options do.
-        yield from self._db.items(from_key=first, read_opt=options)
+        rows = self._db.iter(options)
+        rows.seek(first)
+        while rows.valid():
+            yield rows.key(), rows.value()
+            rows.next()
+        try:
+            rows.status()  # It ends as well where it cannot read on, and items() does not tell.
+        except Exception as error:  # As everywhere, rocksdict raises plain Exception.
+            raise self._unreadable(error) from error
 
     def write(self, changes: Iterable[Change], position: Position) -> None:
         """All changes and the position they stand for, or none of it."""
@@ -140,6 +188,43 @@ class Store:
         if self._writing is not None:
             await asyncio.wait([asyncio.wrap_future(self._writing)])
 
+    @contextmanager
+    def loading(self, rows: int) -> Iterator[None]:
+        """Inside, about so many rows are loaded and nearly none read; if they are many, the database is opened for that, and as usual at the end.
+
+        Locked where another process was quicker to open it: then the store is closed.
+        """
+        if rows < LOADING_FROM:
+            yield
+            return
+        self._reopen(self._memory.loading())
+        try:
+            yield
+        finally:
+            self._reopen(self._memory.options())
+
+    def load(self, rows: Mapping[bytes, bytes | None], position: Position) -> None:
+        """`write`, of what came from a changelog: None deletes."""
+        batch = WriteBatch(raw_mode=True)
+        put = batch.put
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                put(key, value)
+        put(POSITION_KEY, _encode(position))
+        self._put(batch)
+
+    async def has_room(self) -> None:
+        """Until what was loaded is on its way to disk, but for a bounded rest."""
+        while (self._db.property_int_value("rocksdb.num-immutable-mem-table") or 0) > LOADING_MEMTABLES_MAX:
+            await asyncio.sleep(ROOM_WAIT_SECONDS)
+
+    async def loaded(self) -> None:
+        """All that was loaded goes to disk, while the loop does something else."""
+        self._writing = self._memory.writer.submit(self._db.flush)
+        await asyncio.wrap_future(self._writing)
+
     def wipe(self) -> None:
         """Throw everything away; the store is empty and open."""
         self._join()
@@ -153,17 +238,42 @@ class Store:
         self._db.flush()
         self._db.close()
 
+    def _reopen(self, options: Options) -> None:
+        self._join()
+        self._db.close()
+        self._db = self._try_open(options)
+
+    def _read(self, keys: Any) -> Any:
+        try:
+            return self._db.get(keys)
+        except Exception as error:  # As everywhere, rocksdict raises plain Exception.
+            raise self._unreadable(error) from error
+
     def _put(self, batch: WriteBatch) -> None:
-        self._db.write(batch, self._no_log)
+        try:
+            self._db.write(batch, self._no_log)
+        except Exception as error:  # What a flush or a merge met in the background comes to light here.
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> EngineError:
+        if not _is_damage(str(error)):
+            return EngineError(f"the store in {self._path} fails: {error}")
+        with suppress(OSError):  # A disk that takes nothing any more: it is found again.
+            (self._path / BROKEN_MARK).touch()
+        return EngineError(
+            f"the store in {self._path} is damaged, the next start moves it aside and restores it from its changelog: {error}"
+        )
 
     def _join(self) -> None:
         if self._writing is not None:
             wait([self._writing])
 
     def _open(self) -> None:
+        if (self._path / BROKEN_MARK).exists():
+            raise Corrupt("it could not be read the last time")
         self._path.mkdir(parents=True, exist_ok=True)
-        self._db = self._database()
-        value = self._db.get(OWNER_KEY)
+        self._db = self._try_open(self._memory.options())
+        value = self._read(OWNER_KEY)
         if value is None:
             self._db.put(OWNER_KEY, _encode(self._owner), self._no_log)
             return
@@ -175,24 +285,21 @@ class Store:
                 f"{self._owner.topic}[{self._owner.partition}]: give each app a state directory of its own"
             )
 
-    def _database(self) -> Rdict:
+    def _try_open(self, options: Options) -> Rdict:
         try:
-            return self._try_open()
-        except Corrupt:
-            shutil.rmtree(self._path)
-            self._path.mkdir(parents=True)
-            return self._try_open()
-
-    def _try_open(self) -> Rdict:
-        try:
-            return Rdict(os.fspath(self._path), self._memory.options())
+            # Without the options of its columns an old database keeps those that it was made with.
+            return Rdict(os.fspath(self._path), options, {"default": options})
         except Exception as error:  # rocksdict raises plain Exception; RocksDB's text is all there is to tell them apart.
             text = str(error)
+            if _is_damage(text):  # First: "block checksum mismatch" speaks of no lock.
+                raise Corrupt(text) from error
             if "lock" in text.lower():
                 raise Locked(text) from error
-            if "Corruption" in text:
-                raise Corrupt(text) from error
             raise EngineError(f"the store in {self._path} does not open: {text}") from error
+
+
+def _is_damage(text: str) -> bool:
+    return any(words in text for words in DAMAGED)
 
 
 def _packed(changes: Iterable[Change], position: Position) -> WriteBatch:
@@ -207,19 +314,32 @@ def _packed(changes: Iterable[Change], position: Position) -> WriteBatch:
     return batch
 
 
+def _opened(path: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:
+    try:
+        return Store(path, owner, memory)
+    except Corrupt as error:
+        aside = path.with_name(f"{path.name}.broken")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
+        log(f"the store in {path} is broken, it is moved to {aside.name} and restored from its changelog: {error}")
+        return Store(path, owner, memory)
+
+
 async def open_store(directory: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:
-    """The store of a partition in `directory`. One that another process keeps for longer than 5 s (a worker that hangs) is left to it: the next free number is
-    taken, and restored."""
+    """The store of a partition in `directory`; what has to be restored for it is said to `log`.
+
+    One that is broken is moved aside. One that another process keeps for longer than 5 s (a worker that hangs) is left to it: the next free number is taken.
+    """
     path = directory / f"{owner.topic}-{owner.partition}"
     for attempt in range(int(LOCK_SECONDS_MAX / LOCK_WAIT_SECONDS)):
         try:
-            return Store(path, owner, memory)
+            return _opened(path, owner, memory, log)
         except Locked:
             await asyncio.sleep(LOCK_WAIT_SECONDS if attempt else 0.0)
     for number in range(2, SIBLINGS_MAX):
         sibling = path.with_name(f"{path.name}.{number}")
         try:
-            store = Store(sibling, owner, memory)
+            store = _opened(sibling, owner, memory, log)
         except Locked:
             continue
         log(f"another process keeps {path} open, {sibling} is used instead")

@@ -15,9 +15,10 @@ from streams.engine.errors import EngineError
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change, Overlay
 from streams.engine.producer import Producer
+from streams.engine.reader import Reader
 from streams.engine.restore import restore
 from streams.engine.shared import Shared
-from streams.engine.store import Owner, Position, Store, open_store
+from streams.engine.store import Locked, Owner, Position, Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,18 @@ class Table:
         self._cache.clear()
         shared.shares.add(self._cache)
         journal = self.journal if shared.settings.guarantee == "at_least_once" else None
-        await restore(self._store, self._source, shared.settings, shared.failpoint, progress, log.warning, journal)
+        with shared.recovery.part(self._owner.topic) as part:
+
+            def at(offset: int, end: int, rows: int) -> None:
+                part.at(offset, end, rows)
+                progress(offset, end)
+
+            reader = Reader(shared.settings, self._source.topic, self._source.partition, shared.ground.partitions)
+            try:
+                await restore(self._store, self._source, reader, shared.failpoint, at, log.warning, journal)
+            except Locked:
+                self._store = None
+                raise
         if journal is None and self._store.get_many([END_KEY])[0] is not None:
             raise EngineError(
                 f"{self.changelog} was written under guarantee at_least_once, and exactly_once cannot tell which of its rows count: "

@@ -18,10 +18,11 @@ async def tick(custody: Custody, seconds: float) -> None:
 
 
 async def settle(custody: Custody) -> None:
-    """Commit what is behind only by markers, tell the metrics where all stand, and look for garbage where nothing happens."""
+    """Commit what is behind only by markers, tell metrics and log where all stand, and look for garbage where nothing happens."""
     while True:
         await asyncio.sleep(SETTLE_SECONDS)
         custody.shared.garbage.between_looks()
+        custody.shared.recovery.look()
         custody.each(Partition.settle)
         for (topic, partition), progress in custody.progress().items():
             custody.shared.metrics.standing(topic, partition, progress.lag_records, max(0, progress.restore_end - progress.restore_offset))

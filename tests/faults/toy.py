@@ -131,4 +131,5 @@ def pause(seconds: float) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("streams.engine.recovery").setLevel(logging.INFO)
     build(json.loads(os.environ["TOY"])).run()
