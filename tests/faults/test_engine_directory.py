@@ -43,27 +43,6 @@ def test_a_broken_database_is_moved_aside_and_restored(toy: ToyRun, damage: Call
     assert store_of(toy).with_name(f"{toy.name}-{PARTITION_HELD}.broken").is_dir()
 
 
-def test_rows_that_cannot_be_read_end_the_worker_and_the_next_one_restores_them(toy: ToyRun) -> None:
-    toy.feed(20_000, keys=5000)
-    toy.run_until_done(dead=True)
-    for file in store_of(toy).glob("*.sst"):
-        held = bytearray(file.read_bytes())
-        held[100:1100] = bytes(1000)  # Rows; what is read when it is opened lies at the end.
-        file.write_bytes(held)
-
-    toy.feed(5000, keys=5000, seed=2)
-    ended = toy.worker(dead=True)
-    assert ended.wait(60) == 1, toy.log(ended)
-    next_one = toy.worker(dead=True)
-    toy.await_done([next_one])
-    toy.stop(next_one)
-
-    assert "is damaged, the next start moves it aside and restores it from its changelog" in toy.log(ended)
-    assert "is broken, it is moved to" in toy.log(next_one)
-    assert toy.answer() == toy.expected()
-    assert toy.read(f"{toy.name}-dead") == [], "what is wrong with the store is not the record's fault"
-
-
 def test_who_is_killed_while_much_is_loaded_leaves_what_can_be_loaded_again(toy: ToyRun) -> None:
     toy.feed(100_000, keys=60_000, to="keyed")
     toy.run_until_done(batch_records_max=4000)
