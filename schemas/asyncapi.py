@@ -9,8 +9,8 @@ Document = dict[str, object]
 VERSION = "3.0.0"
 BINDING_VERSION = "0.5.0"
 
-_PRODUCERS = frozenset({"producers"})
-_OURS = frozenset({"intake", "customer"})
+_PRODUCERS = frozenset({"producers", "operators"})
+_OURS = frozenset({"intake", "commands", "customer"})
 
 _CLOUD_EVENT: Document = {
     "type": "object",

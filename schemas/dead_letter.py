@@ -30,6 +30,8 @@ REASONS = {
     "too_late": "It is older than what a timeline holds.",
     "not_an_interaction": "The source's reader says that this is no customer's interaction.",
     "unreadable": "The source's reader could not read the line.",
+    "bad_command": "A command names another number of identifiers than its kind takes, or twice the same.",
+    "bad_identifier": "A command names an identifier of a type that the identity policy does not know, or a value that is none.",
     "poison": "The record failed in Kairos itself every time; the detail names the error.",
 }
 """Every reason a record can be refused for; docs/reasons.md is made from this."""

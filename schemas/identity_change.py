@@ -1,8 +1,19 @@
-"""A merge, a split or an erasure of customers (topic journey.identity.changes.v1)."""
+"""A merge, a split or an erasure of customers, or what came of a command (topic journey.identity.changes.v1)."""
 
 from typing import Literal
 
-from schemas.output import Output
+from msgspec import Struct
+
+from schemas.output import Output, Timestamp
+
+
+class Ordered(Struct, rename="camel", frozen=True):
+    """The command that a receipt answers: its id, who gave it, when and why."""
+
+    id: str
+    actor: str
+    at: Timestamp
+    reason: str
 
 
 class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
@@ -12,13 +23,19 @@ class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
     identifiers, ...) was deleted. Outputs of the erased are not taken back one by one. What comes after an erasure that concerns it is not kept
     either, and told as `after_erasure`: `from` and `into` are empty, `late` are keyed hashes of interactions that came, one for each time that one
     did, and `deleted` counts those that stood elsewhere and were carried here. None of them is a dead letter, for that would hold what was sent.
+
+    The receipt of a command names it as `command`. For `cannot_link`, `allow_link` and `mark_generic`, `from` are the customers who held its identifiers
+    just before and `into` those who hold them since, the same where nobody changed; `evidence` are the identifiers as type:hash. `holds` is false
+    where a later command about them came first. Two identifiers of which nothing ever met are answered for each: two receipts.
     """
 
     id: str
-    kind: Literal["merge", "split", "erasure", "after_erasure"]
+    kind: Literal["merge", "split", "erasure", "after_erasure", "cannot_link", "allow_link", "mark_generic"]
     from_: list[str]
     into: list[str]
     version: int
     message_id: str | None
     deleted: dict[str, int] | None = None
     late: list[str] | None = None
+    command: Ordered | None = None
+    holds: bool | None = None

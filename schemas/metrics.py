@@ -27,6 +27,10 @@ METRICS = (
     Metric(
         "kairos_interactions_erased", "counter", (), "Interactions that came, or were about to join, after an erasure that concerns them."
     ),
+    Metric("kairos_commands_read", "counter", (), "Records read from the commands topic."),
+    Metric("kairos_commands_dead", "counter", ("reason",), "Commands refused, by reason."),
+    Metric("kairos_commands_sent", "counter", ("kind",), "Commands sent on to those whom they concern, by kind."),
+    Metric("kairos_commands_carried", "counter", ("kind", "holds"), "Commands answered, by kind and whether they hold."),
     Metric("kairos_times_dropped", "counter", (), "Time records that came under the live clock, which goes by itself."),
     Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
     Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),

@@ -25,6 +25,7 @@ class Topic(NamedTuple):
 INTERACTIONS = "journey.interactions.v1"
 DEAD_LETTERS = "journey.interactions.dead.v1"
 IDENTITY = "journey.identity.v1"
+COMMANDS = "journey.commands.v1"
 PROFILES = "journey.profiles.v1"
 STAGES = "journey.stages.v1"
 SEGMENTS = "journey.segments.v1"
@@ -45,19 +46,24 @@ def _output(name: str, about: str, days: int | None, readers: tuple[str, ...] = 
 
 _TAKEN = "Every interaction, as producers send it."
 _REFUSED = "Records that were refused, and why."
+_ORDERED = "Commands about who is who: keep apart, allow again, mark as shared, erase; each with who, when and why."
 _ASKED = "Internal: who is this? Its messages are no contract."
 
 TOPICS = (
     Topic(INTERACTIONS, "any", None, "delete", 7 * DAY_MS, MEBIBYTE // 4, ("producers", "connectors"), ("intake",), _TAKEN),
-    Topic(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("intake", "customer", "connectors"), ("operators",), _REFUSED),
-    Topic(IDENTITY, _NODE, None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "customer"), ("customer",), _ASKED),
+    Topic(COMMANDS, "command id", None, "delete", 7 * DAY_MS, MEBIBYTE // 4, ("operators",), ("commands",), _ORDERED),
+    Topic(
+        *(DEAD_LETTERS, _PLACE, None, "delete", 30 * DAY_MS, MEBIBYTE // 4),
+        *(("intake", "commands", "customer", "connectors"), ("operators",), _REFUSED),
+    ),
+    Topic(IDENTITY, _NODE, None, "delete", 7 * DAY_MS, 4 * MEBIBYTE, ("intake", "commands", "customer"), ("customer",), _ASKED),
     _output(
         PROFILES, "The newest profile of every customer; redirects of merged ones, for 30 days; empty: erased, or a redirect's end.", None
     ),
     _output(STAGES, "Stage changes and their retractions.", 30),
     _output(SEGMENTS, "Segment entries and exits and their retractions.", 30),
     _output(MOMENTS, "Moments with their verdicts and retractions.", 30),
-    _output(IDENTITY_CHANGES, "Merges, splits and erasures of customers.", 365),
+    _output(IDENTITY_CHANGES, "Merges, splits and erasures of customers, and the receipts of commands.", 365),
     _output(IDENTITY_CONFLICTS, "Links that were refused, and by which rule.", 90, readers=("operators",)),
 )
 """In the order of one event's way."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from schemas import topics
+from schemas.command import Command
 from schemas.dead_letter import DeadLetter
 from schemas.identity_change import IdentityChange
 from schemas.identity_conflict import IdentityConflict
@@ -16,6 +17,7 @@ from schemas.stage import StageChange
 
 VALUES: Mapping[str, type[Struct]] = {
     topics.INTERACTIONS: Interaction,
+    topics.COMMANDS: Command,
     topics.DEAD_LETTERS: DeadLetter,
     topics.PROFILES: Profile,
     topics.STAGES: StageChange,

@@ -26,6 +26,7 @@ topic() { # name, partitions, settings
 }
 
 topic journey.interactions.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.commands.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
 topic journey.interactions.dead.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
 topic journey.identity.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
 topic journey.profiles.v1 "$PARTITIONS" cleanup.policy=compact retention.ms=-1 max.message.bytes=4194304 message.timestamp.type=LogAppendTime

@@ -21,6 +21,7 @@ from streams.customer import (
     lapsing,
     partition_time,
     publish,
+    receipts,
     timeline,
     too_late,
 )
@@ -72,6 +73,8 @@ def decide(
     send = [*advanced.send, *outputs]
     if advanced.void:
         send += after_erasure.changes(advanced.void, records, clock, policy)
+    if advanced.carried:
+        send += receipts.changes(advanced.carried, clock, policy, tally)
     if late:
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.

@@ -13,6 +13,7 @@ from streams.customer import customers, partition_time, refold
 from streams.customer.state import FoldRow
 from streams.identity import afterwards
 from streams.identity.identifiers import Identifier, normaliser
+from streams.identity.messages import Audit
 from streams.identity.past import ERASED_KEPT, Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.protocol import Change
@@ -22,7 +23,7 @@ from streams.rows import BASE, CHECKPOINT, DUE, ERASURE, FOLD, NodeKey, Person, 
 
 class Erased(NamedTuple):
     """A person who was forgotten: its canonical key, by which command (None: what came with others' erasure left nothing of it), the customers that
-    are no more, all ids whose profile is now empty, the version of that, up to when, and how many of what was deleted."""
+    are no more, all ids whose profile is now empty, the version of that, up to when, how many of what was deleted, and who asked for it."""
 
     canonical: NodeKey
     identifier: NodeKey | None
@@ -32,6 +33,7 @@ class Erased(NamedTuple):
     version: int
     until: Instant | None
     deleted: dict[str, int]
+    audit: Audit | None = None
 
 
 def erase(rows: Rows, change: Change, had: dict[bytes, FoldRow]) -> tuple[Change, list[Erased]]:
@@ -74,8 +76,8 @@ def _told(rows: Rows, had: dict[bytes, FoldRow], canonical: NodeKey, people: lis
             gone.append(person.canonical)
     emptied = gone if receipt is None else [*gone, *[key for key in receipt.redirects if key not in gone]]
     identifier, until = (None, None) if receipt is None else (receipt.identifier, receipt.until)
-    order = None if receipt is None else receipt.order
-    return Erased(canonical, identifier, order, tuple(gone), tuple(emptied), floor, until, dict(sorted(deleted.items())))
+    order, audit = (None, None) if receipt is None else (receipt.order, receipt.audit)
+    return Erased(canonical, identifier, order, tuple(gone), tuple(emptied), floor, until, dict(sorted(deleted.items())), audit)
 
 
 def _forget(rows: Rows, subject: bytes, row: FoldRow) -> dict[str, int]:

@@ -20,7 +20,7 @@ from schemas.segment import SegmentChange
 from schemas.stage import StageChange
 from streams import instants
 from streams.boundary import Clock, Outgoing
-from streams.customer import guards, view
+from streams.customer import guards, receipts, view
 from streams.customer.customers import Customer, Redirect
 from streams.customer.emissions import Said
 from streams.customer.erasing import Erased
@@ -120,6 +120,7 @@ def _endings(erased: Sequence[Erased], lapsed: Sequence[Lapsed], batch: Batch) -
             version=one.version,
             message_id=None,
             deleted=one.deleted,
+            command=None if one.audit is None else receipts.ordered(one.audit),
         )
         send.append(_record(topics.IDENTITY_CHANGES, name, value, value.id, batch.now))
         send += [_empty(canonical, one.version, batch) for canonical in one.emptied]

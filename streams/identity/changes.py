@@ -114,9 +114,14 @@ def conflict(refused: Refused, people: Sequence[Person], types: Sequence[Identif
         rule=refused.rule,
         identifier_type=refused.type,
         customers=tuple(sorted({customer_id(home[key]) for key in keys})),
-        evidence=tuple(f"{types[key[0]].name}:{_text(key)}" for key in keys),
+        evidence=tuple(named(key, types) for key in keys),
         occurred_at=refused.first_seen,
     )
+
+
+def named(key: NodeKey, types: Sequence[IdentifierType]) -> str:
+    """An identifier as type:hash: its keyed hash, never its value."""
+    return f"{types[key[0]].name}:{_text(key)}"
 
 
 def _text(key: bytes) -> str:

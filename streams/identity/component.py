@@ -143,9 +143,10 @@ def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant
 
 
 def forbid(component: Component, both: Pair, order: int, apart: bool) -> bool:
-    """Keep a command about two identifiers if it is the newest, in a component that the caller owns; whether it was."""
+    """Keep a command about two identifiers if it is the newest, in a component that the caller owns; whether it was. Of two that are equally
+    new the one that keeps apart holds, so that any order of arrival leads to the same."""
     known = component.cannot.get(both)
-    if known is not None and known[0] >= order:
+    if known is not None and known >= (order, apart):
         return False
     component.cannot[both] = (order, apart)
     return True

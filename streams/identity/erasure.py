@@ -51,7 +51,7 @@ def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
     story.erasing.members |= members
     story.erasing.swept.update(person.fragments)
     story.erasing.receipts.append(
-        Receipt(key, until, message.order, person.canonical, person.members, redirects, dict(sorted(deleted.items())))
+        Receipt(key, until, message.order, person.canonical, person.members, redirects, dict(sorted(deleted.items())), message.audit)
     )
     story.unsettled = True
     for member, mark in sorted(marks.items()):

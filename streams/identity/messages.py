@@ -16,6 +16,15 @@ Cause = tuple[int, str]
 """When the interaction occurred that set something off, and its message id."""
 
 
+class Audit(Struct, array_like=True, frozen=True, gc=False):
+    """Of a command on journey.commands.v1: its id, who gave it, why and when; with it a message asks for a receipt."""
+
+    id: str
+    actor: str
+    reason: str
+    at: int
+
+
 class Event(Struct, array_like=True, frozen=True, gc=False, tag=1):
     """At the anchor: an interaction with its valid identifiers (the anchor first, each once); `touch` as rows.encode_touch wrote it."""
 
@@ -62,30 +71,35 @@ class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 
 class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
-    """At a root: this identifier is shared by too many and links nobody. `own`: the root is its own, not of one that was seen with it."""
+    """At a root: this identifier is shared by too many and links nobody. `own`: the root is its own, not of one that was seen with it. With an audit
+    somebody says so, at the identifier first."""
 
     identifier: NodeKey
     own: bool
     path: Path
+    audit: Audit | None = None
 
 
 class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
-    """At a root, sent to both ends of a pair: keep them apart, or no longer. The greatest `order` (the command's offset) holds."""
+    """At a root, sent to both ends of a pair: keep them apart, or no longer. The greatest `order` holds; of two that are equal, the one that
+    keeps apart."""
 
     pair: tuple[NodeKey, NodeKey]
     apart: bool
     order: int
     path: Path
+    audit: Audit | None = None
 
 
 class Erase(Struct, array_like=True, frozen=True, gc=False, tag=9):
-    """At a root: forget the person who holds the identifier, up to the instant `at`. `order`: the command's offset; of what was erased by it or by
+    """At a root: forget the person who holds the identifier, up to the instant `at`. `order`: the command's; of what was erased by it or by
     a later one nothing more is."""
 
     identifier: NodeKey
     at: int
     order: int
     path: Path
+    audit: Audit | None = None
 
 
 class Forget(Struct, array_like=True, frozen=True, gc=False, tag=10):

@@ -5,6 +5,7 @@ Due entries stay: one whose fold row is gone is dropped when it is met.
 """
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +13,7 @@ from msgspec import Struct
 from streams import rows as kinds
 from streams.boundary import Kind
 from streams.identity.component import COMPONENT, PARKED, STASH, Component, settled
-from streams.identity.messages import Absorb, Cause, Path
+from streams.identity.messages import Absorb, Cause, Message, Path, encode
 from streams.identity.past import Erasing
 from streams.identity.workspace import Applied, Row, Story, Workspace
 from streams.rows import AGED, BASE, CHECKPOINT, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
@@ -102,6 +103,16 @@ def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]
     story.cause = moved.cause
     story.erasing = moved.erasing
     return COMPONENT.decode(moved.component), story, moved.parked
+
+
+def park(work: Workspace, root: NodeKey, message: Message) -> None:
+    """Keep a message at a root until all that it climbed through has been absorbed there; one that is kept already is not kept twice."""
+    row = encode(message)
+    key = root + blake2b(row, digest_size=NODE_KEY_BYTES).digest()
+    if work.rows.get(PARKED, (key,))[0] is None:
+        work.rows.put(PARKED, key, row)
+        work.own(root).parked += 1
+        work.tally["kairos_identity_parked",] += 1
 
 
 def take_parked(work: Workspace, root: NodeKey) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from streams.identity.messages import Audit
 from streams.instants import DAY, Instant
 from streams.rows import NodeKey, Person
 
@@ -34,7 +35,7 @@ class Past(Struct, array_like=True, frozen=True):
 
 class Receipt(Struct, array_like=True, frozen=True):
     """What one command erased: the identifier it named, until when, its order, the person's canonical key and members, those of them that had been customers
-    and were merged away, and how many of what was deleted."""
+    and were merged away, how many of what was deleted, and who asked for it, where that is known."""
 
     identifier: NodeKey
     until: Instant
@@ -43,6 +44,7 @@ class Receipt(Struct, array_like=True, frozen=True):
     members: tuple[NodeKey, ...]
     redirects: tuple[NodeKey, ...]
     deleted: dict[str, int]
+    audit: Audit | None = None
 
 
 class Erasing(Struct, array_like=True):

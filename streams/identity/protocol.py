@@ -12,21 +12,20 @@ stores become visible together, so an ABSORB leaves in the batch that decides it
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, erasure, messages, moves, past
+from streams.identity import changes, commands, erasure, messages, moves, past
 from streams.identity.changes import Conflict
-from streams.identity.component import PARKED, Component, forbid, is_bare, join, news, pair, witness
+from streams.identity.component import PARKED, Component, is_bare, join, news, witness
 from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event, Forget, Generic, Message, Path, SetHome, Time, Union
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve_by
-from streams.identity.workspace import Applied, Row, Story, Void, Workspace, ready
-from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of, touch_id
+from streams.identity.workspace import Applied, Carried, Row, Story, Void, Workspace, ready
+from streams.rows import NodeKey, Person, end_of, touch_id
 
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
@@ -61,8 +60,8 @@ class Change(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts, and the
-    interactions that erasures made void without a receipt."""
+    """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts, the
+    interactions that erasures made void without a receipt, and the commands that were carried out."""
 
     send: list[Outgoing]
     changes: list[Change]
@@ -70,6 +69,7 @@ class Advanced(NamedTuple):
     times: list[Time]
     tally: dict[tuple[str, ...], int]
     void: Sequence[Void] = ()
+    carried: Sequence[Carried] = ()
 
 
 def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy) -> Advanced:
@@ -98,7 +98,7 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
         work.tally["kairos_identity_messages", kind.__name__.lower()] = count
     changed, conflicts = _settle(work)
     work.write()
-    return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void)
+    return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void, work.carried)
 
 
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
@@ -122,7 +122,7 @@ def _apply(work: Workspace, key: NodeKey, message: Event | Apply) -> None:
 def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -> None:
     component = work.component(root)
     if path and not ready(component, path):
-        return _park(work, root, _as_apply(message, path))
+        return moves.park(work, root, _as_apply(message, path))
     ids, occurred_at = message.ids, message.occurred_at
     if component.past is not None and past.is_void(component.past, ids, occurred_at):
         return work.refuse(message.anchor, message.uid, component.floor)
@@ -215,7 +215,7 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
     if not ready(component, path):
         moves.expect_again(work, root, child)
         for part in moves.slices(child, body, path):
-            _park(work, root, part)
+            moves.park(work, root, part)
     elif child not in component.members:
         absorbed, story, waiting = moves.unpack(work, body)
         work.tally["kairos_identity_absorbed", "remote"] += 1
@@ -233,7 +233,7 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
         if member != child:
             work.emit(member, SetHome(root))
     for message in waiting:
-        _park(work, root, messages.decode(message))
+        moves.park(work, root, messages.decode(message))
     _drain(work, root)
 
 
@@ -250,74 +250,10 @@ def _drain(work: Workspace, root: NodeKey) -> None:
             work.emit(root, message)
 
 
-def _park(work: Workspace, root: NodeKey, message: Message) -> None:
-    row = messages.encode(message)
-    key = root + blake2b(row, digest_size=NODE_KEY_BYTES).digest()
-    if work.rows.get(PARKED, (key,))[0] is None:
-        work.rows.put(PARKED, key, row)
-        work.own(root).parked += 1
-        work.tally["kairos_identity_parked",] += 1
-
-
 def _set_home(work: Workspace, key: NodeKey, message: SetHome) -> None:
     node = work.node(key)
     if node.parent is not None and message.home < node.parent:
         work.write_node(key, structs.replace(node, parent=message.home))
-
-
-def _generic(work: Workspace, key: NodeKey, message: Generic) -> None:
-    root, path, here = work.climb(key, message.path)
-    onward = Generic(message.identifier, message.own, path)
-    if not here:
-        return work.post(root, onward)
-    component = work.component(root)
-    if not ready(component, path):
-        return _park(work, root, onward)
-    own = message.own and message.identifier not in component.members
-    if own or message.identifier not in component.generic:
-        component = work.own(root)
-        component.generic.add(message.identifier)
-        if own:
-            component.members.add(message.identifier)
-        work.story(root).unsettled = True
-    return None
-
-
-def _cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
-    root, path, here = work.climb(key, message.path)
-    onward = Cannot(message.pair, message.apart, message.order, path)
-    if not here:
-        return work.post(root, onward)
-    component = work.component(root)
-    if not ready(component, path):
-        return _park(work, root, onward)
-    if not past.is_outdated(component.past, message.pair, message.order) and forbid(
-        work.own(root), pair(*message.pair), message.order, message.apart
-    ):
-        work.story(root).unsettled = True
-    return None
-
-
-def _erase(work: Workspace, key: NodeKey, message: Erase) -> None:
-    root, path, here = work.climb(key, message.path)
-    onward = Erase(message.identifier, message.at, message.order, path)
-    if not here:
-        return work.post(root, onward)
-    if not ready(work.component(root), path):
-        return _park(work, root, onward)
-    return erasure.erase(work, root, message)
-
-
-def _forget(work: Workspace, key: NodeKey, message: Forget) -> None:
-    if key == message.identifier:
-        erasure.unlink(work, key)
-    root, path, here = work.climb(key, message.path)
-    onward = Forget(message.identifier, message.until, message.order, message.own, path)
-    if not here:
-        return work.post(root, onward)
-    if not ready(work.component(root), path):
-        return _park(work, root, onward)
-    return erasure.forget(work, root, message)
 
 
 HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
@@ -326,10 +262,10 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Union: _union,
     Absorb: _absorb,
     SetHome: _set_home,
-    Generic: _generic,
-    Cannot: _cannot,
-    Erase: _erase,
-    Forget: _forget,
+    Generic: commands.generic,
+    Cannot: commands.cannot,
+    Erase: commands.erase,
+    Forget: commands.forget,
 }
 """What each message does at the node it addresses; a Time addresses none."""
 

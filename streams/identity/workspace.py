@@ -12,7 +12,7 @@ from schemas import topics
 from streams.boundary import Outgoing, Rows
 from streams.identity import messages
 from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
-from streams.identity.messages import Cause, Message
+from streams.identity.messages import Audit, Cannot, Cause, Erase, Generic, Message
 from streams.identity.past import Erasing
 from streams.identity.policy import Policy
 from streams.identity.resolve import law
@@ -38,6 +38,21 @@ class Void(NamedTuple):
     uid: bytes
     floor: int
     stood: bool = False
+
+
+class Carried(NamedTuple):
+    """What came of a command, and of an erasure that came after a later one (of others their receipt tells): the identifiers that it names, whether it
+    holds (False: a later command held already), the customers who held them just before it and who hold them since (canonical keys, sorted), the
+    person to whom the first of them belongs, and the version that no customer of the component is above."""
+
+    command: Cannot | Generic | Erase
+    audit: Audit
+    identifiers: tuple[NodeKey, ...]
+    holds: bool
+    before: tuple[NodeKey, ...]
+    after: tuple[NodeKey, ...]
+    canonical: NodeKey
+    version: int
 
 
 Row = tuple[bytes, bytes]
@@ -86,6 +101,7 @@ class Workspace:
         self.tally: Counter[tuple[str, ...]] = Counter()
         self.stories: dict[NodeKey, Story] = {}
         self.void: list[Void] = []
+        self.carried: list[Carried] = []
         self._nodes: dict[NodeKey, Node] = {}
         self._written: dict[NodeKey, Node] = {}
         self._components: dict[NodeKey, Component] = {}

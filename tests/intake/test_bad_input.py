@@ -112,6 +112,6 @@ def test_brackets_in_texts_are_no_depth() -> None:
 
 
 def test_every_reason_of_intake_has_a_kind() -> None:
-    elsewhere = {"too_late", "poison"}
+    elsewhere = {"too_late", "poison", "bad_command", "bad_identifier"}
 
     assert {kind.reason for kind in KINDS} == set(REASONS) - elsewhere

@@ -21,7 +21,7 @@ from streams.identity import messages
 from streams.identity.messages import Erase
 from streams.identity.policy import Policy
 from streams.instants import DAY
-from streams.intake import steps
+from streams.intake import commands, steps
 from streams.journeys.identity_policy import identity_policy
 from streams.language import Rulebook
 from streams.rows import NodeKey
@@ -126,7 +126,7 @@ class Memory:
         self.replayed = replayed
         self.now = now
         self.inputs: dict[tuple[str, int], list[Record]] = {
-            (topic, partition): [] for topic in (topics.INTERACTIONS, topics.IDENTITY) for partition in range(partitions)
+            (topic, partition): [] for topic in (topics.INTERACTIONS, topics.COMMANDS, topics.IDENTITY) for partition in range(partitions)
         }
         self.positions: dict[tuple[str, int], int] = dict.fromkeys(self.inputs, 0)
         self.rows = [Store() for _ in range(partitions)]
@@ -144,6 +144,11 @@ class Memory:
         """Say on every partition that nothing earlier is still to come."""
         for partition in range(self.partitions):
             self._append(topics.INTERACTIONS, partition, b"", msgspec.json.encode({"time": instant}), [("kairos-time", b"1")])
+
+    def command(self, value: dict[str, Any]) -> None:
+        """Put a command onto the partition of its id."""
+        key = str(value["id"]).encode()
+        self._append(topics.COMMANDS, partition_of(key, self.partitions), key, msgspec.json.encode(value), ())
 
     def erase(self, identifier: NodeKey, at: int, order: int) -> None:
         """Command that whoever holds an identifier be forgotten."""
@@ -167,12 +172,12 @@ class Memory:
         records = self.inputs[place][position : position + self._random.randint(1, self._batch)]
         view = View(self.rows[partition], partition, self.partitions)
         clock = Clock(self.now, self.replayed)
-        decide: Callable[[], Decision] = (
-            (lambda: steps.decide(records, clock, self._policy, self.partitions))
-            if topic == topics.INTERACTIONS
-            else (lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions, self._limits))
-        )
-        decided = decide()
+        decides: dict[str, Callable[[], Decision]] = {
+            topics.INTERACTIONS: lambda: steps.decide(records, clock, self._policy, self.partitions),
+            topics.COMMANDS: lambda: commands.decide(records, clock, self._policy),
+            topics.IDENTITY: lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions, self._limits),
+        }
+        decided = decides[topic]()
         if self._random.random() < self._crash:
             self.crashes += 1
             return True

@@ -117,9 +117,9 @@ def test_asyncapi_says_what_kairos_does_with_each_topic() -> None:
         action, _, topic = name.partition(".")
         done[topic].add(action)
 
-    assert done[topics.INTERACTIONS] == {"receive"}
+    assert done[topics.INTERACTIONS] == done[topics.COMMANDS] == {"receive"}
     assert done[topics.IDENTITY] == {"receive", "send"}
-    assert all(done[topic] == {"send"} for topic in set(topics.BY_NAME) - {topics.INTERACTIONS, topics.IDENTITY})
+    assert all(done[topic] == {"send"} for topic in set(topics.BY_NAME) - {topics.INTERACTIONS, topics.COMMANDS, topics.IDENTITY})
 
 
 def test_schemas_say_choices_in_one_list_of_types() -> None:
