@@ -185,11 +185,15 @@ def interaction(value: Value) -> Text:
 def identity_change(value: Value) -> Text:
     """`2011-03-01 09:00  merge c7abq... + c93fd... → c7abq...`, `2011-03-01 09:00  erasure c7abq...  12 interactions deleted`."""
     if value["kind"] in ("erasure", "after_erasure"):
-        return _erasure(value)
-    before, after = (" + ".join(short(customer) for customer in value[side]) for side in ("from", "into"))
-    return Text.assemble(
-        (when(value.get("occurredAt")), STYLE_TIME), (f"  {clean(value['kind'])}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID)
-    )
+        text = _erasure(value)
+    else:
+        before, after = (" + ".join(short(customer) for customer in value[side]) for side in ("from", "into"))
+        kind = clean(value["kind"]).replace("_", " ")
+        text = Text.assemble((when(value.get("occurredAt")), STYLE_TIME), (f"  {kind}", STYLE_NAME), (f"  {before} → {after}", STYLE_ID))
+    if value.get("holds") is False:
+        text.append("  too late: a later command holds", STYLE_BAD)
+    order = value.get("command")
+    return text.append(f"  by {clean(order['actor'])}: {clean(order['reason'])}", STYLE_QUIET) if order else text
 
 
 def _erasure(value: Value) -> Text:
@@ -204,6 +208,17 @@ def _erasure(value: Value) -> Text:
         (f"  {clean(value['kind']).replace('_', ' ')}", STYLE_NAME),
         (f"  {customers}", STYLE_ID),
         f"  {', '.join(counts)}" if counts else "",
+    )
+
+
+def command(value: Value) -> Text:
+    """`2026-03-02 09:00  cannot link  email:ann@kairos.shop crm_id:17850  by ben: a family  6f1d2c3b-0001`."""
+    names = " ".join(f"{named['type']}:{named['value']}" for named in value["identifiers"])
+    return Text.assemble(
+        (when(value["at"]), STYLE_TIME),
+        (f"  {clean(value['kind']).replace('_', ' ')}", STYLE_NAME),
+        (f"  {clean(names)}", STYLE_ID),
+        (f"  by {clean(value['actor'])}: {clean(value['reason'])}  {clean(value['id'])}", STYLE_QUIET),
     )
 
 
@@ -270,6 +285,7 @@ def _shown(key: bytes | None) -> str:
 
 _LINES: dict[str, Callable[[Value], Text]] = {
     topics.INTERACTIONS: interaction,
+    topics.COMMANDS: command,
     topics.DEAD_LETTERS: dead_letter,
     topics.PROFILES: profile,
     topics.STAGES: stage,

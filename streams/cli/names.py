@@ -6,6 +6,7 @@ SHORT = {
     "interactions": topics.INTERACTIONS,
     "dead": topics.DEAD_LETTERS,
     "identity": topics.IDENTITY,
+    "commands": topics.COMMANDS,
     "profiles": topics.PROFILES,
     "stages": topics.STAGES,
     "segments": topics.SEGMENTS,

@@ -127,3 +127,14 @@ def test_an_internal_message_says_its_kind_and_fields() -> None:
         == f"event  anchor {lines.short(customer_id(key))}  ids {lines.short(customer_id(key))}  uid 01  occurred_at 2011-03-01 09:00  touch m1"
     )
     assert "no message of the identity protocol" in lines.line(topics.IDENTITY, None, b"{}").plain
+
+
+def test_a_command_and_its_receipt_say_who_and_why() -> None:
+    named = [{"type": "email", "value": "ann@kairos.shop"}, {"type": "crm_id", "value": "17850"}]
+    command = {"id": "one", "kind": "cannot_link", "identifiers": named, "actor": "ben", "at": "2026-03-02T09:00:00Z", "reason": "a family"}
+    receipt = {"kind": "cannot_link", "from": ["cabjq2m7wxyz"], "into": ["cabjq2m7wxyz", "c7xk2m1q0zab"], "occurredAt": command["at"]}
+    receipt["command"] = {name: command[name] for name in ("id", "actor", "at", "reason")}
+
+    assert lines.command(command).plain == "2026-03-02 09:00  cannot link  email:ann@kairos.shop crm_id:17850  by ben: a family  one"
+    assert lines.identity_change(receipt).plain == "2026-03-02 09:00  cannot link  cabjq2m7wx → cabjq2m7wx + c7xk2m1q0z  by ben: a family"
+    assert "a later command holds" in lines.identity_change(receipt | {"holds": False}).plain

@@ -1,0 +1,181 @@
+"""`kairos identity`: commands about who is who, each given by somebody for a reason, and answered by a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from streams.cli import options
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from schemas.command import Kind, Named
+    from streams.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_EXAMPLES = """\b
+Examples:
+  kairos identity unlink email:ann@kairos.shop crm_id:17850 --why "ticket 4711: a family shares the address"
+  kairos identity allow email:ann@kairos.shop crm_id:17850 --why "ticket 4711: the same person after all"
+  kairos identity generic phone:+442079460000 --why "the call centre's own number"
+  kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --yes"""
+
+_WAIT = click.option(
+    "--wait", "seconds", type=click.FloatRange(1), default=30.0, show_default=True, help="Wait so many seconds for the receipt."
+)
+_WHY = click.option("--why", required=True, help="The reason; the receipt keeps it for a year, so name no customer in it.")
+_ACTOR = click.option("--actor", envvar="KAIROS_ACTOR", help="Who gives the command.  [default: KAIROS_ACTOR, or who is logged in]")
+
+
+def _ordered(function: F) -> F:
+    """What every command about identity takes."""
+    for add in (options.outside, options.as_json, options.broker, _WAIT, _ACTOR, _WHY):
+        function = add(function)
+    return function
+
+
+@click.group("identity", epilog=_EXAMPLES)
+def command() -> None:
+    """Keep two identifiers apart, allow them again, mark a value as shared, forget a person.
+
+    A command goes to journey.commands.v1 and is carried out by the workers; its receipt on journey.identity.changes.v1 says by whose order, when and
+    why, for a year, and names identifiers by keyed hashes only. Of commands about the same identifiers the newest holds.
+    """
+
+
+@command.command()
+@click.argument("one")
+@click.argument("other")
+@_ordered
+def unlink(one: str, other: str, **given: Any) -> None:
+    """Keep the identifiers ONE and OTHER (TYPE:VALUE) apart: never one customer again, whatever links them.
+
+    Where they are one customer now, that customer is split: both are as if the link had never been, and outputs that no longer hold are retracted.
+    """
+    _give("cannot_link", (one, other), **given)
+
+
+@command.command()
+@click.argument("one")
+@click.argument("other")
+@_ordered
+def allow(one: str, other: str, **given: Any) -> None:
+    """Take back an unlink: the identifiers ONE and OTHER (TYPE:VALUE) may be one customer, and are again where the evidence says so."""
+    _give("allow_link", (one, other), **given)
+
+
+@command.command()
+@click.argument("identifier")
+@_ordered
+def generic(identifier: str, **given: Any) -> None:
+    """Mark IDENTIFIER (TYPE:VALUE) as shared by many: it links nobody any more. This cannot be taken back."""
+    _give("mark_generic", (identifier,), **given)
+
+
+@command.command()
+@click.argument("identifier")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_ordered
+def erase(identifier: str, yes: bool, **given: Any) -> None:
+    """Forget the person who holds IDENTIFIER (TYPE:VALUE), with all of theirs up to now. This cannot be taken back.
+
+    The profile's record is emptied; what comes later of the time before is not kept. Topics with a retention are clean once it has passed.
+    """
+    if not yes:
+        click.confirm(f"Forget whoever holds {identifier}, for ever?", abort=True, err=True)
+    _give("erase", (identifier,), **given)
+
+
+def _give(kind: Kind, written: tuple[str, ...], why: str, actor: str | None, seconds: float, broker: str, as_json: bool) -> None:
+    """Send one command, wait for its receipt, and say what changed."""
+    import getpass
+    import time
+    import uuid
+
+    import orjson
+
+    from schemas.command import Command
+    from streams import instants
+    from streams.cli import ordering, screen, session
+
+    settings = options.settings()
+    named = [_named(one, settings) for one in written]
+    if len(set(named)) < len(named):
+        raise click.UsageError(f"{written[0]} and {written[1]} are the same identifier.")
+    if not why.strip():
+        raise click.UsageError("--why is empty: say why, for whoever asks later.")
+    at = instants.text(time.time_ns() // 1000)
+    given = Command(id=str(uuid.uuid4()), kind=kind, identifiers=named, actor=actor or getpass.getuser(), at=at, reason=why)
+    with session.connected(settings, broker) as kafka:
+        answer = ordering.give(kafka.bootstrap, given, seconds)
+    if answer.refused is not None:
+        raise options.Failure(f"Refused as {answer.refused['reason']}: {answer.refused['detail']}.")
+    if answer.receipt is None:
+        raise options.Failure(
+            f"No receipt came within {seconds:g} s. Command {given.id} lies on its topic and is carried out as soon as a `kairos worker` gets to it; "
+            "then `kairos tail changes` shows its receipt. It need not be given again."
+        )
+    if as_json:
+        click.echo(orjson.dumps(answer.receipt))
+    else:
+        screen.console().print(said(answer.receipt, written), soft_wrap=True)
+
+
+def said(receipt: dict[str, Any], written: tuple[str, ...]) -> Text:
+    """A receipt in a few lines: what holds now, who was parted or joined, by which command."""
+    from rich.text import Text
+
+    from streams.cli import lines
+
+    names = lines.clean(" and ".join(written))
+    text = Text()
+    if receipt.get("holds") is False:
+        text.append(f"Not carried out: a later command about {names} holds.\n", lines.STYLE_BAD)
+    else:
+        text.append(f"{_DONE[receipt['kind']].format(names)}\n", lines.STYLE_GOOD)
+    text.append(f"  {_outcome(receipt)}\n")
+    order = receipt["command"]
+    text.append(
+        f"  command {order['id']} by {lines.clean(order['actor'])}, {order['at']}: {lines.clean(order['reason'])}", lines.STYLE_QUIET
+    )
+    return text
+
+
+_DONE = {
+    "cannot_link": "{} are kept apart.",
+    "allow_link": "{} may be one customer again.",
+    "mark_generic": "{} links nobody any more.",
+    "erasure": "Whoever held {} is forgotten.",
+}
+"""By a receipt's kind, what holds now."""
+
+
+def _outcome(receipt: dict[str, Any]) -> str:
+    came, into = receipt["from"], receipt["into"]
+    if receipt["kind"] == "erasure" and receipt.get("deleted") is not None:
+        counts = ", ".join(f"{count:,} {what}" for what, count in receipt["deleted"].items())
+        return f"{', '.join(came) or 'nobody had a profile'}; deleted: {counts or 'nothing'}"
+    if came == into:
+        return f"Nobody was parted or joined: {', '.join(into)}." if into else "No customer holds them yet; it holds for whoever will."
+    return f"{' and '.join(came) or 'nobody'} → {' and '.join(into) or 'nobody'}"
+
+
+def _named(written: str, settings: Settings) -> Named:
+    """An identifier of the command line, as far as it is one to the policy: what would be refused later is told at once."""
+    from schemas.command import Named
+    from streams import app
+    from streams.identity.identifiers import Blocked, Identifier, normaliser
+
+    policy = app.policy_of(settings)
+    kind, colon, value = written.partition(":")
+    found = normaliser(policy).normalise(kind, value) if colon else None
+    if isinstance(found, Identifier):
+        return Named(found.type, found.value)
+    if isinstance(found, Blocked):
+        raise click.UsageError(f"{written!r} identifies nobody: as {found.type} it is {found.reason.replace('_', ' ')}.")
+    known = ", ".join(kind.name for kind in policy.types)
+    raise click.UsageError(f"{written!r} is no identifier: write it as TYPE:VALUE, with one of these types: {known}.")

@@ -1,0 +1,145 @@
+"""Commands through the real command line, on a real broker: two customers merged, kept apart, allowed again, forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from connectors.consumer import read_topic
+from connectors.jsonl.source import READER as JSON_LINES
+from schemas import topics
+from streams.broker.embedded import EmbeddedBroker
+from tests.pipeline.harness import ROOT, SECRET, Pipeline
+from tests.pipeline.sources import Source
+
+PARTITIONS = 4
+ANN, SHOP = "email:ann@kairos.shop", "crm_id:17850"
+
+
+def _interactions(path: Path) -> Source:
+    """An order of a number in the shop's system, one of an e-mail address, then one of both: a customer with three orders."""
+    names: list[dict[str, list[str]]] = [{"crm_id": ["17850"]}, {"email": ["Ann@kairos.shop"]}]
+    names.append({**names[0], **names[1]})
+    orders = [
+        {
+            "messageId": f"m{number}",
+            "type": "track",
+            "event": "Order Completed",
+            "timestamp": f"2026-01-0{number}T09:00:00Z",
+            "identifiers": named,
+            "properties": {"revenue": 40, "currency": "GBP"},
+        }
+        for number, named in enumerate(names, start=1)
+    ]
+    path.write_text("".join(json.dumps(order) + "\n" for order in orders))
+    return Source(path, JSON_LINES, ("retail",), None)
+
+
+def _give(pipeline: Pipeline, *words: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
+    ours |= {"KAIROS_SECRET": SECRET, "KAIROS_DATA_DIR": str(pipeline.directory / "cli"), "KAIROS_ACTOR": "ben"}
+    asked = [sys.executable, "-m", "streams.cli", "identity", *words, "--broker", pipeline.bootstrap]
+    return subprocess.run(asked, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=120)
+
+
+def _receipt(pipeline: Pipeline, *words: str) -> dict[str, Any]:
+    done = _give(pipeline, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    receipt: dict[str, Any] = json.loads(done.stdout)
+    return receipt
+
+
+def _values(pipeline: Pipeline, topic: str) -> list[dict[str, Any]]:
+    return [json.loads(record.value) for record in read_topic(pipeline.bootstrap, topic) if record.value is not None]
+
+
+def _profiles(pipeline: Pipeline) -> dict[str, dict[str, Any] | None]:
+    return {
+        (record.key or b"").decode(): None if record.value is None else json.loads(record.value)
+        for record in read_topic(pipeline.bootstrap, topics.PROFILES)
+    }
+
+
+def _orders(pipeline: Pipeline) -> dict[str, int]:
+    """How many orders each customer has who is not merged into another."""
+    living = {name: profile for name, profile in _profiles(pipeline).items() if profile is not None and not profile.get("mergedInto")}
+    return {name: profile["totals"]["GBP"]["orders"] for name, profile in living.items()}
+
+
+@pytest.fixture
+def pipeline(broker: EmbeddedBroker, tmp_path: Path) -> Any:
+    with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, ("retail",), clock="live") as made:
+        started = made.start(1)
+        made.play(_interactions(tmp_path / "orders.jsonl"))
+        made.await_settled(started)
+        yield made
+        started[0].stop()
+
+
+def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pipeline) -> None:
+    ((one, orders),) = _orders(pipeline).items()
+    assert orders == 3
+
+    apart = _receipt(pipeline, "unlink", ANN, SHOP, "--why", "a family")
+    assert (apart["kind"], apart["from"], apart["holds"]) == ("cannot_link", [one], True)
+    assert (apart["command"]["actor"], apart["command"]["reason"]) == ("ben", "a family")
+    assert set(apart["into"]) == _orders(pipeline).keys()
+    assert sorted(_orders(pipeline).values()) == [1, 2]
+    assert {"kind": "split", "from": [one]}.items() <= next(
+        change for change in _values(pipeline, topics.IDENTITY_CHANGES) if change["kind"] == "split"
+    ).items()
+    assert [stage["to"] for stage in _values(pipeline, topics.STAGES) if stage.get("retracts")], "nothing was taken back"
+
+    again = _give(pipeline, "allow", SHOP, ANN, "--why", "the same person after all")
+    assert again.returncode == 0, again.stderr
+    assert "may be one customer again" in again.stdout and " by ben, " in again.stdout
+    assert _orders(pipeline) == {one: 3}
+
+    forgotten = _receipt(pipeline, "erase", ANN, "--why", "asked for it", "--yes")
+    assert (forgotten["kind"], forgotten["from"], forgotten["deleted"]["interactions"]) == ("erasure", [one], 3)
+    assert forgotten["command"]["reason"] == "asked for it"
+    assert all(profile is None for profile in _profiles(pipeline).values())
+
+    late = _receipt(pipeline, "unlink", ANN, SHOP, "--why", "nobody is left")
+    assert (late["from"], late["into"], late["holds"]) == ([], [], True)
+    kept = _values(pipeline, topics.COMMANDS)
+    assert [command["kind"] for command in sorted(kept, key=lambda command: command["at"])] == [
+        "cannot_link",
+        "allow_link",
+        "erase",
+        "cannot_link",
+    ]
+    told = b"".join(record.value or b"" for record in read_topic(pipeline.bootstrap, topics.IDENTITY_CHANGES))
+    assert b"17850" not in told and b"ann@" not in told.lower()
+
+
+def test_a_value_that_is_marked_links_nobody_and_a_bad_command_is_told(pipeline: Pipeline) -> None:
+    marked = _receipt(pipeline, "generic", ANN, "--why", "a shop's own address")
+    assert marked["kind"] == "mark_generic" and len(_orders(pipeline)) == 2
+
+    producer = Producer({"bootstrap.servers": pipeline.bootstrap})
+    producer.produce(topics.COMMANDS, b'{"id":"x","kind":"link"}', b"x")
+    assert producer.flush(30) == 0
+    deadline = time.monotonic() + 30
+    while not (letters := _values(pipeline, topics.DEAD_LETTERS)):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [(letter["reason"], letter["topic"]) for letter in letters] == [("wrong_type", topics.COMMANDS)]
+
+
+def test_without_a_worker_it_says_what_becomes_of_the_command(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, ("retail",), clock="live") as pipeline:
+        done = _give(pipeline, "generic", ANN, "--why", "a shop's own address", "--wait", "1")
+
+        assert done.returncode == 1
+        assert "No receipt came within 1 s" in done.stderr and "kairos worker" in done.stderr
+        (kept,) = _values(pipeline, topics.COMMANDS)
+        assert kept["id"] in done.stderr
