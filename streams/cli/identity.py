@@ -123,6 +123,8 @@ def _give(kind: Kind, written: tuple[str, ...], why: str, actor: str | None, sec
         click.echo(orjson.dumps(answer.receipt))
     else:
         screen.console().print(said(answer.receipt, written), soft_wrap=True)
+    if answer.receipt.get("holds") is False:
+        raise click.exceptions.Exit(1)
 
 
 def said(receipt: dict[str, Any], written: tuple[str, ...]) -> Text:
@@ -134,7 +136,7 @@ def said(receipt: dict[str, Any], written: tuple[str, ...]) -> Text:
     names = lines.clean(" and ".join(written))
     text = Text()
     if receipt.get("holds") is False:
-        text.append(f"Not carried out: a later command about {names} holds.\n", lines.STYLE_BAD)
+        text.append(f"Not carried out: a later command about {names} holds. Is this machine's clock behind?\n", lines.STYLE_BAD)
     else:
         text.append(f"{_DONE[receipt['kind']].format(names)}\n", lines.STYLE_GOOD)
     text.append(f"  {_outcome(receipt)}\n")

@@ -56,4 +56,4 @@ def test_a_receipt_says_what_holds_whom_it_changed_and_by_whose_order() -> None:
     assert _said("mark_generic", ["ca"], ["ca"], holds=True)[1] == "Nobody was parted or joined: ca."
     assert _said("cannot_link", [], [], holds=True)[1] == "No customer holds them yet; it holds for whoever will."
     assert _said("erasure", ["ca"], [], deleted={"interactions": 3, "links": 1})[1] == "ca; deleted: 3 interactions, 1 links"
-    assert _said("allow_link", ["ca"], ["ca"], holds=False)[0] == f"Not carried out: a later command about {ANN} and {SHOP} holds."
+    assert _said("allow_link", ["ca"], ["ca"], holds=False)[0].startswith(f"Not carried out: a later command about {ANN} and {SHOP} holds.")
