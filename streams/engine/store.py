@@ -97,7 +97,7 @@ class Memory:
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self.blocks)
         blocks.set_bloom_filter(10, False)
-        # In the cache they push each other out, and a scan reads and unpacks megabytes of them anew: 670 us where 15 do. Outside they take ten bits a row, and an index.
+        # In the cache they push each other out, and a scan reads and unpacks megabytes of them anew: 670 us where 15 do. Outside: ten bits a row and an index.
         blocks.set_cache_index_and_filter_blocks(False)
         options = Options(raw_mode=True)
         options.create_if_missing(True)
