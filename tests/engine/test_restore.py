@@ -52,7 +52,8 @@ class Scene:
             producer.commit_transaction(20)
 
     def restore(self) -> int:
-        """Bring the store to the end, as a worker would."""
+        """Bring the store to the end, as a worker would: fenced first, or a transaction may still wait for its marker."""
+        Producer({"bootstrap.servers": self.bootstrap, "transactional.id": self.topic}).init_transactions(20)
         source = Source(self.topic, 0, self.incarnation, DAY_MS)
 
         async def restored() -> int:

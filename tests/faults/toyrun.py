@@ -197,21 +197,26 @@ class ToyRun:
         return [(message.key(), message.value()) for message in self.messages(topic)]
 
     def messages(self, topic: str) -> list[Message]:
-        """The same, with their offsets."""
+        """The same, with their offsets. Waits for a transaction that is still open: one is committed before every partition has its marker."""
         reader, found = self._reader(), []
         targets = [TopicPartition(topic, number, 0) for number in range(self.partitions)]
+        looker = self._reader("read_uncommitted")
+        ends = {target.partition: _end(looker, target) for target in targets}
+        looker.close()
+        give_up = time.monotonic() + DEADLINE_SECONDS
         try:
             reader.assign(targets)
             running = set(range(self.partitions))
             while running:
+                assert time.monotonic() < give_up, f"a transaction is open on {topic} {sorted(running)}"
                 for message in reader.consume(1000, timeout=0.2):
                     error = message.error()
                     if error is None:
                         found.append(message)
-                    elif error.name() == "_PARTITION_EOF":
-                        running.discard(message.partition())
-                    else:
+                    elif error.name() != "_PARTITION_EOF":
                         raise AssertionError(error)
+                    elif message.offset() >= ends[message.partition()]:
+                        running.discard(message.partition())
         finally:
             reader.close()
         return found
