@@ -25,8 +25,8 @@ check: $(STAMP) ## Check the house: import contracts, lint, format, types, the t
 test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
 	$(BIN)/pytest -m faults -n 2 --durations=15
 
-soak: $(STAMP) ## Run the tests that watch a worker for hours
-	$(BIN)/pytest -m soak -n 0
+soak: $(STAMP) ## Run the tests that last for hours; PART=faults or PART=faults/test_engine_soak runs those of one folder or file below tests/
+	$(BIN)/pytest -m soak -n 0 --durations=15 -o faulthandler_timeout=0 $(if $(PART),tests/$(PART)*)
 
 bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on a real Kafka; ARGS="PEOPLE=5000 WORKERS=1" runs less
 	env $(ARGS:%=KAIROS_BENCH_%) $(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
