@@ -33,6 +33,7 @@ def build(settings: Settings) -> Engine:
             partitions=settings.partitions,
             guarantee=settings.guarantee,
             administered=not settings.mock,
+            standbys=settings.standbys,
             instance_id=settings.instance_id,
             replayed=settings.clock == "replay",
             tick_seconds=None if settings.clock == "replay" else settings.tick_seconds,

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     session_timeout_seconds: float = Field(
         10.0, ge=1.0, le=1800.0, description="After this without a heartbeat a worker's partitions go to the others."
     )
+    standbys: int = Field(
+        0, ge=0, le=8, description="So many other workers keep a warm copy of each partition; then each worker needs a DATA_DIR of its own."
+    )
     instance_id: str | None = Field(None, description="Static membership: a name that a worker keeps over its restarts.")
     batch_records_max: int = Field(4_000, ge=1, le=100_000, description="Most records of a batch.")
     batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, description="Most bytes of a batch.")

@@ -1,4 +1,4 @@
-"""A Faust app with our parts put in: transport, custody of partitions, schema. Web server, leader, producer and standby tables are left out."""
+"""A Faust app with our parts put in: transport, custody of partitions, schema. Web server, leader, producer and tables are left out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def build(settings: EngineSettings, agents: Mapping[str, Agent], shared: Shared)
         broker=[URL(f"{transport.SCHEME}://{address}") for address in settings.bootstrap.split(",")],
         store="memory://",
         datadir=str(settings.state_dir / "faust"),
-        table_standby_replicas=0,
+        table_standby_replicas=settings.standbys,
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,

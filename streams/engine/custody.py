@@ -15,8 +15,11 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.engine.batch import Batch
+from streams.engine.life import State
 from streams.engine.partition import Partition
 from streams.engine.shared import Progress, Shared
+from streams.engine.standby import Standby
+from streams.engine.table import Table
 
 
 class Custody(TableManager):
@@ -29,6 +32,7 @@ class Custody(TableManager):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.partitions: dict[TP, Partition] = {}
+        self.standbys: dict[TP, Standby] = {}
         self.closing = False
 
     def take_up(self, shared: Shared, tables_by_topic: Mapping[str, str | None], fed_by: Mapping[str, str]) -> None:
@@ -64,7 +68,9 @@ class Custody(TableManager):
             act(partition)
 
     async def release(self, revoked: set[TP] | None = None) -> None:
-        """Join what is being finished, close the stores, forget the partitions; None: all of them."""
+        """Join what is being finished, close the stores, forget the partitions; None: all of them. Copies stay, but not for one that stops."""
+        if self.closing:
+            await self._keep_copies(set())
         gone = [self.partitions.pop(target) for target in list(self.partitions) if revoked is None or target in revoked]
         seconds = self.shared.settings.rebalance_timeout_seconds / 2
         if self.closing:
@@ -72,6 +78,24 @@ class Custody(TableManager):
         for failed in await asyncio.gather(*(partition.release(seconds) for partition in gone), return_exceptions=True):
             if isinstance(failed, BaseException):
                 self.shared.fail(failed)
+
+    def quiet(self) -> bool:
+        """Whether all partitions run: nothing is being restored."""
+        return all(partition.state is State.RUNNING for partition in self.partitions.values())
+
+    async def _taken_over(self, assigned: set[TP]) -> dict[TP, Table]:
+        """The copies of what is assigned, followed no longer."""
+        ours = {target: self.standbys.pop(target) for target in list(self.standbys) if target in assigned}
+        return dict(zip(ours, await asyncio.gather(*(standby.hand_over() for standby in ours.values())), strict=True))
+
+    async def _keep_copies(self, wanted: set[TP]) -> None:
+        """Of these and of no others; what is kept already goes on."""
+        gone = [self.standbys.pop(target) for target in list(self.standbys) if target not in wanted]
+        await asyncio.gather(*(standby.close() for standby in gone))
+        for target in sorted(wanted - self.standbys.keys()):
+            table = self.tables_by_topic.get(target.topic)
+            if table is not None:
+                self.standbys[target] = Standby(target.topic, target.partition, table, self.shared, self.quiet)
 
     # What Faust calls.
 
@@ -86,11 +110,14 @@ class Custody(TableManager):
         self._recovery_started.set()
         await self.release()
         if not self.closing:
+            copies = await self._taken_over(assigned)
             for target in sorted(assigned):
                 if target.topic in self.tables_by_topic:
-                    partition = Partition(target.topic, target.partition, self.tables_by_topic[target.topic], self.shared)
+                    table = self.tables_by_topic[target.topic]
+                    partition = Partition(target.topic, target.partition, table, self.shared, copies.get(target))
                     self.partitions[target] = partition
                     partition.come_alive(generation_id)
+            await self._keep_copies(self.app.assignor.assigned_standbys() if self.shared.settings.standbys else set())
         self.app.flow_control.resume()
         self.app.consumer.resume_flow()
         await self.app._fetcher.maybe_start()

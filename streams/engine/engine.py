@@ -27,6 +27,7 @@ from streams.engine.metrics import Metrics
 from streams.engine.quiet import quieten
 from streams.engine.settings import EngineSettings
 from streams.engine.shared import OnCommit, OnPoison, Progress, Shared
+from streams.engine.standby import Claim
 from streams.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Engine:
         self._shared: Shared | None = None
         self._app: App | None = None
         self._watchdog: Watchdog | None = None
+        self._claim: Claim | None = None
         self._tasks: list[asyncio.Task[Any]] = []
 
     def agent(self, topic: str, *, table: str | None = None, feeds: str | None = None) -> Callable[[Body], Body]:
@@ -101,6 +103,8 @@ class Engine:
         failpoint = FailPoint(self.settings.failpoint)
         tables = [agent.table for agent in self._agents.values() if agent.table is not None]
         ground = await self._ground(tables)
+        if self.settings.standbys:
+            self._claim = await asyncio.to_thread(Claim, self.settings.state_dir)
         self._shared = Shared(self.settings, ground, failpoint, self._metrics, self.fail)
         self._shared.on_commit = self._on_commit
         self._shared.on_poison = self._on_poison
@@ -135,6 +139,9 @@ class Engine:
         if stopping.done() and stopping.exception() is not None:
             log.warning("Faust did not stop as it should: %r", stopping.exception())
         self._shared.garbage.end()
+        if self._claim is not None and stopping.done():
+            self._claim.release()
+            self._claim = None
         if self._own_metrics and self._metrics is not None:
             self._metrics.unregister()
             self._metrics = None

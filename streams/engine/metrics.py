@@ -6,6 +6,7 @@ Label `topic` is the source; `partition` only where a number without it would sa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
@@ -40,6 +41,13 @@ class Metrics:
             "How long restoring will still take, at the pace of late; 0 when nothing is restored.",
             registry=registry,
         )
+        self._standby_behind = Gauge(
+            "kairos_engine_standby_behind",
+            "Offsets of the changelog that a copy kept here lacks.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self._standby_rows = Counter("kairos_engine_standby_rows", "Rows that went into copies.", ["topic"], registry=registry)
         self._state = Gauge(
             "kairos_engine_state", "1 for the state that a partition is in.", ["topic", "partition", "state"], registry=registry
         )
@@ -54,6 +62,8 @@ class Metrics:
             self._restoring,
             self._restored,
             self._restore_seconds,
+            self._standby_behind,
+            self._standby_rows,
             self._state,
             self._poisoned,
         )
@@ -87,6 +97,16 @@ class Metrics:
     def restore_seconds_left(self, seconds: float) -> None:
         """How long restoring will still take."""
         self._restore_seconds.set(seconds)
+
+    def standby(self, topic: str, partition: int, behind: int, rows: int) -> None:
+        """A copy stands so far behind, so many more rows are in it."""
+        self._standby_behind.labels(topic, str(partition)).set(behind)
+        self._standby_rows.labels(topic).inc(rows)
+
+    def standby_ended(self, topic: str, partition: int) -> None:
+        """There is no copy here any longer."""
+        with suppress(KeyError):  # It ended before it had begun.
+            self._standby_behind.remove(topic, str(partition))
 
     def poisoned(self, topic: str) -> None:
         """A record could not be processed."""

@@ -35,7 +35,8 @@ STRANGE_ERRORS_MAX = 5
 class Partition:
     """(topic, number) of an agent; `table` is None for an agent without state."""
 
-    def __init__(self, topic: str, number: int, table: str | None, shared: Shared) -> None:
+    def __init__(self, topic: str, number: int, table: str | None, shared: Shared, copy: Table | None = None) -> None:
+        """`copy`: rows that were kept warm here (standby.py)."""
         self.topic = topic
         self.number = number
         self.table = table
@@ -48,7 +49,7 @@ class Partition:
         self._isolation = Isolation()
         self._stable_end: int | None = None
         self._restored = (0, 0)
-        self._table = None if table is None else Table(topic, number, table, shared)
+        self._table = copy if copy is not None or table is None else Table(topic, number, table, shared)
         self._producer: AnyProducer | None = None
         self._life: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None

@@ -16,6 +16,8 @@ FETCH_BYTES = 32 << 20
 """What the readers of all partitions of a topic may have fetched together, in equal shares, as long as each may have FETCH_BYTES_MIN."""
 FETCH_BYTES_MIN = 1 << 20
 FETCH_WAIT_MS = 50
+PATIENT_WAIT_MS = 500
+"""As long as READ_SECONDS_MAX: who follows a log asks twice a second while nothing comes, and is answered at once when something does."""
 RECORDS_MAX = 5000
 """A part ends with the record batch in which it gets so long."""
 READ_SECONDS_MAX = 0.5
@@ -65,6 +67,15 @@ class Reader:
     def seek(self, offset: int) -> None:
         """Read from there."""
         self._consumer.seek(self._target, offset)
+
+    def patient(self) -> None:
+        """From now on the broker may take longer to say that there is nothing."""
+        overrides.wait_for_more(self._consumer._fetcher, PATIENT_WAIT_MS)
+
+    def behind(self, offset: int) -> int:
+        """How many offsets lie between there and the end of what is committed, as the last fetch told it."""
+        end = self._consumer.last_stable_offset(self._target)
+        return 0 if end is None else max(0, int(end) - offset)
 
     async def read(self) -> Part:
         """The next part, as soon as there is one; without records where half a second brought none."""

@@ -6,6 +6,7 @@ store that cannot be trusted is thrown away first.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,6 +15,11 @@ from streams.engine.failpoints import FailPoint
 from streams.engine.journal import END_KEY, Journal, plain
 from streams.engine.reader import Reader
 from streams.engine.store import Position, Store
+
+BREATH_SECONDS = 0.1
+"""A copy that has all there is looks again after this: what it lacks is what so long a time brings, and what is asked of the broker stays bounded."""
+REMEMBER_SECONDS = 60.0
+"""A copy for which nothing comes says this often that it is still at the end, lest it be taken for old."""
 
 
 class Source(NamedTuple):
@@ -82,6 +88,35 @@ async def restore(
             _, stands = read((), at)
             store.write((), _position(source, stands))
         return count
+
+
+async def follow(
+    store: Store, source: Source, reader: Reader, progress: Callable[[int, int], None], journal: Journal | None = None
+) -> None:
+    """Go on from where `restore` ended, for ever; `progress(offsets behind, rows of this part)` after each part, also after one without rows.
+
+    KafkaError when the broker goes away, or the changelog no longer has what comes next.
+    """
+    async with reader:
+        assert store.position is not None, "a copy is restored before it follows"
+        at, written = store.position.offset, time.monotonic()
+        reader.seek(at)
+        reader.patient()
+        if journal is not None:
+            journal.begin(store.get_many([END_KEY])[0])
+        read = plain if journal is None else journal.read
+        while True:
+            start = at
+            records, at = await reader.read()
+            rows, stands = read(records, at)
+            behind = reader.behind(at)
+            if at > start or (not behind and time.monotonic() - written > REMEMBER_SECONDS):
+                store.load({row.key: row.value for row in rows}, _position(source, stands))
+                await store.has_room()
+                written = time.monotonic()
+            progress(behind, len(records))
+            if not behind:
+                await asyncio.sleep(BREATH_SECONDS)
 
 
 def _start(store: Store, source: Source, begin: int, end: int, log: Callable[[str], None]) -> int:

@@ -63,6 +63,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     changelog_replication: int = -1
     """Copies of a changelog topic that the engine creates; -1 is the broker's default."""
 
+    standbys: int = 0
+    """So many other workers keep a warm copy of each partition's rows (as far as there are others), and take over without a full restore. The same in all
+    workers of an app; each needs a `state_dir` of its own then."""
+
     stuck_seconds: float = 120.0
     """With work to do and the broker there, nothing moving for half of this is not alive, for all of it ends the process."""
     stop_seconds: float = 10.0

@@ -16,7 +16,7 @@ from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change, Overlay
 from streams.engine.producer import Producer
 from streams.engine.reader import Reader
-from streams.engine.restore import restore
+from streams.engine.restore import follow, restore
 from streams.engine.shared import Shared
 from streams.engine.store import Locked, Owner, Position, Store, open_store
 
@@ -39,29 +39,36 @@ class Table:
     async def restore(self, progress: Callable[[int, int], None]) -> None:
         """Open the store if need be, and bring it to the changelog's end."""
         shared = self._shared
-        if self._store is None:
-            self._store = await open_store(shared.settings.state_dir, self._owner, shared.memory, log.warning)
-        await self._store.at_rest()
+        store = await self._opened()
         self._cache.clear()
         shared.shares.add(self._cache)
-        journal = self.journal if shared.settings.guarantee == "at_least_once" else None
         with shared.recovery.part(self._owner.topic) as part:
 
             def at(offset: int, end: int, rows: int) -> None:
                 part.at(offset, end, rows)
                 progress(offset, end)
 
-            reader = Reader(shared.settings, self._source.topic, self._source.partition, shared.ground.partitions)
-            try:
-                await restore(self._store, self._source, reader, shared.failpoint, at, log.warning, journal)
-            except Locked:
-                self._store = None
-                raise
-        if journal is None and self._store.get_many([END_KEY])[0] is not None:
+            await self._replay(store, at)
+        if self._journal is None and store.get_many([END_KEY])[0] is not None:
             raise EngineError(
                 f"{self.changelog} was written under guarantee at_least_once, and exactly_once cannot tell which of its rows count: "
                 "keep at_least_once, or begin with another app_id"
             )
+
+    async def follow(self, progress: Callable[[int, int], None]) -> None:
+        """Keep the store at the changelog's end, as a copy, until cancelled; `progress(offsets behind, rows since the last call)`.
+
+        KafkaError when the broker goes away. What it has then is sound, and `restore` or another `follow` goes on from there.
+        """
+        store, replayed = await self._opened(), 0
+
+        def at(offset: int, end: int, rows: int) -> None:
+            nonlocal replayed
+            progress(end - offset, rows - replayed)
+            replayed = rows
+
+        await self._replay(store, at)
+        await follow(store, self._source, self._reader(), progress, self._journal)
 
     @property
     def position(self) -> int:
@@ -108,6 +115,27 @@ class Table:
             self._store = None
         self._cache.clear()
         self._shared.shares.remove(self._cache)
+
+    @property
+    def _journal(self) -> Journal | None:
+        """What tells which rows count, where no transaction does."""
+        return self.journal if self._shared.settings.guarantee == "at_least_once" else None
+
+    def _reader(self) -> Reader:
+        return Reader(self._shared.settings, self._source.topic, self._source.partition, self._shared.ground.partitions)
+
+    async def _opened(self) -> Store:
+        if self._store is None:
+            self._store = await open_store(self._shared.settings.state_dir, self._owner, self._shared.memory, log.warning)
+        await self._store.at_rest()
+        return self._store
+
+    async def _replay(self, store: Store, at: Callable[[int, int, int], None]) -> None:
+        try:
+            await restore(store, self._source, self._reader(), self._shared.failpoint, at, log.warning, self._journal)
+        except Locked:
+            self._store = None
+            raise
 
     def _at(self, offset: int) -> Position:
         return Position(self._source.incarnation, offset, int(time.time() * 1000))

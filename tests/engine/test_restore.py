@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -16,7 +20,7 @@ from streams.broker.embedded import EmbeddedBroker
 from streams.engine import changelog
 from streams.engine.failpoints import FailPoint
 from streams.engine.reader import Reader
-from streams.engine.restore import Source, restore
+from streams.engine.restore import Source, follow, restore
 from streams.engine.settings import EngineSettings
 from streams.engine.store import LOADING_FROM, Memory, Owner, Position, Store
 
@@ -34,6 +38,7 @@ class Scene:
         self.incarnation = "cluster/topic"
         self.said: list[str] = []
         self.progress: list[tuple[int, int, int]] = []
+        self.told = threading.Event()
         self.settings = EngineSettings(app_id="app", bootstrap=bootstrap, state_dir=path)
         self.store = Store(path / "s", Owner("app", "t", 0), Memory(self.settings))
 
@@ -61,6 +66,37 @@ class Scene:
             return await restore(self.store, source, reader, FailPoint(""), lambda *at: self.progress.append(at), self.said.append)
 
         return asyncio.run(restored())
+
+    @contextmanager
+    def following(self) -> Iterator[list[int]]:
+        """Restored, then kept at the end, in a thread; yields how far behind it was, each time it said so."""
+        self.restore()
+        source, behind = Source(self.topic, 0, self.incarnation, DAY_MS), []
+
+        async def follow_until_told() -> None:
+            reader = Reader(self.settings, self.topic, 0, 1)
+            following = asyncio.create_task(follow(self.store, source, reader, lambda offsets, rows: behind.append(offsets)))
+            while not self.told.is_set() and not following.done():
+                await asyncio.sleep(0.02)
+            following.cancel()
+            await asyncio.wait([following])
+            if not following.cancelled():
+                raise following.exception() or AssertionError("it follows for ever")
+
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(asyncio.run, follow_until_told())
+            try:
+                yield behind
+            finally:
+                self.told.set()
+                running.result(20)
+
+    def await_held(self, expected: dict[bytes, bytes]) -> None:
+        """Until the store holds this; it may take a few seconds."""
+        give_up = time.monotonic() + 20
+        while self.held() != expected:
+            assert time.monotonic() < give_up, f"it holds {len(self.held())} rows, not {len(expected)}"
+            time.sleep(0.05)
 
     def held(self) -> dict[bytes, bytes]:
         """What the store holds."""
@@ -226,3 +262,36 @@ def test_a_compacted_changelog_is_read_to_its_end(compacting: Scene) -> None:
     assert scene.held() == scene.expected()
     assert scene.held().keys() == {b"k-last"}
     assert scene.store.position is not None and scene.store.position.offset == scene.read()[1] > 6000
+
+
+def test_a_copy_follows_what_is_committed_and_nothing_else(scene: Scene) -> None:
+    scene.write(*rows(0, 300))
+
+    with scene.following() as behind:
+        scene.write(*rows(100, 200, b"new"))
+        scene.write(*rows(0, 300, b"aborted"), abort=True)
+        scene.write(*[(key, None) for key, _ in rows(0, 20)], *rows(300, 310))
+        expected = scene.expected()
+        scene.await_held(expected)
+        assert behind[-1] == 0
+
+    assert len(expected) == 290 and expected[b"k000150"] == b"new150"
+    assert scene.restore() == 0, "a copy that follows leaves nothing to be restored"
+
+
+def test_a_copy_whose_changelog_no_longer_has_what_comes_next_says_so_and_is_restored_anew(scene: Scene) -> None:
+    scene.write(*rows(0, 100))
+    scene.restore()
+    scene.write(*[(key, None) for key, _ in rows(0, 50)], *rows(200, 300))
+    scene.truncate(before=scene.read()[1])
+
+    async def goes_on() -> None:
+        reader = Reader(scene.settings, scene.topic, 0, 1)
+        await asyncio.wait_for(follow(scene.store, Source(scene.topic, 0, scene.incarnation, DAY_MS), reader, lambda *at: None), 20)
+
+    with pytest.raises(OffsetOutOfRangeError):
+        asyncio.run(goes_on())
+
+    scene.restore()
+    assert scene.held() == scene.expected() == {}
+    assert "is restored from the beginning" in scene.said[0]

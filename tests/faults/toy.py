@@ -9,12 +9,14 @@ import asyncio
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from prometheus_client import REGISTRY
 
 from streams.engine import Engine, EngineSettings, Record, Says
 from streams.engine.drive import Batches
@@ -84,6 +86,7 @@ def build(options: dict[str, Any]) -> Engine:
     dead = options.pop("dead", False)
     once = options.pop("once", False)
     counts_path = options.pop("counts", None)
+    health_path = options.pop("health", None)
     options = {"app_id": f"{run}-toy", **options, "state_dir": Path(options["state_dir"])}
     settings = EngineSettings(**options)
     engine = Engine(settings)
@@ -116,11 +119,31 @@ def build(options: dict[str, Any]) -> Engine:
         def committed(topic: str, partition: int, tally: Any, seconds: float) -> None:
             for (name,), count in tally.items():
                 counts[name] = counts.get(name, 0) + count
-            fresh = Path(f"{counts_path}.new")
-            fresh.write_text(json.dumps(counts))
-            fresh.replace(counts_path)
+            write(counts_path, counts)
 
+    if health_path:
+        threading.Thread(target=tell, args=(engine, health_path, f"{run}-keyed"), daemon=True).start()
     return engine
+
+
+def tell(engine: Engine, path: str, stateful: str) -> None:
+    """Write down ten times a second what the worker says of itself, from a thread: also when its loop stands still."""
+    while True:
+        restored = REGISTRY.get_sample_value("kairos_engine_restored_rows_total", {"topic": stateful})
+        copies = [
+            int(sample.value) for metric in REGISTRY.collect() for sample in metric.samples if sample.name == "kairos_engine_standby_behind"
+        ]
+        running = [number for (topic, number), at in engine.progress().items() if topic == stateful and at.state == "RUNNING"]
+        said = {"alive": engine.alive(), "ready": engine.ready(), "running": running, "restored": int(restored or 0), "copies": copies}
+        write(path, {**said, "at": time.time()})
+        time.sleep(0.1)
+
+
+def write(path: str, said: Any) -> None:
+    """Whoever reads the file sees all of it or what was there before."""
+    fresh = Path(f"{path}.new")
+    fresh.write_text(json.dumps(said))
+    fresh.replace(path)
 
 
 def pause(seconds: float) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +161,22 @@ class ToyRun:
         except FileNotFoundError:
             return {}
         return counts
+
+    def health(self, name: str) -> dict[str, Any]:
+        """What a worker said of itself last: alive, ready, running (partitions), restored (rows), copies (how far each is behind), at."""
+        try:
+            said: dict[str, Any] = json.loads((self.directory / name).read_text())
+        except FileNotFoundError:
+            return {"alive": None, "ready": False, "running": [], "restored": 0, "copies": [], "at": 0.0}
+        return said
+
+    def await_health(self, name: str, fits: Callable[[dict[str, Any]], bool], seconds: float = DEADLINE_SECONDS) -> dict[str, Any]:
+        """The first thing the worker says of itself that fits."""
+        give_up = time.monotonic() + seconds
+        while not fits(said := self.health(name)):
+            assert time.monotonic() < give_up, f"after {seconds:g} s it still says {said}\n" + "\n".join(map(self.log, self.workers))
+            time.sleep(0.05)
+        return said
 
     def await_counts(self, *names: str) -> None:
         """Every one of these workers has added something."""

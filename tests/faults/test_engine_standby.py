@@ -1,0 +1,117 @@
+"""Workers that hold warm copies of each other's partitions: who dies is replaced within the session time-out and two seconds, by who lacks little."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.faults.toyrun import ToyRun
+
+ROWS = 12_000
+SESSION_SECONDS = 6.0
+Said = dict[str, Any]
+
+
+def member(toy: ToyRun, name: str, **options: Any) -> subprocess.Popen[bytes]:
+    """A worker with a directory of its own."""
+    settings = {"standbys": 1, "instance_id": None, "state_dir": str(toy.directory / name), "health": str(toy.directory / f"{name}.json")}
+    return toy.worker(**{**settings, "session_timeout_seconds": SESSION_SECONDS, **options})
+
+
+def warm(copies: int) -> Callable[[Said], bool]:
+    """It has so many copies, and they lack nothing."""
+    return lambda said: said["copies"] == [0] * copies and said["ready"]
+
+
+def has_all(said: Said) -> bool:
+    return len(said["running"]) == 4 and bool(said["ready"])
+
+
+@pytest.mark.parametrize("guarantee", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.faults)])
+def test_a_copy_takes_over_from_a_worker_that_dies(toy: ToyRun, guarantee: str, record_property: Callable[[str, object], None]) -> None:
+    toy.feed(ROWS, keys=10 * ROWS, to="keyed")
+    first, second = (member(toy, name, slow_seconds=0.05, guarantee=guarantee) for name in "ab")
+    toy.await_done([first, second])
+    toy.await_health("a.json", warm(2))
+    before = toy.await_health("b.json", warm(2))["restored"]
+    toy.feed(6000, keys=10 * ROWS, seed=2, to="keyed")
+    while toy.lag() > 4000:
+        time.sleep(0.05)
+
+    first.kill()
+    died = time.time()
+    assert toy.lag() > 0
+    said = toy.await_health("b.json", has_all)
+    toy.await_done([second])
+
+    sums, outputs = toy.answer()
+    assert sums == toy.sums
+    assert outputs == toy.outputs if guarantee == "exactly_once" else set(outputs) == set(toy.outputs)
+    record_property("restored_rows", said["restored"] - before)
+    record_property("takeover_seconds", said["at"] - died)
+    assert said["restored"] - before < ROWS / 4 / 5, "more than a fifth of a partition was restored"
+    assert said["at"] - died < SESSION_SECONDS + 2
+    toy.stop(second)
+
+
+def test_a_worker_that_stops_is_replaced_at_once_and_is_a_copy_when_it_comes_back(toy: ToyRun) -> None:
+    toy.feed(ROWS, keys=10 * ROWS, to="keyed")
+    first, second = (member(toy, name) for name in "ab")
+    toy.await_done([first, second])
+    toy.await_health("a.json", warm(2))
+    before = toy.await_health("b.json", warm(2))["restored"]
+
+    toy.stop(first)
+    stopped = time.time()
+    said = toy.await_health("b.json", has_all)
+    assert said["at"] - stopped < 4 and said["restored"] == before
+
+    first = member(toy, "a")
+    toy.await_health("a.json", warm(2))
+    toy.await_health("b.json", warm(2))
+    toy.feed(2000, keys=10 * ROWS, seed=2, to="keyed")
+    toy.await_done([first, second])
+    assert toy.answer() == toy.expected()
+    toy.stop(first)
+    toy.stop(second)
+
+
+@pytest.mark.faults
+def test_workers_with_copies_do_not_share_a_directory(toy: ToyRun) -> None:
+    first = member(toy, "a")
+    toy.await_health("a.json", has_all)
+
+    second = member(toy, "a")
+
+    assert second.wait(40) == 1
+    assert "with standbys each worker needs a state directory of its own" in toy.log(second)
+    toy.stop(first)
+    third = member(toy, "a", health=str(toy.directory / "third.json"))
+    toy.await_health("third.json", has_all)
+    toy.stop(third)
+
+
+@pytest.mark.faults
+def test_workers_with_copies_that_come_and_go_by_kill_lose_nothing(toy: ToyRun) -> None:
+    toy.feed(30_000, keys=3000)
+    names = ["a", "b", "c"]
+    running = {name: member(toy, name, slow_seconds=0.02) for name in names}
+
+    for number in range(8):
+        time.sleep(4)
+        name = names[number % 3]
+        if number % 2:
+            toy.stop(running[name], begun=False)
+        else:
+            running[name].kill()
+            running[name].wait()
+        running[name] = member(toy, name, slow_seconds=0.02)
+    toy.await_done(running.values(), seconds=180)
+
+    assert toy.answer() == toy.expected()
+    for process in running.values():
+        toy.stop(process, begun=False)
