@@ -1,7 +1,7 @@
 """What a person has done so far, as interactions. The rule this module owns: the truth lists every identifier that an interaction carried."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from connectors.simulator import systems
@@ -20,6 +20,17 @@ _SPELLINGS: dict[str, Callable[[str], str]] = {"email": str.lower, "phone": lamb
 
 Who = dict[str, object]
 """The part of an interaction that says who it was."""
+
+
+def identifiers_of(told: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The identifiers that an interaction carries, by type, each as it reads when all its spellings are one."""
+    for name, kind in _KINDS.items():
+        if name in told:
+            yield kind, str(told[name])
+    listed = told.get("identifiers")
+    if isinstance(listed, dict):
+        for kind, values in listed.items():
+            yield from ((kind, _SPELLINGS.get(kind, str)(value)) for value in values)
 
 
 class Calendar:
@@ -96,10 +107,13 @@ class Life:
         """Every identifier that an interaction carried, as it reads when all its spellings are one; by type, in the order of their first use."""
         found: dict[str, dict[str, None]] = {}
         for who in self._carried.values():
-            for name, said in who.items():
-                for kind, value in self._named(name, said):
-                    found.setdefault(kind, {})[value] = None
+            for kind, value in identifiers_of(who):
+                found.setdefault(kind, {})[value] = None
         return {kind: list(values) for kind, values in sorted(found.items())}
+
+    def retell(self) -> None:
+        """What was told has been changed: the identifiers are those that it carries now."""
+        self._carried = {number: told for number, (_, told) in enumerate(self.told)}
 
     def wait(self, least_ms: int, most_ms: int) -> None:
         """Time passes, evenly between the two."""
@@ -108,13 +122,6 @@ class Life:
     def pick(self, count: int) -> int:
         """One of 0 .. count - 1."""
         return int(self.random() * count)
-
-    def _named(self, name: str, said: object) -> Iterator[tuple[str, str]]:
-        if isinstance(said, dict):
-            for kind, values in said.items():
-                yield from ((kind, _SPELLINGS.get(kind, str)(value)) for value in values)
-        else:
-            yield _KINDS[name], str(said)
 
     def _as_typed(self, kind: str, value: str) -> str:
         """People write one address in several ways."""

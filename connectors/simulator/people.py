@@ -70,7 +70,7 @@ def households(people: int, seed: int, share: float) -> Iterator[Household]:
         # Shared ones hold three on average, so fewer of them than `share` are drawn.
         size = 2 + int(chance.random() * 3) if chance.random() < share / (3 - 2 * share) else 1
         size = min(size, people - housed)
-        phone = _phone(seed, people + number) if size > 1 and chance.random() < _HOUSEHOLD_PHONE else None
+        phone = phone_number(seed, people + number) if size > 1 and chance.random() < _HOUSEHOLD_PHONE else None
         yield Household(number, size, _token(chance, "h"), _uuid(chance), phone)
         housed += size
         number += 1
@@ -100,7 +100,7 @@ def person(number: int, seed: int, household: Household, accounts: float) -> tup
         user_id=f"u{seed}-{number}" if is_customer and happens() < 0.85 else None,
         crm_id=f"{1000 + seed % 1000}{number:08d}" if is_customer and happens() < 0.6 else None,
         emails=emails,
-        phone=household.phone or (_phone(seed, number) if is_customer and happens() < 0.7 else None),
+        phone=household.phone or (phone_number(seed, number) if is_customer and happens() < 0.7 else None),
         loyalty_id=f"L{seed % 1000:03d}{number:09d}" if is_customer and happens() < 0.4 else None,
         appliance=f"appliance-{seed}-{number}" if is_customer and happens() < 0.25 else None,
         account=f"account-{seed}-{number // _ACCOUNT_PEOPLE}" if is_customer and happens() < accounts else None,
@@ -123,6 +123,6 @@ def _uuid(chance: random.Random) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
-def _phone(seed: int, number: int) -> str:
+def phone_number(seed: int, number: int) -> str:
     """A British mobile number in E.164: each number of a run another one."""
     return f"+4474{(number * 7919 + seed) % 100_000_000:08d}"

@@ -10,7 +10,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from connectors.simulator import chapters, malformed, people
+from connectors.simulator import chapters, hard, malformed, people
 from connectors.simulator.buckets import Buckets
 from connectors.simulator.life import DAY_MS, HOUR_MS, MINUTE_MS, Calendar, Life
 from connectors.simulator.people import CUSTOMER, Household, Person
@@ -61,6 +61,8 @@ class Simulated(NamedTuple):
     lines: int
     bytes: int
     events: dict[str, int]
+    hard: dict[str, int] = {}
+    """How many people are in each hard case."""
 
 
 def simulate(
@@ -78,12 +80,14 @@ def simulate(
     households: float = 0.3,
     accounts: float = 0.05,
     compressed: bool = False,
+    hard_cases: Mapping[str, float] | None = None,
     on_progress: Callable[[int, float], None] | None = None,
 ) -> Simulated:
     """Write interactions.jsonl (or .jsonl.gz), truth.jsonl (a person a line) and simulated.json (the counts) into a directory.
 
     `start` is midnight UTC of the first of `days`; late ones come up to three days later. `on_progress` hears how many people have been lived
-    and in how many seconds.
+    and in how many seconds. `hard_cases`: the share of people in each case of hard.CASES, by its name; what stands under "" is divided among
+    the others. Then the truth says of each person in which case it is, and of which of its messages.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     shares = Shares(late, duplicates, out_of_order, malformed, households, accounts)
@@ -91,7 +95,8 @@ def simulate(
     truth_path = out_dir / "truth.jsonl"
     with tempfile.TemporaryDirectory(dir=out_dir, prefix=".buckets-") as directory:
         buckets = Buckets(Path(directory), _bucket_ms(people * interactions_per_person, days))
-        world = _World(people, seed, shares, Calendar(start, days), interactions_per_person, buckets)
+        cases = hard.shares(hard_cases or {})
+        world = _World(people, seed, shares, Calendar(start, days), interactions_per_person, buckets, cases)
         with truth_path.open("wb") as truth:
             world.live(truth, on_progress)
         written = 0
@@ -102,6 +107,8 @@ def simulate(
                 written += len(portion)
     simulated = world.simulated(path, truth_path, written)
     counts = {name: value for name, value in simulated._asdict().items() if not isinstance(value, Path)}
+    if not cases:  # As it ever was.
+        del counts["hard"]
     (out_dir / "simulated.json").write_text(json.dumps(counts, indent=1) + "\n")
     return simulated
 
@@ -109,7 +116,10 @@ def simulate(
 class _World:
     """The people of one run and the counts of what they did."""
 
-    def __init__(self, people: int, seed: int, shares: Shares, calendar: Calendar, budget: float, buckets: Buckets) -> None:
+    def __init__(
+        self, people: int, seed: int, shares: Shares, calendar: Calendar, budget: float, buckets: Buckets, cases: Mapping[str, float]
+    ) -> None:
+        self._cases = cases
         self._people = people
         self._seed = seed
         self._shares = shares
@@ -120,6 +130,7 @@ class _World:
         self._counts: Counter[str] = Counter()
         self._malformed: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
+        self._hard: Counter[str] = Counter()
 
     def live(self, truth: BinaryIO, on_progress: Callable[[int, float], None] | None) -> None:
         """Let everyone live, and write down who they are."""
@@ -148,6 +159,7 @@ class _World:
             lines=counts["interactions"] + counts["duplicates"] + sum(self._malformed.values()),
             bytes=written,
             events=dict(sorted(self._events.items())),
+            hard=dict(sorted(self._hard.items())),
         )
 
     def _live_one(self, number: int, household: Household) -> bytes:
@@ -157,10 +169,17 @@ class _World:
         begins_ms = int(self._calendar.days * DAY_MS * _ARRIVALS * chance.random())
         life = Life(person, chance, self._calendar, f"s{self._seed}p{number}-", begins_ms, budget)
         chapters.live(life)
+        rewritten = hard.rewrite(life, self._seed, self._cases) if self._cases else None
         self._send(life, chance)
         identifiers = life.identifiers()
         self._counts["linkable"] += sum(map(len, identifiers.values())) > 1
-        return self._encode(_truth(life, identifiers)) + b"\n"
+        truth = _truth(life, identifiers)
+        if self._cases:
+            truth["hard"] = {}
+            if rewritten is not None:
+                truth["hard"] = dict([rewritten])
+                self._hard[rewritten[0]] += 1
+        return self._encode(truth) + b"\n"
 
     def _send(self, life: Life, chance: random.Random) -> None:
         shares, happens, put, counts = self._shares, chance.random, self._buckets.put, self._counts
