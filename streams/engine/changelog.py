@@ -29,6 +29,13 @@ MOCK_VERSION = (2, 3)
 MOCK_TOMBSTONE_MS = 86_400_000
 
 
+FIXED = (
+    "rows would be in other partitions than the records of their keys. The number of partitions is fixed once there is state; for another number make "
+    "topics anew with it, and replay all input from its beginning under another app_id"
+)
+"""Why a number of partitions that changed is refused, and what to do instead."""
+
+
 class Ground(NamedTuple):
     """What was found: the number of partitions, and of each changelog topic what a store has to agree with."""
 
@@ -98,9 +105,7 @@ def _ground(client: KafkaAdminClient, changelogs: list[str], partitions: int) ->
     incarnations: dict[str, str] = {}
     for found in client.describe_topics(changelogs):
         if len(found["partitions"]) != partitions:
-            raise EngineError(
-                f"{found['name']} has {len(found['partitions'])} partitions, its source has {partitions}: rows would be in other partitions"
-            )
+            raise EngineError(f"{found['name']} has {len(found['partitions'])} partitions, its source has {partitions}: {FIXED}")
         incarnations[found["name"]] = f"{cluster}/{found.get('topic_id', '')}"
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in changelogs]
     described = client.describe_configs(resources, config_filter="all")["topic"]

@@ -15,6 +15,8 @@ from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.engine.batch import Batch
+from streams.engine.changelog import FIXED
+from streams.engine.errors import EngineError
 from streams.engine.life import State
 from streams.engine.partition import Partition
 from streams.engine.shared import Progress, Shared
@@ -83,6 +85,15 @@ class Custody(TableManager):
         """Whether all partitions run: nothing is being restored."""
         return all(partition.state is State.RUNNING for partition in self.partitions.values())
 
+    def _fits(self, assigned: set[TP]) -> bool:
+        """Whether what is assigned was there at the start; a topic that has grown since ends the worker."""
+        for target in sorted(assigned):
+            if target.partition >= self.shared.ground.partitions and target.topic in self.tables_by_topic:
+                grown = f"{target.topic} has got a partition {target.partition}, it had {self.shared.ground.partitions} partitions: {FIXED}"
+                self.shared.fail(EngineError(grown))
+                return False
+        return True
+
     async def _taken_over(self, assigned: set[TP]) -> dict[TP, Table]:
         """The copies of what is assigned, followed no longer."""
         ours = {target: self.standbys.pop(target) for target in list(self.standbys) if target in assigned}
@@ -109,7 +120,7 @@ class Custody(TableManager):
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         self._recovery_started.set()
         await self.release()
-        if not self.closing:
+        if not self.closing and self._fits(assigned):
             copies = await self._taken_over(assigned)
             for target in sorted(assigned):
                 if target.topic in self.tables_by_topic:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -43,12 +44,13 @@ class Partition:
         self.state = State.RELEASED
         self.token: Token | None = None
         self.waiting = Waiting(0)
-        self.moved_at = time.monotonic()
         self._shared = shared
         self._bounds = Bounds(shared.settings.batch_records_max, shared.settings.batch_bytes_max, shared.settings.batch_seconds_max)
         self._isolation = Isolation()
         self._stable_end: int | None = None
         self._restored = (0, 0)
+        self._restored_rows = 0
+        self._advances = 0
         self._table = copy if copy is not None or table is None else Table(topic, number, table, shared)
         self._producer: AnyProducer | None = None
         self._life: asyncio.Task[None] | None = None
@@ -108,15 +110,22 @@ class Partition:
 
     def hold(self) -> None:
         """It is not read on for now, for the sake of others: that is no standstill."""
-        self.moved_at = time.monotonic()
+        self._advances += 1
 
     def backlog(self) -> tuple[int, int]:
         """How many records are known to wait for it, none while it does not run, and how many make a batch."""
         return self.progress().lag_records or 0, self._bounds.records
 
-    def idle(self) -> bool:
-        """Whether it has nothing to do; else something ought to move."""
-        return self.state is State.RELEASED or (self.state is State.RUNNING and not self._busy and not self.progress().lag_records)
+    def standing(self) -> object:
+        """What ought to be another thing before long, since there is work; None where there is none.
+
+        To begin anew is no advance, nor is a tick while records wait.
+        """
+        idle = self.state is State.RELEASED or (self.state is State.RUNNING and not self._busy and not self.progress().lag_records)
+        return None if idle else (self, self._advances)
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.number}] ({self.state.name}, position {self.waiting.position})"
 
     # Its life.
 
@@ -151,6 +160,7 @@ class Partition:
     def _start_life(self, attempt: int) -> None:
         assert self.token is not None
         self._discard(KafkaError("its partition begins anew"))
+        self._restored_rows = 0
         self.waiting = Waiting(self.waiting.position)
         self._busy = False
         self._stable_end = None
@@ -158,12 +168,13 @@ class Partition:
         self._life = self._shared.keep(asyncio.create_task(self._live(self.token, attempt)))
 
     async def _live(self, token: Token, attempt: int) -> None:
+        first = not attempt
         while token is self.token:
             try:
                 if attempt:
                     await asyncio.sleep(min(BACKOFF_SECONDS_MAX, 0.05 * 2**attempt))
                 await self._fence(token)
-                await self._restore()
+                await self._restore(first)
                 await self._position(token)
                 break
             except Exception as error:  # noqa: BLE001 - Sorted by class; what has no class of its own ends the worker.
@@ -174,6 +185,7 @@ class Partition:
                     self._shared.fail(error)
                     return
                 attempt += 1
+                first = False
                 log.warning("%s[%d] is %s, once more: %r", self.topic, self.number, self.state.name, error)
                 self._discard(KafkaError("its partition begins anew"))
                 self._to(State.FENCING)
@@ -188,10 +200,10 @@ class Partition:
         await asyncio.wait_for(self._producer.fence(), FENCE_SECONDS_MAX)
         self._shared.failpoint.reach("after_fence")
 
-    async def _restore(self) -> None:
+    async def _restore(self, first: bool) -> None:
         self._to(State.RESTORING)
         if self._table is not None:
-            await self._table.restore(self._restoring)
+            await self._table.restore(partial(self._restoring, first))
             self._shared.failpoint.reach("after_restore")
 
     async def _position(self, token: Token) -> None:
@@ -204,16 +216,15 @@ class Partition:
         self.waiting = Waiting(position)
         self._shared.failpoint.reach("after_position")
 
-    def _restoring(self, offset: int, end: int) -> None:
-        if (offset, end) != self._restored:
-            self.moved_at = time.monotonic()
-        self._restored = (offset, end)
+    def _restoring(self, first: bool, offset: int, end: int, rows: int) -> None:
+        if rows > self._restored_rows or (first and (offset, end) != self._restored):
+            self._advances += 1
+        self._restored, self._restored_rows = (offset, end), rows
 
     def _to(self, state: State) -> None:
         if state is not self.state:
             assert state in FOLLOWS[self.state], (self.state, state)
             self.state = state
-        self.moved_at = time.monotonic()
         self._shared.metrics.state(self.topic, self.number, state)
 
     def _discard(self, error: KafkaError) -> None:
@@ -261,7 +272,6 @@ class Partition:
     def _begin(self, batch: Batch) -> None:
         self._busy = True
         self._records_in_hand = len(batch.records)
-        self.moved_at = time.monotonic()
         batch.began = batch.waiting_since = time.perf_counter()
 
     def _end(self, batch: Batch, decision: Decision | None, error: Exception | None) -> None:
@@ -303,15 +313,17 @@ class Partition:
             assert self._table is not None
             ending.work_seconds += await self._table.apply(written)
         ending.seconds["store"] = time.perf_counter() - start
-        self.moved_at = time.monotonic()
         self._shared.failpoint.reach("after_store")
 
     def _done(self, batch: Batch, decision: Decision, ending: Ending, decided: float) -> None:
         shared = self._shared
+        moved = batch.next_offset > self.waiting.position
         if batch.next_offset >= 0:
             self.waiting.acknowledge(batch.next_offset)
             self._isolation.went_well(batch.next_offset)
         self._records_in_hand = 0
+        if moved or not self.progress().lag_records:
+            self._advances += 1
         self._strange_errors = 0
         seconds = time.perf_counter() - batch.began
         self._bounds.learn(len(batch.records), batch.work_seconds + ending.work_seconds)

@@ -36,8 +36,8 @@ class Table:
         self._store: Store | None = None
         self._cache = Cache()
 
-    async def restore(self, progress: Callable[[int, int], None]) -> None:
-        """Open the store if need be, and bring it to the changelog's end."""
+    async def restore(self, progress: Callable[[int, int, int], None]) -> None:
+        """Open the store if need be, and bring it to the changelog's end; `progress(offset, end, rows)` after each part."""
         shared = self._shared
         store = await self._opened()
         self._cache.clear()
@@ -46,7 +46,7 @@ class Table:
 
             def at(offset: int, end: int, rows: int) -> None:
                 part.at(offset, end, rows)
-                progress(offset, end)
+                progress(offset, end, rows)
 
             await self._replay(store, at)
         if self._journal is None and store.get_many([END_KEY])[0] is not None:

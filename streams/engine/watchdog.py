@@ -11,13 +11,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from streams.engine.custody import Custody
 from streams.engine.errors import EngineError
+from streams.engine.partition import Partition
 
 LOOK_SECONDS = 1.0
 EXIT_STUCK = 70
+
+
+class Standstill(NamedTuple):
+    """What a partition stands at, and since when; `at` is None while it has nothing to do."""
+
+    at: object
+    since: float
 
 
 class Watchdog:
@@ -32,36 +41,42 @@ class Watchdog:
         self._fail = fail
         self._beat_at = time.monotonic()
         self._silent_at = 0.0
+        self._stands: Mapping[Partition, Standstill] = {}
         self._stopped = threading.Event()
 
-    def still_seconds(self) -> float:
-        """For how long the partition that stands still the longest has done so, with work to do and a broker to do it with."""
-        now = time.monotonic()
-        still = [now - max(partition.moved_at, self._silent_at) for partition in self._custody.partitions.values() if not partition.idle()]
-        return max(still, default=0.0)
-
     def alive(self) -> bool:
-        """False when nothing has moved for half of the limit."""
-        return max(self.still_seconds(), time.monotonic() - self._beat_at) < self._stuck_seconds / 2
+        """False when nothing has moved for half of the limit. May be asked in any thread."""
+        now = time.monotonic()
+        return max(self._still_seconds(now), now - self._beat_at) < self._stuck_seconds / 2
 
     async def watch(self) -> None:
         """Look, until cancelled."""
         threading.Thread(target=self._watch_the_loop, name="kairos-watchdog", daemon=True).start()
         try:
             while True:
-                self._beat_at = time.monotonic()
-                if not self._broker_answers():
-                    self._silent_at = self._beat_at
-                elif self.still_seconds() > self._stuck_seconds:
-                    self._fail(EngineError(f"stuck: {self._stillest()} has not moved for {self._stuck_seconds:g} s although there is work"))
+                self.look()
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._stopped.set()
 
-    def _stillest(self) -> str:
-        busy = [partition for partition in self._custody.partitions.values() if not partition.idle()]
-        worst = min(busy, key=lambda partition: partition.moved_at)
-        return f"{worst.topic}[{worst.number}] ({worst.state.name}, position {worst.waiting.position})"
+    def look(self) -> None:
+        """Compare what every partition stands at with what it was the last time."""
+        now = self._beat_at = time.monotonic()
+        before, stands = self._stands, {}
+        for partition in self._custody.partitions.values():
+            at, known = partition.standing(), before.get(partition)
+            stands[partition] = known if at is not None and known is not None and known.at == at else Standstill(at, now)
+        self._stands = stands
+        if not self._broker_answers():
+            self._silent_at = now
+        elif self._still_seconds(now) > self._stuck_seconds:
+            worst = min((each for each in stands if stands[each].at is not None), key=lambda each: stands[each].since)
+            self._fail(EngineError(f"stuck: {worst} has not moved for {self._stuck_seconds:g} s although there is work"))
+
+    def _still_seconds(self, now: float) -> float:
+        """For how long the partition that stands still the longest has done so, with work to do and a broker to do it with."""
+        still = [now - max(stand.since, self._silent_at) for stand in self._stands.values() if stand.at is not None]
+        return max(still, default=0.0)
 
     def _watch_the_loop(self) -> None:
         while not self._stopped.wait(LOOK_SECONDS):

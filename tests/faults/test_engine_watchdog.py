@@ -1,0 +1,59 @@
+"""A partition that stands still although there is work and a broker is not alive for long, and the process says which it was and ends."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.faults.toyrun import ToyRun
+
+STUCK_SECONDS = 4
+
+
+def watched(toy: ToyRun, failpoint: str = "", **options: float) -> subprocess.Popen[bytes]:
+    return toy.worker(failpoint, stuck_seconds=STUCK_SECONDS, health=str(toy.directory / "health.json"), **options)
+
+
+def ends_and_names(toy: ToyRun, process: subprocess.Popen[bytes], topic: str) -> None:
+    """First it is not alive, then it ends, and says where it stood."""
+    toy.await_health("health.json", lambda said: said["alive"] is False, seconds=30)
+    assert process.poll() is None
+    toy.feed(200, seed=9, to="keyed")
+
+    assert process.wait(30) == 1
+    assert re.search(rf"stuck: {toy.name}-{topic}\[\d\] \(\w+, position \d+\) has not moved for {STUCK_SECONDS} s", toy.log(process))
+
+
+def test_a_batch_that_never_ends_ends_the_process(toy: ToyRun) -> None:
+    toy.feed(400, to="keyed")
+
+    ends_and_names(toy, watched(toy, waits_seconds=600.0), "keyed")
+
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.faults
+def test_a_partition_that_fails_and_begins_anew_for_ever_ends_the_process(toy: ToyRun) -> None:
+    toy.feed(400, to="keyed")
+
+    ends_and_names(toy, watched(toy, "after_changelog:1:errors"), "keyed")
+
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.faults
+def test_who_had_nothing_to_do_for_long_is_not_stuck_when_work_comes(toy: ToyRun) -> None:
+    process = watched(toy, slow_seconds=1.0)
+    toy.await_health("health.json", lambda said: bool(said["ready"]))
+
+    time.sleep(2 * STUCK_SECONDS)
+    toy.feed(2000)
+    toy.await_done([process])
+
+    assert toy.answer() == toy.expected()
+    toy.stop(process)
