@@ -26,6 +26,8 @@ BATCH_BYTES = MEBIBYTE
 """A full batch of this size passes Kafka's default max.message.bytes."""
 ROWS_BYTES = 3 * MEBIBYTE
 """Without transactions rows go in record batches of this size: few writes need more than one, and what does not compress stays below the topic's 4 MiB."""
+ROWS_CODEC = DefaultRecordBatch.CODEC_ZSTD
+"""Rows of the `brand` journey take 255 bytes an interaction with zstd and 391 with snappy, for 2.8 us of CPU instead of 1.6 (Kafka 2.1 and newer)."""
 REQUEST_BYTES_MAX = 64 * MEBIBYTE
 RETRY_MS = 2
 """A transaction that carries offsets only waits for this once; with the default of 100 ms it lasts 103."""
@@ -82,8 +84,7 @@ class Producer:
 
         They go to the encoder below BatchBuilder, whose `append` costs twice what encoding does.
         """
-        codec = DefaultRecordBatch.CODEC_SNAPPY if compressed else DefaultRecordBatch.CODEC_NONE
-
+        codec = ROWS_CODEC if compressed else DefaultRecordBatch.CODEC_NONE
         builders = [BatchBuilder(batch_bytes_max, codec, is_transactional=self.transactional)]
         append, count = builders[0]._builder.append, 0
         now, limit = int(time.time() * 1000), self._record_bytes_max - RECORD_OVERHEAD_BYTES

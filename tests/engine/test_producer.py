@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.engine.cache import MISSING
 from streams.engine.overlay import Change
@@ -35,3 +39,25 @@ def test_rows_without_a_transaction_are_one_record_batch_as_long_as_they_fit() -
 
 def test_rows_of_a_transaction_need_no_batch_of_their_own() -> None:
     assert len(packed_rows(FencedProducer, 2_800, 1_024).builders) == 3
+
+
+def test_rows_are_compressed_as_the_smallest_of_what_kafka_knows() -> None:
+    async def pack() -> bytes:
+        producer = FencedProducer(SETTINGS, "a-t-0")
+        (builder,) = producer.pack_rows(
+            "a-rows-changelog", 0, [Change(b"%d" % number, MISSING, b"x" * 500) for number in range(100)]
+        ).builders
+        return bytes(builder._build())
+
+    written = asyncio.run(pack())
+
+    assert len(written) < 5_000
+    (batch,) = _batches(written)
+    assert batch.compression_type == DefaultRecordBatch.CODEC_ZSTD
+    assert [(record.key, len(record.value)) for record in batch] == [(b"%d" % number, 500) for number in range(100)]
+
+
+def _batches(written: bytes) -> Iterator[DefaultRecordBatch]:
+    records = MemoryRecords(written)
+    while (batch := records.next_batch()) is not None:
+        yield batch
