@@ -34,6 +34,12 @@ bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on
 bench-engine: $(STAMP) ## Measure the engine beside Kafka Streams, Quix Streams, Bytewax and Faust (half an hour); ARGS="--events 100000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.engine $(ARGS)
 
+bench-latency: $(STAMP) ## Measure how long it takes from an interaction to its committed output at 10%, 50% and 80% of the greatest rate; ARGS="--seconds 5" for a look
+	$(BIN)/python -m tests.bench.latency $(ARGS)
+
+bench-scale: $(STAMP) ## Measure what more customers, more partitions and a second worker cost (ten minutes); ARGS="--events 50000 --customers 10000" for a look
+	$(BIN)/python -m tests.bench.scale $(ARGS)
+
 bench-recovery: $(STAMP) ## Measure how fast a worker with an empty directory restores 2M rows from its changelog; ARGS="--rows 100000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.recovery $(ARGS)
 
@@ -59,4 +65,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults soak bench bench-engine bench-recovery format lock clean help
+.PHONY: run test check test-faults soak bench bench-engine bench-latency bench-scale bench-recovery format lock clean help

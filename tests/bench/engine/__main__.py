@@ -27,14 +27,11 @@ from tests.bench.engine.systems import BUILT, SYSTEMS, System
 FOUND, PICTURE = BUILT / "engine.json", BUILT / "engine.svg"
 EVENTS_PER_CUSTOMER = 10
 SMALL_SHARE = 20
-PRINTED_WIDTH = 160
 
 
 def main() -> None:
     """Measure, print; what is known is written after each run, so that a benchmark that is cut short leaves its figures."""
-    chosen, console = _arguments(), Console()
-    if not console.is_terminal:
-        console = Console(width=PRINTED_WIDTH)
+    chosen, console = _arguments(), report.wide()
     systems = [system for system in SYSTEMS if not chosen.only or system.name in chosen.only.split(",")]
     directory = Path(tempfile.mkdtemp(prefix="kairos-bench-engine-"))
     try:

@@ -33,9 +33,21 @@ def write(json: Path) -> None:
     page.write_text(placed(page.read_text(), section(figures)))
 
 
-def placed(page: str, made: str) -> str:
+def placed(page: str, made: str, begins: str = BEGINS, ends: str = ENDS) -> str:
     """The page with its figures replaced."""
-    return re.sub(f"{re.escape(BEGINS)}.*?{re.escape(ENDS)}", lambda _: f"{BEGINS}\n{made}\n{ENDS}", page, flags=re.DOTALL)
+    return re.sub(f"{re.escape(begins)}.*?{re.escape(ends)}", lambda _: f"{begins}\n{made}\n{ends}", page, flags=re.DOTALL)
+
+
+def place(name: str, made: str, json: Path) -> None:
+    """Make what another bench found the figures that are shown, between its own marks."""
+    DOCS.joinpath(f"{name}.json").write_bytes(json.read_bytes())
+    page = DOCS / "engine.md"
+    page.write_text(placed(page.read_text(), made, *marks(name)))
+
+
+def marks(name: str) -> tuple[str, str]:
+    """Between these lines stand the figures of a bench that is not the main one."""
+    return f"<!-- {name}: made by tests/bench/{name} -->", f"<!-- /{name} -->"
 
 
 def section(figures: Mapping[str, Any]) -> str:

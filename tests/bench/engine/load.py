@@ -28,6 +28,7 @@ _PRODUCER = {
     "batch.size": 500_000,
     "queue.buffering.max.messages": 500_000,
     "partitioner": "murmur2_random",
+    "log_level": 2,
 }
 
 
@@ -40,10 +41,10 @@ class Input(NamedTuple):
     answer: Answer
 
 
-def interactions(events: int, customers: int) -> Iterator[tuple[bytes, bytes]]:
-    """Key and value of each: three in ten are of regulars (a Pareto distribution), the others of anyone."""
-    chance = random.Random(SEED)
-    for number in range(events):
+def interactions(events: int, customers: int, first: int = 0) -> Iterator[tuple[bytes, bytes]]:
+    """Key and value of each, numbered from `first`: three in ten are of regulars (a Pareto distribution), the others of anyone."""
+    chance = random.Random(SEED + first)
+    for number in range(first, first + events):
         regular = chance.random() < _SHARE_OF_REGULARS
         customer = int(chance.paretovariate(_PARETO)) % customers if regular else chance.randrange(customers)
         value = {

@@ -72,7 +72,7 @@ def measured(kafka: EmbeddedBroker, system: System, ready: Ready, given: Input, 
     marks, log = directory / "marks", directory / "log"
     task = Task(kafka.bootstrap, name, given.topic, outputs, given.events, str(directory / "state"), str(marks), dict(system.options))
     try:
-        with _process(ready, task, log) as process, _watched(kafka.bootstrap, name, given) as watch:
+        with running(ready, task, log) as process, _watched(kafka.bootstrap, name, given) as watch:
             looks, began, ended = _followed(process, kafka.pid, marks, None if system.tells_end else watch, given.events)
     except Failed as error:
         return Run(given.events, load=load, void=f"{error}{_end_of(log)}")
@@ -94,9 +94,9 @@ def measured(kafka: EmbeddedBroker, system: System, ready: Ready, given: Input, 
 class Watch:
     """Looks whether a group has committed all of a topic."""
 
-    def __init__(self, bootstrap: str, group: str, given: Input) -> None:
+    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int = PARTITIONS) -> None:
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False})
-        self._partitions = [TopicPartition(given.topic, partition) for partition in range(PARTITIONS)]
+        self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._ends = [self._consumer.get_watermark_offsets(partition, 10)[1] for partition in self._partitions]
 
     def is_done(self) -> bool:
@@ -114,7 +114,7 @@ class Watch:
 
 @contextmanager
 def _watched(bootstrap: str, group: str, given: Input) -> Iterator[Watch]:
-    watch = Watch(bootstrap, group, given)
+    watch = Watch(bootstrap, group, given.topic)
     try:
         yield watch
     finally:
@@ -122,7 +122,8 @@ def _watched(bootstrap: str, group: str, given: Input) -> Iterator[Watch]:
 
 
 @contextmanager
-def _process(ready: Ready, task: Task, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(ready: Ready, task: Task, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The system with its task, until the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_")}
     environment |= {VARIABLE: msgspec.json.encode(task).decode(), "PYTHONPATH": str(ROOT)}
     with log.open("wb") as file:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 import psutil
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -35,8 +35,15 @@ AIMS = (
 VERDICTS = {True: "met", False: "MISSED", None: "not judged"}
 AIMS_FROM = 1_000_000
 """Of fewer events the start is too much of a run for a verdict."""
+PRINTED_WIDTH = 160
 _FIGURES = ("events_per_second", "cpu_microseconds", "broker_cpu_microseconds", "memory_bytes")
 _MEBIBYTE = 1 << 20
+
+
+def wide() -> Console:
+    """The terminal, or a page wide enough for a table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PRINTED_WIDTH)
 
 
 def found(

@@ -49,9 +49,9 @@ def fold(state: State | None, interaction: Interaction) -> State:
     return State(state.n + 1, channels, interaction.timestamp, state.first, (*state.recent[1 - RECENT_MAX :], one))
 
 
-def output(state: State) -> bytes | None:
+def output(state: State, every: int = OUTPUT_EVERY) -> bytes | None:
     """What is said of the state: at every tenth interaction its number and id, else nothing."""
-    return None if state.n % OUTPUT_EVERY else b'{"stage":%d,"messageId":"%s"}' % (state.n, state.recent[-1][0].encode())
+    return None if state.n % every else b'{"stage":%d,"messageId":"%s"}' % (state.n, state.recent[-1][0].encode())
 
 
 class Answer(msgspec.Struct, frozen=True):

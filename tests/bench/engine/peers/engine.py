@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from streams.engine import Engine, EngineSettings, Says
 from tests.bench.engine.task import given, mark
-from tests.bench.engine.work import State, fold, output, pack, read, unpack
+from tests.bench.engine.work import OUTPUT_EVERY, State, fold, output, pack, read, unpack
 
 
 class Customers:
@@ -30,7 +30,7 @@ class Output(NamedTuple):
     partition: int | None = None
 
 
-def decide(records: Sequence[Any], rows: Any, topic: str) -> Says:
+def decide(records: Sequence[Any], rows: Any, topic: str, every: int) -> Says:
     """Fold the batch; each customer's state is put once."""
     keys = list({record.key for record in records})
     states: dict[bytes, State | None] = dict(zip(keys, rows.get(Customers, keys), strict=True))
@@ -38,7 +38,7 @@ def decide(records: Sequence[Any], rows: Any, topic: str) -> Says:
     for record in records:
         key = record.key
         state = states[key] = fold(states[key], read(record.value))
-        said = output(state)
+        said = output(state, every)
         if said is not None:
             send.append(Output(topic, key, said))
     for key, folded in states.items():
@@ -49,6 +49,7 @@ def decide(records: Sequence[Any], rows: Any, topic: str) -> Says:
 def main() -> None:
     """Run until told to stop."""
     task = given()
+    every = int(task.options.get("output_every", OUTPUT_EVERY))
     settings = EngineSettings(
         app_id=task.run,
         bootstrap=task.bootstrap,
@@ -65,7 +66,7 @@ def main() -> None:
             if not begun:
                 begun = True
                 mark(task, "began")
-            await batch.finish(decide(batch.records, batch.rows, task.outputs))
+            await batch.finish(decide(batch.records, batch.rows, task.outputs, every))
 
     engine.run()
 
