@@ -89,9 +89,9 @@ class Engine:
         return self.reason is None and (self._watchdog is None or self._watchdog.alive())
 
     def ready(self) -> bool:
-        """Whether every partition that is assigned hands out batches, and at least one is assigned."""
+        """Whether there is a broker, at least one partition is assigned, and each that is hands out batches."""
         progress = self.progress().values()
-        return bool(progress) and all(each.state == "RUNNING" for each in progress)
+        return bool(progress) and self._app.consumer.broker_answers() and all(each.state == "RUNNING" for each in progress)
 
     async def start(self) -> None:
         """Wait for a broker, check the topics, join the group. EngineError for what must be mended; returns before partitions are assigned."""

@@ -13,6 +13,17 @@ from streams.broker.embedded import EmbeddedBroker
 from tests.faults.toyrun import ToyRun
 
 
+def told(toy: ToyRun) -> dict[str, str]:
+    """Where a worker writes what it says of itself."""
+    return {"counts": str(toy.directory / "counts.json"), "health": str(toy.directory / "health.json")}
+
+
+def nothing_counted_twice(toy: ToyRun) -> None:
+    """Who loses the group in the middle of a commit never learns of it, so some may not be counted."""
+    counts = toy.counts()
+    assert counts["forwarded"] <= toy.sent and counts["added"] <= toy.sent
+
+
 @pytest.fixture
 def own_broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     """A Kafka that a test may kill."""
@@ -35,6 +46,97 @@ def test_the_broker_dies_and_comes_back_and_the_worker_goes_on(own_broker: Embed
 
     assert toy.answer() == toy.expected()
     toy.stop(process)
+    toy.close()
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(25, marks=pytest.mark.faults), pytest.param(300, marks=pytest.mark.soak)])
+def test_without_a_broker_a_worker_waits_is_not_ready_and_goes_on_by_itself(
+    own_broker: EmbeddedBroker, tmp_path: Path, seconds: int
+) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(6000)
+    process = toy.worker(slow_seconds=0.1, stuck_seconds=20, **told(toy))
+    toy.await_counts("counts.json")
+
+    assert toy.lag() > 0
+    own_broker.kill()
+    gone = time.monotonic()
+    toy.await_health("health.json", lambda said: not said["ready"], seconds=15)
+    while time.monotonic() - gone < seconds:
+        assert process.poll() is None, toy.log(process)
+        said = toy.health("health.json")
+        assert said["alive"] and not said["ready"], "it waits: a new process could not do more"
+        time.sleep(0.5)
+    own_broker.start()
+    toy.await_health("health.json", lambda said: bool(said["ready"]))
+    toy.feed(1000, seed=2)
+    toy.await_done([process], seconds=90)
+
+    assert toy.answer() == toy.expected()
+    nothing_counted_twice(toy)
+    toy.stop(process)
+    toy.close()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seconds", [4, 30])
+def test_a_broker_that_hangs_and_goes_on(own_broker: EmbeddedBroker, tmp_path: Path, seconds: int) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(6000)
+    process = toy.worker(slow_seconds=0.1, **told(toy))
+    toy.await_counts("counts.json")
+
+    assert toy.lag() > 0
+    own_broker.pause()
+    time.sleep(seconds)
+    assert process.poll() is None
+    own_broker.resume()
+    toy.feed(1000, seed=2)
+    toy.await_done([process], seconds=90)
+
+    assert toy.answer() == toy.expected()
+    nothing_counted_twice(toy)
+    toy.stop(process)
+    toy.close()
+
+
+@pytest.mark.faults
+def test_a_broker_that_is_restarted_again_and_again(own_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(12_000)
+    process = toy.worker(slow_seconds=0.1, **told(toy))
+    toy.await_counts("counts.json")
+
+    for end in (EmbeddedBroker.stop, EmbeddedBroker.kill, EmbeddedBroker.stop):
+        assert toy.lag() > 0
+        end(own_broker)
+        own_broker.start()
+        time.sleep(2)
+    toy.await_done([process], seconds=90)
+
+    assert toy.answer() == toy.expected()
+    nothing_counted_twice(toy)
+    toy.stop(process)
+    toy.close()
+
+
+@pytest.mark.faults
+def test_a_worker_stops_within_its_time_when_the_broker_was_killed(own_broker: EmbeddedBroker, tmp_path: Path) -> None:
+    toy = ToyRun(own_broker.bootstrap, tmp_path)
+    toy.feed(3000)
+    process = toy.worker(slow_seconds=0.05, **told(toy))
+    toy.await_counts("counts.json")
+
+    own_broker.kill()
+    time.sleep(2)
+    start = time.monotonic()
+    process.terminate()
+    process.wait(30)
+
+    assert time.monotonic() - start < 14
+    own_broker.start()
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
     toy.close()
 
 

@@ -1,0 +1,151 @@
+"""A network that fails when it is told to: a TCP proxy in a thread, and a Kafka that one of two ways leads to through it.
+
+The rule: what is cut is told (a reset), what hangs is not: nothing passes, nobody hears of it, and such a connection never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from streams.broker.embedded import EmbeddedBroker
+
+CHUNK_BYTES = 1 << 16
+
+
+class Connection:
+    """Two pumps; a dead one swallows what it gets."""
+
+    def __init__(self, *writers: asyncio.StreamWriter) -> None:
+        self.writers = writers
+        self.dead = False
+
+    def abort(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
+
+
+class Proxy:
+    """Between `port` and a port on this machine. Every method may be called from the test's thread."""
+
+    def __init__(self, target_port: int) -> None:
+        self.target_port = target_port
+        self.port = 0
+        self._delay_seconds = 0.0
+        self._refuses = self._hangs = False
+        self._connections: set[Connection] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread.start()
+        self._server = self._call(self._listen())
+
+    def delay(self, seconds: float) -> None:
+        """Whatever passes waits so long, each way."""
+        self._delay_seconds = seconds
+
+    def cut(self) -> None:
+        """All connections are reset, new ones as well, until healed."""
+        self._call(self._set(refuses=True))
+
+    def hang(self) -> None:
+        """Nothing passes any longer, and nobody is told: half-open connections. New ones are taken and hear nothing, until healed."""
+        self._call(self._set(hangs=True))
+
+    def heal(self) -> None:
+        """New connections are as they should be; those that hung stay as they are."""
+        self._delay_seconds = 0.0
+        self._call(self._set())
+
+    def close(self) -> None:
+        """It is gone."""
+        self._call(self._set(refuses=True))
+        self._call(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _end(self) -> None:
+        self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _set(self, refuses: bool = False, hangs: bool = False) -> None:
+        self._refuses, self._hangs = refuses, hangs
+        for connection in list(self._connections):
+            connection.dead |= hangs
+            if refuses:
+                connection.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refuses:
+            writer.transport.abort()
+            return
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+        except OSError:
+            writer.transport.abort()
+            return
+        connection = Connection(writer, far_writer)
+        connection.dead = self._hangs
+        self._connections.add(connection)
+        try:
+            await asyncio.gather(self._pump(connection, reader, far_writer), self._pump(connection, far_reader, writer))
+        finally:
+            self._connections.discard(connection)
+            connection.abort()
+
+    async def _pump(self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
+                if not connection.dead:
+                    writer.write(chunk)
+                    await writer.drain()
+        if not connection.dead:
+            connection.abort()
+
+
+@contextmanager
+def broker_behind_proxy(directory: Path) -> Iterator[tuple[EmbeddedBroker, Proxy]]:
+    """A Kafka with two listeners: its own address is the straight way, the proxy's port leads through the proxy, also for whom Kafka sends elsewhere."""
+    straight, control, behind = _free_ports(3)
+    proxy = Proxy(behind)
+    directory.mkdir(parents=True)
+    (directory / "ports").write_text(f"{straight} {control}\n")
+    properties = {
+        "listeners": f"PLAINTEXT://127.0.0.1:{straight},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{control}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{straight},PROXIED://127.0.0.1:{proxy.port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    }
+    try:
+        with EmbeddedBroker(directory, properties) as kafka:
+            yield kafka, proxy
+    finally:
+        proxy.close()
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

@@ -1,0 +1,149 @@
+"""Workers that join, leave and restart under load: nothing is lost, nothing twice, no partition is left alone, and pauses are short."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tests.faults.toyrun import ToyRun
+
+SESSION_SECONDS = 6.0
+FOLLOWED = b"followed"
+Figure = Callable[[str, object], None]
+
+
+@contextmanager
+def load(toy: ToyRun, per_second: int, to: str = "raw") -> Iterator[None]:
+    """Numbers come all the time, from a thread; when it ends all of them are on the broker."""
+    ended = threading.Event()
+
+    def feed() -> None:
+        seed = 100
+        while not ended.wait(0.1):
+            seed += 1
+            toy.feed(per_second // 10, seed=seed, to=to)
+
+    feeding = threading.Thread(target=feed)
+    feeding.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        feeding.join()
+
+
+def longest_pause(toy: ToyRun, since: float) -> float:
+    """Of outputs, all partitions taken together by themselves: the longest time in which one of them said nothing, in seconds."""
+    said: dict[int, list[int]] = {number: [int(since * 1000)] for number in range(toy.partitions)}
+    for message in toy.messages(f"{toy.name}-out"):
+        if message.timestamp()[1] >= since * 1000:
+            said[message.partition()].append(message.timestamp()[1])
+    return max(later - earlier for times in said.values() for earlier, later in pairwise(sorted(times))) / 1000
+
+
+def named(toy: ToyRun, name: str, **options: Any) -> subprocess.Popen[bytes]:
+    """A worker with a static name and a directory of its own."""
+    return toy.worker(instance_id=name, state_dir=str(toy.directory / name), health=str(toy.directory / f"{name}.json"), **options)
+
+
+@pytest.mark.parametrize("seconds", [pytest.param(30, marks=pytest.mark.faults), pytest.param(180, marks=pytest.mark.soak)])
+def test_workers_join_and_leave_every_five_seconds(toy: ToyRun, seconds: int) -> None:
+    stays = named(toy, "stays")
+    toy.await_health("stays.json", lambda said: bool(said["ready"]))
+
+    with load(toy, per_second=1000):
+        guest, since = None, time.monotonic()
+        while time.monotonic() - since < seconds:
+            if guest is None:
+                guest = named(toy, "guest")
+            else:
+                toy.stop(guest, begun=False)
+                guest = None
+            time.sleep(5)
+    running = [stays] if guest is None else [stays, guest]
+    toy.await_done(running, seconds=90)
+
+    assert toy.answer() == toy.expected()
+    for process in running:
+        toy.stop(process, begun=False)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("standbys", [0, 1])
+def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: int, record_property: Figure) -> None:
+    names = ["a", "b", "c"]
+    running = {name: named(toy, name, standbys=standbys) for name in names}
+    for name in names:
+        toy.await_health(f"{name}.json", lambda said: said["at"] > 0)
+    toy.feed(2000)
+    toy.await_done(running.values())
+
+    since = time.time()
+    with load(toy, per_second=1000):
+        for name in names:
+            time.sleep(3)
+            toy.stop(running[name])
+            running[name] = named(toy, name, standbys=standbys)
+        time.sleep(SESSION_SECONDS)
+    toy.await_done(running.values(), seconds=90)
+
+    assert toy.answer() == toy.expected()
+    pause = longest_pause(toy, since)
+    record_property("longest_pause_seconds", pause)
+    print(f"rolling restart of three workers under load, {standbys} standbys: the longest pause of a partition was {pause:.1f} s")
+    assert pause < SESSION_SECONDS + 4
+    for process in running.values():
+        toy.stop(process)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("successor", [True, False])
+def test_what_a_dead_worker_left_open_hides_what_follows_no_longer_than_promised(
+    toy: ToyRun, successor: bool, record_property: Figure
+) -> None:
+    options: dict[str, Any] = {"instance_id": None, "transaction_timeout_ms": 7000}
+    running = []
+    if successor:
+        running.append(toy.worker(state_dir=str(toy.directory / "other"), health=str(toy.directory / "other.json"), **options))
+        toy.await_health("other.json", lambda said: bool(said["ready"]))
+
+    with load(toy, per_second=2000, to="keyed"):
+        toy.run_until_killed("after_changelog:5:kill", **options)  # Outputs and rows lie in a transaction that nobody ends.
+        died = time.monotonic()
+        hidden = read_what_follows(toy) - died
+
+    record_property("hidden_seconds", hidden)
+    print(f"a reader of committed records stood still for {hidden:.1f} s behind a dead worker's transaction")
+    assert 2 < hidden < SESSION_SECONDS + 4, "less would be no open transaction"
+    running = running or [toy.worker(**options)]
+    toy.await_done(running)
+    sums, outputs = toy.answer()
+    outputs.subtract({FOLLOWED: toy.partitions})
+    assert (sums, +outputs) == toy.expected()
+    toy.stop(running[0])
+
+
+def read_what_follows(toy: ToyRun) -> float:
+    """Another writer adds a record to each partition of the outputs; returns when a reader of committed records had them all."""
+    producer = Producer({"bootstrap.servers": toy.bootstrap})
+    for partition in range(toy.partitions):
+        producer.produce(f"{toy.name}-out", value=FOLLOWED, partition=partition)
+    assert producer.flush(30) == 0
+    reader = Consumer({"bootstrap.servers": toy.bootstrap, "group.id": "look", "auto.offset.reset": "earliest"})
+    reader.assign([TopicPartition(f"{toy.name}-out", partition, 0) for partition in range(toy.partitions)])
+    missing, give_up = set(range(toy.partitions)), time.monotonic() + 60
+    while missing:
+        assert time.monotonic() < give_up, f"partitions {missing} are hidden"
+        message = reader.poll(1.0)
+        if message is not None and message.value() == FOLLOWED:
+            missing.discard(message.partition() or 0)
+    reader.close()
+    return time.monotonic()
