@@ -104,7 +104,7 @@ def _verdicts() -> str:
 
 
 def _metrics() -> str:
-    rows = [(f"`{metric.name}`", metric.kind, ", ".join(metric.labels) or "none", metric.help) for metric in metrics.METRICS]
+    rows = [(f"`{metric.name}`", metric.kind, ", ".join(metric.labels) or "none", metric.help) for metric in metrics.BY_NAME.values()]
     return _page("Metrics", "The engine's own are listed in its package.", ("metric", "kind", "labels", "meaning"), rows)
 
 

@@ -7,7 +7,7 @@ class Metric(NamedTuple):
     """One metric as Prometheus has it; a tally names it by (name, label value...)."""
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     help: str
 
@@ -49,4 +49,14 @@ METRICS = (
     Metric("kairos_moments", "counter", ("moment", "status"), "Moments published, by verdict."),
 )
 
-BY_NAME = {metric.name: metric for metric in METRICS}
+COLLECTOR_METRICS = (
+    Metric("kairos_collector_requests", "counter", ("status",), "Requests answered by the collector, by HTTP status."),
+    Metric(
+        "kairos_collector_items", "counter", ("source", "outcome"), "Items that Kafka has, by source: taken, or refused (a dead letter)."
+    ),
+    Metric("kairos_collector_kafka_seconds", "histogram", (), "How long a request waited for Kafka's acknowledgement."),
+    Metric("kairos_collector_waiting_bytes", "gauge", (), "Bytes of items that wait for Kafka's acknowledgement."),
+)
+"""What a collector has to say; all others are a worker's."""
+
+BY_NAME = {metric.name: metric for metric in (*METRICS, *COLLECTOR_METRICS)}

@@ -18,6 +18,8 @@ COMMANDS = {
     "topics": "Create, describe or delete the topics of the contract.",
     "worker": "Start a worker: intake, identity and customers of its partitions.",
     "play": "Play a source onto a cluster whose workers are running.",
+    "collector": "Take interactions over HTTP, as Segment's clients send them.",
+    "keys": "Make, list and revoke the collector's write keys.",
     "simulate": "Write invented interactions of an omnichannel brand, and the truth beside them.",
     "schemas": "Export the contract as JSON Schema and AsyncAPI.",
 }

@@ -1,0 +1,118 @@
+"""What was let in, on its way to Kafka.
+
+The rule this module owns: `send` returns when Kafka has acknowledged every record, and raises if it has not, or if too much waits already. Who gets the error
+sends again, and a record that was taken all the same comes twice with one id, which the timeline sees.
+"""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from connectors.collector.config import Config
+from connectors.collector.mapping import Item, Problem
+from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER
+
+POLL_SECONDS = 0.1
+_QUEUED_MESSAGES_MAX = 2_000_000
+"""Never met: what waits is bounded by bytes, and a record has its overhead counted."""
+OVERHEAD_BYTES = 100
+"""Of a record in the client, beside its value."""
+CLOSE_SECONDS_MAX = 10.0
+
+
+class Waiting:
+    """One request's records; its future is done when each has its answer."""
+
+    __slots__ = ("_error", "_future", "_left", "_loop")
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._left, self._loop = count, loop
+        self._future: asyncio.Future[None] = loop.create_future()
+        self._error: KafkaError | None = None
+
+    def answered(self, error: KafkaError | None, _: Message | None = None) -> None:
+        """One record was taken, or was not; called by the client's thread only."""
+        self._left -= 1
+        self._error = self._error or error
+        if self._left == 0:
+            self._loop.call_soon_threadsafe(self._done)
+
+    async def over(self) -> None:
+        """Problem 503 if one was not taken."""
+        await self._future
+
+    def _done(self) -> None:
+        if self._future.cancelled():
+            return
+        if self._error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(Problem(503, "kafka_unavailable", f"Kafka did not take it: {self._error.str()}. Send it again."))
+
+
+class Sender:
+    """One producer, and the thread in which it answers."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.waiting_bytes = 0
+        self._producer = Producer({
+            "bootstrap.servers": config.bootstrap,
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "batch.size": 512 * 1024,
+            "queue.buffering.max.messages": _QUEUED_MESSAGES_MAX,
+            "queue.buffering.max.kbytes": 2 * config.waiting_bytes_max // 1024,
+            "delivery.timeout.ms": int(config.delivery_seconds_max * 1000),
+            "log_level": 2,
+        })  # fmt: skip
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._answer, name="kairos-collector-answers", daemon=True)
+        self._thread.start()
+
+    async def send(self, items: Sequence[Item]) -> None:
+        """All of them are with Kafka. Problem 429 or 503."""
+        size = sum(len(item.value) + OVERHEAD_BYTES for item in items)
+        if self.waiting_bytes + size > self._config.waiting_bytes_max and self.waiting_bytes:
+            raise Problem(429, "busy", f"Too much waits for Kafka already; try again in {self._config.retry_after_seconds} s.")
+        if not items:
+            return
+        waiting = Waiting(len(items), asyncio.get_running_loop())
+        self.waiting_bytes += size
+        try:
+            self._hand_over(items, waiting)
+            await waiting.over()
+        finally:
+            self.waiting_bytes -= size
+
+    def reachable(self) -> bool:
+        """Whether a broker tells of the topic just now, within a second; blocks."""
+        try:
+            return not self._producer.list_topics(self._config.topic, timeout=1.0).topics[self._config.topic].error
+        except KafkaException:
+            return False
+
+    def close(self) -> None:
+        """Wait for what is on its way, but not for ever."""
+        self._closing.set()
+        self._thread.join(CLOSE_SECONDS_MAX + POLL_SECONDS)
+
+    def _hand_over(self, items: Sequence[Item], waiting: Waiting) -> None:
+        produce, topic, answered = self._producer.produce, self._config.topic, waiting.answered
+        for item in items:
+            options: dict[str, Any] = {}
+            if item.refused is not None:
+                options["headers"] = [(REFUSED_HEADER, item.refused.encode()), (DETAIL_HEADER, item.detail.encode())]
+            try:
+                produce(topic, item.value, on_delivery=answered, **options)
+            except (BufferError, KafkaException) as failed:
+                raise Problem(503, "kafka_unavailable", f"Kafka did not take it: {failed}. Send it again.") from None
+
+    def _answer(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(POLL_SECONDS)
+        self._producer.flush(CLOSE_SECONDS_MAX)
