@@ -317,13 +317,18 @@ def _packed(changes: Iterable[Change], position: Position) -> WriteBatch:
 
 def _opened(path: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:
     try:
-        return Store(path, owner, memory)
-    except Corrupt as error:
-        aside = path.with_name(f"{path.name}.broken")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
-        log(f"the store in {path} is broken, it is moved to {aside.name} and restored from its changelog: {error}")
-        return Store(path, owner, memory)
+        try:
+            return Store(path, owner, memory)
+        except Corrupt as error:
+            aside = path.with_name(f"{path.name}.broken")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            log(f"the store in {path} is broken, it is moved to {aside.name} and restored from its changelog: {error}")
+            return Store(path, owner, memory)
+    except Locked:
+        raise
+    except OSError as error:  # A directory that may not be written, or not be made: no attempt will change that.
+        raise EngineError(f"the store in {path} cannot be made: {error}") from error
 
 
 async def open_store(directory: Path, owner: Owner, memory: Memory, log: Callable[[str], None]) -> Store:

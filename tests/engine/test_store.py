@@ -206,3 +206,10 @@ def test_few_changes_are_written_at_once(tmp_path: Path, memory: Memory) -> None
         store.close()
 
     asyncio.run(told())
+
+
+def test_a_directory_that_cannot_be_made_is_no_reason_to_try_again(tmp_path: Path, memory: Memory) -> None:
+    (tmp_path / "state").write_text("no directory")
+
+    with pytest.raises(EngineError, match=r"the store in .*/state/topic-1 cannot be made: .*Not a directory"):
+        asyncio.run(open_store(tmp_path / "state", OWNER, memory, print))

@@ -43,6 +43,48 @@ def test_a_broken_database_is_moved_aside_and_restored(toy: ToyRun, damage: Call
     assert store_of(toy).with_name(f"{toy.name}-{PARTITION_HELD}.broken").is_dir()
 
 
+@pytest.mark.faults
+def test_a_disk_that_is_full_ends_the_worker_and_the_next_has_all(toy: ToyRun) -> None:
+    toy.feed(2000)
+    toy.run_until_done()
+    toy.feed(120_000, keys=100_000, seed=2, to="keyed")
+
+    process = toy.worker(mount="size=1m", write_buffer_bytes=1 << 20, batch_records_max=4000)
+
+    assert process.wait(60) == 1
+    assert "No space left on device" in toy.log(process)
+    assert toy.lag() > 0
+    toy.run_until_done(batch_records_max=4000)
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.faults
+def test_a_state_directory_that_may_not_be_written_ends_the_worker(toy: ToyRun) -> None:
+    toy.feed(2000)
+
+    process = toy.worker(mount="ro")
+
+    assert process.wait(30) == 1
+    assert "Read-only file system" in toy.log(process)
+    toy.run_until_done()
+    assert toy.answer() == toy.expected()
+
+
+@pytest.mark.faults
+def test_a_state_directory_that_goes_away_under_a_worker_is_restored_by_the_next(toy: ToyRun) -> None:
+    toy.feed(60_000, keys=60_000, to="keyed")
+    process = toy.worker(write_buffer_bytes=1 << 20, slow_seconds=0.05, counts=str(toy.directory / "counts.json"))
+    toy.await_counts("counts.json")
+
+    assert toy.lag() > 0
+    shutil.rmtree(toy.state_dir)
+
+    assert process.wait(60) == 1
+    assert "the next start moves it aside and restores it" in toy.log(process)
+    toy.run_until_done(batch_records_max=4000)
+    assert toy.answer() == toy.expected()
+
+
 def test_who_is_killed_while_much_is_loaded_leaves_what_can_be_loaded_again(toy: ToyRun) -> None:
     toy.feed(100_000, keys=60_000, to="keyed")
     toy.run_until_done(batch_records_max=4000)

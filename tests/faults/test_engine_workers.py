@@ -36,6 +36,7 @@ def test_a_worker_that_hangs_and_wakes_up_writes_nothing_any_more(toy: ToyRun) -
     other = toy.worker(instance_id=None)
     toy.await_done([other])
     before = toy.answer()
+    assert "another process keeps" in toy.log(other) and "is used instead" in toy.log(other), "they share a directory of state"
     os.kill(zombie.pid, signal.SIGCONT)
     time.sleep(3)
     toy.feed(2000, seed=3)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ class Sums(msgspec.Struct, array_like=True, frozen=True, gc=False):
     total: int
     last: int
     read: int = -1
+    padding: bytes = b""
 
 
 class Send(NamedTuple):
@@ -46,6 +48,8 @@ class SumsKind:
 KIND = SumsKind()
 EVERY = 10
 FROM = "from"
+LARGE = random.Random(1).randbytes(1 << 23)
+"""Larger than a message may be, however it is compressed."""
 
 
 def forward(records: Sequence[Record], target: str) -> Says:
@@ -70,7 +74,9 @@ def add(records: Sequence[Record], rows: Any, outputs: str, once: bool = False) 
             continue
         after = sums[key] = Sums(before.count + 1, before.total + int(number), int(number), read)
         if number == b"666":
-            send.append(Send(outputs, key, b"x" * (1 << 23)))
+            send.append(Send(outputs, key, LARGE))
+        if number == b"777":
+            sums[key] = Sums(*msgspec.structs.astuple(after)[:4], LARGE)
         if after.count % EVERY == 0:
             send.append(Send(outputs, key, b"%s %d %d" % (key, after.count, after.total)))
     for key, row in sums.items():
@@ -87,6 +93,8 @@ def build(options: dict[str, Any]) -> Engine:
     once = options.pop("once", False)
     counts_path = options.pop("counts", None)
     health_path = options.pop("health", None)
+    if clock_path := options.pop("clock", None):
+        wrong_clock(Path(clock_path))
     options = {"app_id": f"{run}-toy", **options, "state_dir": Path(options["state_dir"])}
     settings = EngineSettings(**options)
     engine = Engine(settings)
@@ -110,7 +118,7 @@ def build(options: dict[str, Any]) -> Engine:
 
         @engine.on_poison
         def poisoned(topic: str, record: Record, error: Exception) -> Says:
-            return Says([Send(f"{run}-dead", record.key, record.value)], {("dead",): 1})
+            return Says([Send(f"{run}-dead", record.key, (record.value or b"")[:1000])], {("dead",): 1})
 
     if counts_path:
         counts: dict[str, int] = {}
@@ -137,6 +145,13 @@ def tell(engine: Engine, path: str, stateful: str) -> None:
         said = {"alive": engine.alive(), "ready": engine.ready(), "running": running, "restored": int(restored or 0), "copies": copies}
         write(path, {**said, "at": time.time()})
         time.sleep(0.1)
+
+
+def wrong_clock(path: Path) -> None:
+    """The process's wall clock is off by as many seconds as the file says, from the moment it says so."""
+    right, right_ns = time.time, time.time_ns
+    time.time = lambda: right() + int(path.read_text() or 0)
+    time.time_ns = lambda: right_ns() + int(path.read_text() or 0) * 10**9
 
 
 def write(path: str, said: Any) -> None:

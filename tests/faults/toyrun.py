@@ -22,6 +22,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 NO_ROW = b"\0\0"
 """Begins the keys of what a changelog holds beside rows."""
 ROOT = Path(__file__).resolve().parents[2]
+UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+"""Mounts of one's own, without being root."""
 DEADLINE_SECONDS = 60.0
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
 
@@ -42,7 +44,13 @@ class ToyRun:
         self._create(["raw", "keyed", "out", "dead"])
         # Idempotent, or a retry changes the order, and with it the answer.
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "linger.ms": 20, "partitioner": "murmur2_random", "enable.idempotence": True}
+            {
+                "bootstrap.servers": bootstrap,
+                "linger.ms": 20,
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "message.max.bytes": 8 << 20,
+            }
         )
 
     @property
@@ -56,9 +64,9 @@ class ToyRun:
             self.number(b"k%d" % chance.randrange(keys), chance.randrange(100), to)
         self.flush()
 
-    def number(self, key: bytes, number: int, to: str = "raw") -> None:
-        """One number, and what it must lead to."""
-        self.raw(key, b"%s %d" % (key, number), to)
+    def number(self, key: bytes, number: int, to: str = "raw", padding: int = 1) -> None:
+        """One number, and what it must lead to; `padding` bytes make its record wide."""
+        self.raw(key, b"%s%s%d" % (key, b" " * padding, number), to)
         before = self.sums.get(key, (0, 0))
         now = self.sums[key] = (before[0] + 1, before[1] + number)
         if now[0] % 10 == 0:
@@ -78,8 +86,8 @@ class ToyRun:
         """All that was fed is on the broker."""
         assert self._producer.flush(30) == 0
 
-    def worker(self, failpoint: str = "", **options: Any) -> subprocess.Popen[bytes]:
-        """Start one."""
+    def worker(self, failpoint: str = "", mount: str = "", **options: Any) -> subprocess.Popen[bytes]:
+        """Start one. `mount`: its state lies on a file system in memory, with these options, which nobody else sees."""
         number = len(self.workers)
         toy = {
             "run": self.name,
@@ -93,7 +101,18 @@ class ToyRun:
         }
         with (self.directory / f"worker{number}.log").open("wb") as log:
             environment = {**os.environ, "TOY": json.dumps(toy), "KAIROS_FAILPOINT": failpoint}
-            process = subprocess.Popen([sys.executable, "-m", "tests.faults.toy"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+            command = [sys.executable, "-m", "tests.faults.toy"]
+            if mount:
+                Path(toy["state_dir"]).mkdir(exist_ok=True)
+                command = [
+                    *UNSHARE,
+                    'mount -t tmpfs -o "$1" state "$2" && shift 2 && exec "$@"',
+                    "mount",
+                    mount,
+                    toy["state_dir"],
+                    *command,
+                ]
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         self.workers.append(process)
         return process
 
