@@ -6,6 +6,7 @@ The rule: the local store hears of it only when Kafka has it all.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from time import perf_counter, thread_time
 from typing import Any
 
@@ -57,10 +58,10 @@ class Transaction(Ending):
 
     async def _commit(self, batch: Batch, sent: Sent) -> None:
         start = perf_counter()
-        if sent:
-            await asyncio.gather(*sent)
-        if batch.next_offset >= 0:
-            await self._fenced.send_offset(batch.topic, batch.partition, batch.next_offset)
+        waiting: list[Awaitable[Any]] = [*sent]
+        if batch.next_offset >= 0:  # Two round trips to the coordinators, while the records are on their way.
+            waiting.append(self._fenced.send_offset(batch.topic, batch.partition, batch.next_offset))
+        await asyncio.gather(*waiting)
         self._failpoint.reach("after_offsets")
         self._failpoint.reach("before_commit")
         self.committing = True
