@@ -15,8 +15,6 @@ from typing import Any
 
 from streams.broker.embedded import EmbeddedBroker
 
-CHUNK_BYTES = 1 << 16
-
 
 class Connection:
     """Two pumps; a dead one swallows what it gets."""
@@ -31,7 +29,7 @@ class Connection:
 
 
 class Proxy:
-    """Between `port` and a port on this machine. Every method may be called from the test's thread."""
+    """Between `port` and a port on this machine."""
 
     def __init__(self, target_port: int) -> None:
         self.target_port = target_port
@@ -63,7 +61,6 @@ class Proxy:
 
     def close(self) -> None:
         """It is gone."""
-        self._call(self._set(refuses=True))
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
@@ -78,6 +75,7 @@ class Proxy:
         return server
 
     async def _end(self) -> None:
+        await self._set(refuses=True)
         self._server.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
@@ -111,7 +109,7 @@ class Proxy:
 
     async def _pump(self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            while chunk := await reader.read(CHUNK_BYTES):
+            while chunk := await reader.read(1 << 16):
                 if self._delay_seconds:
                     await asyncio.sleep(self._delay_seconds)
                 if not connection.dead:
@@ -124,7 +122,7 @@ class Proxy:
 @contextmanager
 def broker_behind_proxy(directory: Path) -> Iterator[tuple[EmbeddedBroker, Proxy]]:
     """A Kafka with two listeners: its own address is the straight way, the proxy's port leads through the proxy, also for whom Kafka sends elsewhere."""
-    straight, control, behind = _free_ports(3)
+    straight, control, behind = free_ports(3)
     proxy = Proxy(behind)
     directory.mkdir(parents=True)
     (directory / "ports").write_text(f"{straight} {control}\n")
@@ -140,7 +138,8 @@ def broker_behind_proxy(directory: Path) -> Iterator[tuple[EmbeddedBroker, Proxy
         proxy.close()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Nobody listens there now."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:

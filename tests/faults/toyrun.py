@@ -31,7 +31,7 @@ NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "N
 class ToyRun:
     """One input, any number of workers one after the other or together, one answer."""
 
-    def __init__(self, bootstrap: str, directory: Path, partitions: int = 4) -> None:
+    def __init__(self, bootstrap: str, directory: Path, partitions: int = 4, replication: int = 1) -> None:
         self.bootstrap = bootstrap
         self.directory = directory
         self.partitions = partitions
@@ -41,7 +41,7 @@ class ToyRun:
         self.outputs: Counter[bytes] = Counter()
         self.sent = 0
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
-        self._create(["raw", "keyed", "out", "dead"])
+        self._create(["raw", "keyed", "out", "dead"], replication)
         # Idempotent, or a retry changes the order, and with it the answer.
         self._producer = Producer(
             {
@@ -270,9 +270,9 @@ class ToyRun:
         }
         return Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **options})
 
-    def _create(self, topics: list[str]) -> None:
+    def _create(self, topics: list[str], replication: int) -> None:
         config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 << 20)}
-        wanted = [NewTopic(f"{self.name}-{topic}", self.partitions, 1, config=config) for topic in topics]
+        wanted = [NewTopic(f"{self.name}-{topic}", self.partitions, replication, config=config) for topic in topics]
         for done in self._admin.create_topics(wanted).values():
             done.result()
 
