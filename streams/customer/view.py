@@ -53,6 +53,10 @@ def _purposes(consents: Iterable[str]) -> set[str]:
     return {consent.rpartition("\n")[0] for consent in consents}
 
 
+def _nameless(names: Iterable[str]) -> set[str]:
+    return {""}
+
+
 _PATHS: tuple[tuple[str, str, Callable[[Iterable[str]], set[str]] | None], ...] = (
     ("identifiers", "identifiers.", _kinds),  # Of identifiers the types, never their values.
     ("traits", "traits.", None),
@@ -61,7 +65,7 @@ _PATHS: tuple[tuple[str, str, Callable[[Iterable[str]], set[str]] | None], ...] 
     ("segments", "segments.", None),
     ("moments", "moments.", None),
     ("channels", "channels.", None),
-    ("cases", "openCases.", None),
+    ("cases", "openCases", _nameless),  # A case's id is an identifier: after its erasure no path may hold it.
     ("accounts", "accounts.", None),
     ("totals", "totals.", None),
     ("sources", "freshness.", None),

@@ -43,7 +43,7 @@ def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
     redirects = tuple([member for member in person.members if own.past is not None and member in own.past.redirects])
     if redirects:
         deleted["redirects"] = len(redirects)
-    marks = {member: Mark(until, message.order, _is_own(work, own, member, member == key)) for member in members}
+    marks = {member: Mark(until, message.order, _is_own(work, own, member, member == key)) for member in person.members}
     own.past = erasing(own.past, marks, redirects)
     sweep(work, root, deleted)
     if story.erasing is None:

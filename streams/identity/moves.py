@@ -13,7 +13,7 @@ from msgspec import Struct
 from streams import rows as kinds
 from streams.boundary import Kind
 from streams.identity.component import COMPONENT, PARKED, STASH, Component, settled
-from streams.identity.messages import Absorb, Cause, Message, Path, encode
+from streams.identity.messages import Absorb, Apply, Cause, Message, Path, encode
 from streams.identity.past import Erasing
 from streams.identity.workspace import Applied, Row, Story, Workspace
 from streams.rows import AGED, BASE, CHECKPOINT, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
@@ -113,6 +113,8 @@ def park(work: Workspace, root: NodeKey, message: Message) -> None:
         work.rows.put(PARKED, key, row)
         work.own(root).parked += 1
         work.tally["kairos_identity_parked",] += 1
+    elif isinstance(message, Apply):  # The same interaction, sent and received at the same instant.
+        work.tally["kairos_interactions_duplicate",] += 1
 
 
 def take_parked(work: Workspace, root: NodeKey) -> list[bytes]:

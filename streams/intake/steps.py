@@ -248,4 +248,5 @@ def _is_exact(amount: Amount) -> bool:
 
 
 def _text(said: str | int | None) -> str | None:
-    return None if said is None else str(said)
+    """An id in the one form that identity gives it too."""
+    return None if said is None else str(said).strip() or None

@@ -13,7 +13,7 @@ from streams.identity.identifiers import customer_id
 from streams.identity.past import ERASED_KEPT
 from streams.instants import DAY, Instant
 from streams.rows import AGED, BASE, CHECKPOINT, DUE, ERASURE, FOLD, TIMELINE
-from tests.customer.test_lapsing import CRM, EMAIL, PHONE, key, newest
+from tests.customer.test_lapsing import CRM, EMAIL, PHONE, apart, key, newest
 from tests.laws.memory import Memory
 from tests.laws.test_order import RULES
 
@@ -196,3 +196,17 @@ def test_who_begins_again_in_the_batch_of_the_erasure_is_compared_with_nobody() 
     assert profile["version"] > before["version"] + 1
     assert profile["totals"]["GBP"]["orders"] == 1
     assert {"language", "totals.GBP"} <= set(profile["changed"])
+
+
+def test_a_case_that_was_erased_by_its_id_is_named_in_no_profile() -> None:
+    named = ("case_id", "case-of-ann")
+    memory = Memory(RULES, 2)
+    case = {**order("opened", BEGIN, CRM), "event": "Case Opened", "caseId": "case-of-ann"}
+    told(memory, order("before", BEGIN, CRM), case)
+    apart(memory, key(*CRM), key(*named), True, 0)
+    assert b"case-of-ann" in msgspec.json.encode(newest(memory))
+
+    erased(memory, named, number=1)
+
+    assert b"case-of-ann" not in msgspec.json.encode(newest(memory))
+    assert [profile["openCases"] for profile in newest(memory).values() if profile] == [[]]

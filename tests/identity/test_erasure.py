@@ -40,6 +40,16 @@ def test_a_person_is_erased_with_all_its_identifiers_and_only_it() -> None:
     assert receipt.deleted["identifiers"] == receipt.deleted["links"] == 2
 
 
+def test_marks_are_written_in_one_order_whatever_the_hash_seed() -> None:
+    many = sorted([key(USER), key(EMAIL), *[key(COOKIE, number) for number in range(5)]])
+    partition = Partition()
+    partition.advance(*[event([key(USER), one], FAR, str(number)) for number, one in enumerate(many)])
+
+    partition.advance((key(EMAIL), Erase(key(EMAIL), LATER, 3, ())))
+
+    assert list(marks(partition, key(USER))) == many
+
+
 def test_what_is_shared_takes_only_what_is_anchored_there() -> None:
     partition = Partition()
     partition.advance(event([key(COOKIE)], FAR, "alone"), event([key(USER), key(COOKIE)], FAR, "a"))

@@ -190,6 +190,17 @@ def test_what_waits_at_a_root_moves_on_with_it(low_is_elsewhere: bool) -> None:
         assert list(one.rows().scan(PARKED, b"", b"\xff" * 33)) == []
 
 
+def test_an_interaction_that_waits_and_comes_again_is_counted_as_a_duplicate() -> None:
+    waiting = Apply(key(COOKIE), (key(COOKIE),), b"u" * 16, FAR, event([key(COOKIE)], FAR, "a").touch, (key(PHONE),))
+    partition = Partition()
+
+    first = partition.advance((key(EMAIL), waiting)).tally
+    again = partition.advance((key(EMAIL), waiting)).tally
+
+    assert partition.component(key(EMAIL)).parked == 1
+    assert (first.get(("kairos_interactions_duplicate",)), again["kairos_interactions_duplicate",]) == (None, 1)
+
+
 @pytest.mark.parametrize("slice_bytes", [30, 480_000])
 def test_an_absorb_waits_for_the_one_it_climbed_through(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.identity.moves.SLICE_BYTES_MAX", slice_bytes)

@@ -85,6 +85,13 @@ def test_touch_of_the_least_interaction_has_plain_defaults() -> None:
     assert least.replayed is False
 
 
+def test_a_case_has_one_id_however_it_is_padded() -> None:
+    padded, plain, blank = (touch(caseId=written) for written in (" case-1 ", "case-1", "  "))
+
+    assert padded.case_id == plain.case_id == "case-1"
+    assert blank.case_id is None
+
+
 def test_what_common_clients_send_is_understood() -> None:
     library = {"library": {"name": "analytics-python", "version": "2.4.0"}}
     segment = touch(
