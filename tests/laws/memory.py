@@ -14,7 +14,7 @@ import msgspec
 import murmurhash2
 
 from schemas import topics
-from streams.boundary import Decision, Kind, Outgoing
+from streams.boundary import Decision, Kind, Outgoing, Rows
 from streams.customer import decision, horizon
 from streams.customer.horizon import Limits
 from streams.identity import messages
@@ -171,13 +171,7 @@ class Memory:
         position = self.positions[place]
         records = self.inputs[place][position : position + self._random.randint(1, self._batch)]
         view = View(self.rows[partition], partition, self.partitions)
-        clock = Clock(self.now, self.replayed)
-        decides: dict[str, Callable[[], Decision]] = {
-            topics.INTERACTIONS: lambda: steps.decide(records, clock, self._policy, self.partitions),
-            topics.COMMANDS: lambda: commands.decide(records, clock, self._policy),
-            topics.IDENTITY: lambda: decision.decide(records, view, clock, self._policy, self._rulebook, self.partitions, self._limits),
-        }
-        decided = decides[topic]()
+        decided = self.decide(topic, records, view)
         if self._random.random() < self._crash:
             self.crashes += 1
             return True
@@ -185,12 +179,21 @@ class Memory:
         self.positions[place] += len(records)
         return True
 
+    def decide(self, topic: str, records: Sequence[Record], rows: Rows) -> Decision:
+        """What the agent of a topic makes of some of its records; rows are put."""
+        clock = Clock(self.now, self.replayed)
+        decides: dict[str, Callable[[], Decision]] = {
+            topics.INTERACTIONS: lambda: steps.decide(records, clock, self._policy, self.partitions),
+            topics.COMMANDS: lambda: commands.decide(records, clock, self._policy),
+            topics.IDENTITY: lambda: decision.decide(records, rows, clock, self._policy, self._rulebook, self.partitions, self._limits),
+        }
+        return decides[topic]()
+
     def tick(self) -> None:
         """A batch without records for every partition, as the live clock brings it."""
         for partition in range(self.partitions):
             view = View(self.rows[partition], partition, self.partitions)
-            clock = Clock(self.now, self.replayed)
-            self._commit(partition, view, decision.decide([], view, clock, self._policy, self._rulebook, self.partitions, self._limits))
+            self._commit(partition, view, self.decide(topics.IDENTITY, [], view))
 
     def _commit(self, partition: int, view: View, decided: Decision) -> None:
         for key, row in view.written.items():

@@ -13,10 +13,10 @@ def key_of(policy, kind, value):
     return bytes([place]) + hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=15, key=policy["secret"]).digest()
 
 
-def people(policy, events, commands=(), forgotten=()):
+def people(policy, events, commands=(), forgotten=(), shared=()):
     """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart, order). Returns key -> canonical key, and canonical key -> set of uids.
 
-    `forgotten`: events that only say what is shared by too many.
+    `forgotten`: events that only say what is shared by too many; `shared`: keys of which a command says that they are.
     """
     rows = [row for _, row in sorted(policy["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
 
@@ -40,7 +40,7 @@ def people(policy, events, commands=(), forgotten=()):
         for other in set(keys) - {min(keys)}:
             if row(min(keys))["strength"] == "unique":
                 unique[other].add(min(keys))
-    generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]}
+    generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]} | set(shared)
     said = {}
     for left, right, apart, _ in sorted(commands, key=lambda command: command[3]):
         nodes |= {left, right}

@@ -1,0 +1,177 @@
+"""Known mistakes, put back into the product one at a time: a simulator that does not catch them proves nothing.
+
+The rule this module owns: a mutation is a patch of the product, or of the order in which a batch ends, and is gone when it ends. Each carries the
+sentence of the design that warns of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
+from unittest.mock import patch
+from zlib import crc32
+
+from msgspec import structs
+
+from streams.engine.cache import MISSING
+from streams.engine.journal import END_KEY, Journal
+from streams.engine.overlay import Change
+from streams.identity import component, messages, moves, past, protocol, resolve
+from streams.identity.messages import Absorb, Message
+from streams.identity.workspace import Workspace
+from streams.rows import NodeKey
+from tests.simulation import workers
+
+Patch = Callable[[], AbstractContextManager[Any]]
+
+
+class Mutation(NamedTuple):
+    """A mistake: the sentence that says it, what puts it into the product, and under which guarantee it shows (None: any)."""
+
+    trap: str
+    patch: Patch
+    guarantee: str | None = None
+
+
+@contextmanager
+def applied(name: str | None) -> Iterator[None]:
+    """With a mutation in the product; None: as it is."""
+    with nullcontext() if name is None else MUTATIONS[name].patch():
+        yield
+
+
+def _in_place(self: Workspace, key: NodeKey, message: Message) -> None:
+    if self.rows.holds(key):
+        protocol.HANDLERS[type(message)](self, key, message)
+    else:
+        self.post(key, message)
+
+
+def _drain_all(work: Workspace, root: NodeKey) -> None:
+    if not work.component(root).parked:
+        return
+    waiting = moves.take_parked(work, root)
+    work.own(root).parked = 0
+    for row in waiting:
+        message: Any = messages.decode(row)
+        if protocol.ready(work.component(root), message.path):
+            work.emit(root, message)
+
+
+_ADMIT = protocol._admit
+
+
+def _admit_at_once(work: Workspace, root: NodeKey, message: Any, path: Sequence[NodeKey]) -> None:
+    _ADMIT(work, root, message, ())
+
+
+def _absorb_at_once(work: Workspace, key: NodeKey, message: Absorb) -> None:
+    body = moves.gather(work, key, message)
+    if body is None:
+        return
+    root, path, here = work.climb(key, message.path)
+    if not here:
+        for part in moves.slices(message.child, body, path):
+            work.post(root, part)
+    elif message.child not in work.component(root).members:
+        protocol._absorbed(work, root, message.child, *moves.unpack(work, body))
+
+
+def _read_all(self: Journal, records: Sequence[Any], next_offset: int) -> tuple[list[Change], int]:
+    """Every row counts, also of a write that was torn; the position is that of the last end."""
+    ends = [record.value for record in records if record.key == END_KEY]
+    if ends:
+        self.begin(ends[-1])
+    self.offset = next_offset
+    return [Change(record.key, MISSING, record.value) for record in records], next_offset
+
+
+def _joined_once(known: past.Past | None, other: past.Past | None) -> past.Past | None:
+    return known or other
+
+
+def _join_backwards(one: component.Component, other: component.Component) -> None:
+    floor = one.floor
+    _JOIN(one, other)
+    one.floor = floor
+
+
+def _forbid_last(one: component.Component, both: bytes, order: int, apart: bool) -> bool:
+    one.cannot[both] = (order, apart)
+    return True
+
+
+_JOIN = component.join
+_LAW = resolve.law
+
+
+def _windowless(policy: Any) -> resolve.Law:
+    law = _LAW(policy)
+    types = tuple(structs.replace(kind, window_days=None) for kind in law.types)
+    return law._replace(types=types)
+
+
+def _ending(*steps: workers.Named) -> Patch:
+    return lambda: patch.dict(workers.ENDINGS, {"at_least_once": steps})
+
+
+MUTATIONS: Mapping[str, Mutation] = {
+    "stale_row": Mutation(
+        "writing a row read before an in-place send",
+        lambda: patch.object(Workspace, "emit", _in_place),
+    ),
+    "parked_cleared_first": Mutation(
+        "clearing `parked` before applying it",
+        lambda: patch.object(protocol, "_drain", _drain_all),
+    ),
+    "linked_before_union": Mutation(
+        "storing `linked` before UNION is out",
+        _ending(workers.BEGIN, workers.ROWS, workers.OUTPUTS, workers.STORE, workers.OFFSET),
+        "at_least_once",
+    ),
+    "apply_without_parking": Mutation(
+        "APPLY without parking",
+        lambda: patch.object(protocol, "_admit", _admit_at_once),
+    ),
+    "absorb_without_path": Mutation(
+        "ABSORB without the path check",
+        lambda: patch.dict(protocol.HANDLERS, {Absorb: _absorb_at_once}),
+        "at_least_once",
+    ),
+    "absorb_before_pointer": Mutation(
+        "ABSORB before the pointer is durable",
+        _ending(workers.BEGIN, workers.OUTPUTS, workers.OFFSET, workers.ROWS, workers.STORE),
+        "at_least_once",
+    ),
+    "torn_rows_count": Mutation(
+        "torn batches lose links",
+        lambda: patch.object(Journal, "read", _read_all),
+        "at_least_once",
+    ),
+    "other_partitioner": Mutation(
+        "producers that do not partition with murmur2",
+        lambda: patch("tests.simulation.world.partition_of", lambda key, partitions: crc32(key) % partitions),
+    ),
+    "zombie_not_fenced": Mutation(
+        "a zombie is fenced",
+        lambda: patch.object(workers, "check", lambda world, ending, share: None),
+    ),
+    "marks_not_joined": Mutation(
+        "what is void is void whenever it comes",
+        lambda: patch.object(component, "joined", _joined_once),
+    ),
+    "floor_not_joined": Mutation(
+        "versions never go back",
+        lambda: patch.object(protocol, "join", _join_backwards),
+    ),
+    "last_command_wins": Mutation(
+        "commands are last-writer-wins by their order, not by their arrival",
+        lambda: patch("streams.identity.commands.forbid", _forbid_last),
+    ),
+    "limit_without_window": Mutation(
+        "windows count against the component's greatest event time",
+        lambda: patch("streams.identity.workspace.law", _windowless),
+    ),
+}
+"""By name. The first eight are the traps of the design; with the others the laws that these do not touch show their teeth."""

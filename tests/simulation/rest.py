@@ -1,0 +1,248 @@
+"""A world at rest beside what it ought to be: its rows read back, and the oracle's answer about the same history.
+
+The rule this module owns: what is wanted comes from `tests/oracles` and from what was sent; of the product it takes the marks of erasures alone,
+since whom an erasure meets depends on when it comes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from streams.identity.component import COMPONENT, Component, settled
+from streams.identity.past import Mark
+from streams.identity.resolve import resolve
+from streams.instants import SECOND
+from streams.intake.commands import order
+from streams.rows import TIMELINE, NodeKey, Person, decode_touch
+from tests.laws.memory import RECEIVED, Memory
+from tests.oracles import identity as oracle
+from tests.simulation import said
+from tests.simulation.history import UNTIL, Identifier, Ordered, Scenario, Seen, wire
+from tests.simulation.rules import RULES
+from tests.simulation.said import Heard
+from tests.simulation.world import World
+
+Event = tuple[tuple[NodeKey, ...], int, str]
+"""What the oracle reads of an interaction: keys, when it occurred, message id."""
+
+
+class People(NamedTuple):
+    """Who is who: canonical key by key, message ids by canonical key."""
+
+    person: dict[NodeKey, NodeKey]
+    touches: dict[NodeKey, set[str]]
+
+
+class Rest:
+    """Everything that a law may ask about a run that has come to rest."""
+
+    def __init__(self, scenario: Scenario, world: World, marks: dict[NodeKey, Mark] | None = None) -> None:
+        self.scenario = scenario
+        self.world = world
+        self.plain = scenario.plain
+        self.marks = marks_of(world) if marks is None else marks
+        """The identifiers that were erased, as they stood before the end of time, at which they lapse."""
+
+    # What was sent.
+
+    @cached_property
+    def names(self) -> dict[NodeKey, Identifier]:
+        """All identifiers of the history by key."""
+        named = {one for entry in self.scenario.entries if isinstance(entry, Seen | Ordered) for one in entry.identifiers}
+        return {self.key(one): one for one in sorted(named)}
+
+    def key(self, identifier: Identifier) -> NodeKey:
+        """An identifier's key, by the oracle."""
+        return bytes(oracle.key_of(self.plain, *identifier))
+
+    def named(self, key: NodeKey) -> str:
+        """An identifier as a story names it."""
+        kind, value = self.names.get(key, ("?", key.hex()))
+        return f"{kind}:{value}"
+
+    @cached_property
+    def seen(self) -> list[Seen]:
+        """The interactions that tell of somebody, each once, in the order in which they were first sent."""
+        return list({entry.id: entry for entry in self.scenario.entries if isinstance(entry, Seen) and entry.identifiers}.values())
+
+    @cached_property
+    def commands(self) -> list[Ordered]:
+        """The commands, each once."""
+        return list({entry.id: entry for entry in self.scenario.entries if isinstance(entry, Ordered)}.values())
+
+    def event(self, seen: Seen) -> Event:
+        """An interaction as the oracle reads it."""
+        return tuple(sorted({self.key(one) for one in seen.identifiers})), seen.at, seen.id
+
+    # What is void.
+
+    @cached_property
+    def components(self) -> list[tuple[int, NodeKey, Component]]:
+        """Partition, root and evidence of every component."""
+        return components(self.world)
+
+    def is_void(self, event: Event) -> bool:
+        """Whether an erasure has taken this interaction."""
+        keys, at, _ = event
+        marks = self.marks
+        return any(key in marks and at <= marks[key].until and (marks[key].own or key == keys[0]) for key in keys)
+
+    @cached_property
+    def void(self) -> list[Seen]:
+        """The interactions that erasures have taken."""
+        return [one for one in self.seen if self.is_void(self.event(one))]
+
+    @cached_property
+    def kept(self) -> list[Seen]:
+        """All others."""
+        gone = {one.id for one in self.void}
+        return [one for one in self.seen if one.id not in gone]
+
+    @cached_property
+    def shared(self) -> set[NodeKey]:
+        """The identifiers that are shared by too many, or of which a command says so."""
+        ranked = [row for _, row in sorted(self.plain["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
+        met: dict[NodeKey, set[NodeKey]] = defaultdict(set)
+        for one in self.seen:
+            anchor, *others = self.event(one)[0]
+            if ranked[anchor[0]]["strength"] == "unique":
+                for other in others:
+                    met[other].add(anchor)
+        return {key for key, unique in met.items() if len(unique) > ranked[key[0]]["generic_above"]} | self.marked
+
+    @cached_property
+    def marked(self) -> set[NodeKey]:
+        """The identifiers of which a command says that they are shared."""
+        return {self.key(one.identifiers[0]) for one in self.commands if one.kind == "mark_generic"}
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the laws say who is who: of an identifier that is shared by too many and was erased as somebody's own they do not."""
+        return not any(self.marks[key].own for key in self.shared & self.marks.keys())
+
+    # What is wanted.
+
+    @cached_property
+    def apart(self) -> list[tuple[NodeKey, NodeKey, bool, int]]:
+        """The commands that keep two apart or end that, as the oracle reads them, but those that an erasure outdates."""
+        found = []
+        for one in self.commands:
+            if one.kind in ("cannot_link", "allow_link"):
+                keys = [self.key(each) for each in one.identifiers]
+                place = order(one.at, one.id)
+                if not any(key in self.marks and self.marks[key].order > place for key in keys):
+                    found.append((keys[0], keys[1], one.kind == "cannot_link", place))
+        return found
+
+    @cached_property
+    def wanted(self) -> People:
+        """The oracle's answer."""
+        return self.oracle([self.event(one) for one in self.kept], self.apart)
+
+    def oracle(self, events: Sequence[Event], apart: Sequence[tuple[NodeKey, NodeKey, bool, int]]) -> People:
+        """The oracle's answer about these events and commands."""
+        person, touches = oracle.people(self.plain, events, apart, [self.event(one) for one in self.void], self.marked)
+        return People(person, touches)
+
+    # What is there.
+
+    @cached_property
+    def found(self) -> People:
+        """The world's answer: of every root's evidence, and of the timelines."""
+        person: dict[NodeKey, NodeKey] = {}
+        touches: dict[NodeKey, set[str]] = {}
+        for partition, _, one in self.people:
+            for member in one.members:
+                assert member not in person, f"{self.named(member)} is in two people"
+                person[member] = one.canonical
+            if one.fragments:
+                touches[one.canonical] = {name for fragment in one.fragments for name in self.timeline(partition, fragment)}
+        return People(person, touches)
+
+    @cached_property
+    def heard(self) -> Heard:
+        """What the world said, but what a batch said that never came to its end."""
+        return said.heard(self.world.log, self.world.unfinished)
+
+    @cached_property
+    def people(self) -> list[tuple[int, NodeKey, Person]]:
+        """Partition, root and person of everybody: the customers as their rows have them, and of those without an interaction what their evidence says."""
+        policy = self.scenario.policy
+        found = []
+        for partition, root, component in self.components:
+            found += [(partition, root, one) for one in settled(component)]
+            found += [(partition, root, one) for one in resolve(component, policy).people if not one.fragments]
+        return found
+
+    def timeline(self, partition: int, fragment: NodeKey) -> list[str]:
+        """The message ids of the interactions in a fragment."""
+        first = TIMELINE.tag + fragment
+        store = self.world.rows[partition]
+        return [decode_touch(store.rows[key]).id for key in store.keys if key.startswith(first)]
+
+    def rows(self, tag: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+        """Partition, key and value of all rows of a kind."""
+        for partition, store in enumerate(self.world.rows):
+            for key in store.keys:
+                if key[:1] == tag:
+                    yield partition, key[1:], store.rows[key]
+
+    @cached_property
+    def calm(self) -> Memory:
+        """The same on one partition, in its own order, without a fault: what is not void, then the commands, then the end of time.
+
+        What is void says one thing still: which identifiers are shared by too many.
+        """
+        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in ("cannot_link", "allow_link")), *self.told_shared])
+
+    @property
+    def told_shared(self) -> list[Ordered]:
+        """A command for each identifier that is shared by too many."""
+        at = RECEIVED * 1000 - SECOND
+        return [Ordered(f"shared-{number}", "mark_generic", (self.names[key],), at) for number, key in enumerate(sorted(self.shared))]
+
+    def after_allowing(self, pairs: Sequence[Sequence[NodeKey]]) -> Rest:
+        """The same world after commands that let these pairs be together again."""
+        given = max([one.at for one in self.commands]) + 1
+        more = [
+            Ordered(f"allowed-{number}", "allow_link", tuple([self.names[key] for key in pair]), given) for number, pair in enumerate(pairs)
+        ]
+        for one in more:
+            self.world.feed(one)
+        self.world.rest()
+        return Rest(self.scenario._replace(entries=(*self.scenario.entries, *more)), self.world, self.marks)
+
+    def calmly(self, seen: Sequence[Seen], commands: Sequence[Ordered]) -> Memory:
+        """A Kairos that all of them came to in the order given."""
+        memory = Memory(RULES, 1, policy=self.scenario.policy, replayed=self.scenario.settings.replayed)
+        for one in seen:
+            memory.produce(wire(one))
+        for command in commands:
+            memory.command(wire(command))
+        if memory.replayed:
+            memory.tell_time(UNTIL)
+        memory.run()
+        if not memory.replayed:
+            memory.tick()
+            memory.run()
+        return memory
+
+
+def components(world: World) -> list[tuple[int, NodeKey, Component]]:
+    """Partition, root and evidence of every component of a world at rest."""
+    found = []
+    for partition, store in enumerate(world.rows):
+        rows = sorted((key, row) for key, row in store.rows.items() if key[:1] == COMPONENT.tag)
+        found += [(partition, key[1:], COMPONENT.decode(row)) for key, row in rows]
+    return found
+
+
+def marks_of(world: World) -> dict[NodeKey, Mark]:
+    """The identifiers that were erased, as the evidence of a world at rest says."""
+    found: dict[NodeKey, Mark] = {}
+    for _, _, component in components(world):
+        found.update(component.past.erased if component.past is not None else {})
+    return found
