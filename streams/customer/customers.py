@@ -214,7 +214,8 @@ def _pooled(
         said[place].append(record)
     customers = []
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
-        row = _row(rulebook, floor, as_of, folded, emissions.encode(pooled.kept[place]), _mark(rebased, person))
+        mark, kept = _mark(rebased, person), emissions.encode(pooled.kept[place])
+        row = _row(rulebook, floor, as_of, folded, kept if mark is None else horizon.since(kept, mark.cut), mark)
         before_it = had.get(person.canonical)
         customers.append(
             Customer(root, person, before_it, row, said[place], _came(person, timelines.arrived), standing[place] is None, True)

@@ -132,7 +132,7 @@ def clear(rows: Rows, rulebook: Rulebook, subject: bytes, fragments: Sequence[No
         state = start(rows, rulebook, subject, row) or empty(rulebook)
         _put(rows, rulebook, subject, fold(state, aged.take(rows, held[:going]), cut, rulebook).state)
         refold.forget_until(rows, subject, cut)
-        kept = _since(kept, cut)
+        kept = since(kept, cut)
     more = max(limits.interactions_look - limits.interactions_max, limits.interactions_look - (len(held) - going))
     later = (newest[0] if newest is not None else 0) + limits.age_look - limits.age_max
     return replace(row, kept=kept, mark=Mark(cut, row.state.interactions + more, later))
@@ -193,7 +193,7 @@ def settled(rebased: Mapping[bytes, Rebased], new: Sequence[Person], old: Sequen
     for was, row in zip(old, before, strict=True):
         own = set(was.fragments)
         cuts = [rebased[one.canonical].mark.cut for one in new if one.canonical in rebased and not own.isdisjoint(one.fragments)]
-        rows.append(replace(row, kept=_since(row.kept, max(cuts, default=0))))
+        rows.append(replace(row, kept=since(row.kept, max(cuts, default=0))))
     return rows
 
 
@@ -204,6 +204,15 @@ def standing(rebased: Mapping[bytes, Rebased], new: Sequence[Person], found: Seq
         base = rebased.get(person.canonical)
         kept.append(grown if base is None or (grown is not None and base.place is not None and grown.place == base.place) else None)
     return kept
+
+
+def since(kept: bytes, cut: Instant) -> bytes:
+    """What was said after the cut, of what is kept; nothing that comes can change the rest."""
+    found = emissions.decode(kept)
+    live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
+    gone = {name: taken for name, taken in found.gone.items() if taken[1] > cut}
+    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in gone}
+    return emissions.encode(replace(found, live=live, gone=gone, verdicts=verdicts))
 
 
 def _floor(row: FoldRow, age_max: Duration) -> Instant:
@@ -289,15 +298,6 @@ def _under(state: State, rulebook: Rulebook) -> State:
     after.segments = {name: since for name, since in state.segments.items() if name in names}
     after.moments = {name: seen for name, seen in state.moments.items() if name in names}
     return after
-
-
-def _since(kept: bytes, cut: Instant) -> bytes:
-    """What was said after the cut, of what is kept."""
-    found = emissions.decode(kept)
-    live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
-    gone = {name: taken for name, taken in found.gone.items() if taken[1] > cut}
-    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in gone}
-    return emissions.encode(replace(found, live=live, gone=gone, verdicts=verdicts))
 
 
 def _put(rows: Rows, rulebook: Rulebook, subject: bytes, state: State) -> None:
