@@ -43,6 +43,9 @@ bench-scale: $(STAMP) ## Measure what more customers, more partitions and a seco
 bench-recovery: $(STAMP) ## Measure how fast a worker with an empty directory restores 2M rows from its changelog; ARGS="--rows 100000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.recovery $(ARGS)
 
+bench-identity: $(STAMP) ## Measure the resolve step and the identity agent in one process (a minute); ARGS="--people 1000 --rounds 1" for a look
+	$(BIN)/python -m tests.bench.identity $(ARGS)
+
 format: $(STAMP) ## Put the code into the one format, and mend what the linter can
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
@@ -65,4 +68,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults soak bench bench-engine bench-latency bench-scale bench-recovery format lock clean help
+.PHONY: run test check test-faults soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity format lock clean help
