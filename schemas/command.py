@@ -6,9 +6,9 @@ from msgspec import Meta, Struct
 
 from schemas.output import Timestamp
 
-Kind = Literal["cannot_link", "allow_link", "mark_generic", "erase"]
+Kind = Literal["link", "cannot_link", "allow_link", "mark_generic", "unmark", "erase", "export"]
 
-IDENTIFIERS = {"cannot_link": 2, "allow_link": 2, "mark_generic": 1, "erase": 1}
+IDENTIFIERS = {"link": 2, "cannot_link": 2, "allow_link": 2, "mark_generic": 1, "unmark": 1, "erase": 1, "export": 1}
 """How many identifiers a command of each kind names."""
 
 CommandId = Annotated[
@@ -34,8 +34,10 @@ class Named(Struct, rename="camel", frozen=True):
 
 
 class Command(Struct, kw_only=True, rename="camel", frozen=True):
-    """`cannot_link` keeps two identifiers apart, `allow_link` ends that, `mark_generic` lets a value link nobody any more, `erase` forgets whoever holds
-    an identifier, up to `at`. Of commands about the same the greatest `at` holds, whenever they come; of equal ones the id decides."""
+    """`link` makes two identifiers one customer's whatever the evidence says, `cannot_link` keeps two apart, `allow_link` ends either. `mark_generic` lets
+    a value link nobody any more, `unmark` lets it link again, however many share it. `erase` forgets whoever holds an identifier, up to `at`. `export`
+    says that all that is held about somebody is given away, and changes nothing. Of commands about the same the greatest `at` holds, whenever they come;
+    of equal ones the id decides."""
 
     id: CommandId
     kind: Kind

@@ -24,13 +24,13 @@ class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
     either, and told as `after_erasure`: `from` and `into` are empty, `late` are keyed hashes of interactions that came, one for each time that one
     did, and `deleted` counts those that stood elsewhere and were carried here. None of them is a dead letter, for that would hold what was sent.
 
-    The receipt of a command names it as `command`. For `cannot_link`, `allow_link` and `mark_generic`, `from` are the customers who held its identifiers
-    just before and `into` those who hold them since, the same where nobody changed; `evidence` are the identifiers as type:hash. `holds` is false
-    where a later command about them came first. Two identifiers of which nothing ever met are answered for each: two receipts.
+    The receipt of a command names it as `command`. For all but `erase`, `from` are the customers who held its identifiers just before and `into` those
+    who hold them since, the same where nobody changed; `evidence` are the identifiers as type:hash. `holds` is false where a later command about them
+    came first. Two identifiers of which nothing ever met are answered for each: two receipts.
     """
 
     id: str
-    kind: Literal["merge", "split", "erasure", "after_erasure", "cannot_link", "allow_link", "mark_generic"]
+    kind: Literal["merge", "split", "erasure", "after_erasure", "link", "cannot_link", "allow_link", "mark_generic", "unmark", "export"]
     from_: list[str]
     into: list[str]
     version: int

@@ -33,6 +33,12 @@ METRICS = (
     Metric("kairos_commands_carried", "counter", ("kind", "holds"), "Commands answered, by kind and whether they hold."),
     Metric("kairos_times_dropped", "counter", (), "Time records that came under the live clock, which goes by itself."),
     Metric("kairos_identifiers_blocked", "counter", ("type",), "Identifiers refused as junk, by type."),
+    Metric(
+        "kairos_identifiers_untrusted",
+        "counter",
+        ("type",),
+        "Identifiers that link nothing, for their type trusts another source, by type.",
+    ),
     Metric("kairos_identity_messages", "counter", ("message",), "Messages of the identity protocol handled, by kind."),
     Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),
     Metric("kairos_identity_hooked", "counter", (), "Identifiers that had nothing yet and came below another without a move."),

@@ -117,7 +117,7 @@ def _forest(changelog: Iterable[Message]) -> tuple[dict[NodeKey, NodeKey], set[N
 
 def _met(component: Component) -> set[NodeKey]:
     """The identifiers that an interaction or a command names; of those that were erased only a mark is left, which is no meeting."""
-    both = [end for pair in (*component.edges, *component.cannot) for end in ends(pair)]
+    both = [end for pair in (*component.edges, *component.cannot, *component.bound) for end in ends(pair)]
     return {*component.fragments, *both}
 
 

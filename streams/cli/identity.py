@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streams.cli import options
+from streams.cli import diff, evaluate, options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -20,9 +21,14 @@ F = TypeVar("F", bound=Callable[..., object])
 _EXAMPLES = """\b
 Examples:
   kairos identity unlink email:ann@kairos.shop crm_id:17850 --why "ticket 4711: a family shares the address"
+  kairos identity link user_id:ann user_id:ann-again --why "ticket 4710: she forgot her login"
   kairos identity allow email:ann@kairos.shop crm_id:17850 --why "ticket 4711: the same person after all"
   kairos identity generic phone:+442079460000 --why "the call centre's own number"
-  kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --yes"""
+  kairos identity unmark phone:+442079460000 --why "it is Ben's after all"
+  kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --yes
+  kairos identity export crm_id:17850 --to ann.json --why "asked for it, ticket 4713"
+  kairos identity evaluate build/hard
+  kairos identity diff --policy new-policy.json"""
 
 _WAIT = click.option(
     "--wait", "seconds", type=click.FloatRange(1), default=30.0, show_default=True, help="Wait so many seconds for the receipt."
@@ -40,11 +46,24 @@ def _ordered(function: F) -> F:
 
 @click.group("identity", epilog=_EXAMPLES)
 def command() -> None:
-    """Keep two identifiers apart, allow them again, mark a value as shared, forget a person.
+    """Make two identifiers one customer's, keep them apart, allow them again, mark a value as shared, forget a person; measure how well people are found, try
+    another policy.
 
     A command goes to journey.commands.v1 and is carried out by the workers; its receipt on journey.identity.changes.v1 says by whose order, when and
     why, for a year, and names identifiers by keyed hashes only. Of commands about the same identifiers the newest holds.
     """
+
+
+@command.command()
+@click.argument("one")
+@click.argument("other")
+@_ordered
+def link(one: str, other: str, **given: Any) -> None:
+    """Make the identifiers ONE and OTHER (TYPE:VALUE) one customer's, whatever limits and evidence say, until an unlink or an allow about them.
+
+    Where they are two customers now, these are merged. What is shared by too many still links nobody.
+    """
+    _give("link", (one, other), **given)
 
 
 @command.command()
@@ -64,7 +83,7 @@ def unlink(one: str, other: str, **given: Any) -> None:
 @click.argument("other")
 @_ordered
 def allow(one: str, other: str, **given: Any) -> None:
-    """Take back an unlink: the identifiers ONE and OTHER (TYPE:VALUE) may be one customer, and are again where the evidence says so."""
+    """Take back an unlink or a link: the identifiers ONE and OTHER (TYPE:VALUE) may be one customer, and are again where the evidence says so."""
     _give("allow_link", (one, other), **given)
 
 
@@ -72,8 +91,19 @@ def allow(one: str, other: str, **given: Any) -> None:
 @click.argument("identifier")
 @_ordered
 def generic(identifier: str, **given: Any) -> None:
-    """Mark IDENTIFIER (TYPE:VALUE) as shared by many: it links nobody any more. This cannot be taken back."""
+    """Mark IDENTIFIER (TYPE:VALUE) as shared by many: it links nobody any more, until it is unmarked."""
     _give("mark_generic", (identifier,), **given)
+
+
+@command.command()
+@click.argument("identifier")
+@_ordered
+def unmark(identifier: str, **given: Any) -> None:
+    """Let IDENTIFIER (TYPE:VALUE) link again, whether it was marked or counted as shared by many; what it linked is linked as before.
+
+    It is not counted any more: only a new mark makes it shared by many.
+    """
+    _give("unmark", (identifier,), **given)
 
 
 @command.command()
@@ -90,17 +120,51 @@ def erase(identifier: str, yes: bool, **given: Any) -> None:
     _give("erase", (identifier,), **given)
 
 
-def _give(kind: Kind, written: tuple[str, ...], why: str, actor: str | None, seconds: float, broker: str, as_json: bool) -> None:
+@command.command()
+@click.argument("identifier")
+@click.option(
+    "--to", "path", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A new file, to be read by you alone (mode 0600)."
+)
+@_ordered
+def export(identifier: str, path: Path, broker: str, as_json: bool, **given: Any) -> None:
+    """Write all that is held about whoever holds IDENTIFIER (TYPE:VALUE) to a file: for the person who asks for it.
+
+    Profile, identifiers and why they belong, timeline with what producers sent, stages, segments, moments, merges and splits, conflicts, commands, and
+    what was refused. Who asked, when and why is told in a receipt, as of every command.
+    """
+    from connectors.consumer import read_topic
+    from streams.cli import customer, session, subject
+
+    if path.exists():
+        raise click.UsageError(f"{path} is there already: name a new file.")
+    settings = options.settings()
+    receipt = _answered("export", (identifier,), broker=broker, **given)
+    with session.connected(settings, broker) as kafka:
+        said = subject.held(lambda topic: read_topic(kafka.bootstrap, topic), kafka.changelog, identifier, settings)
+    if isinstance(said, customer.NotFound):
+        raise options.Failure(said.why)
+    subject.write(path, {"receipt": receipt, **said})
+    _tell(receipt, (identifier,), as_json)
+
+
+command.add_command(evaluate.command, "evaluate")
+command.add_command(diff.command, "diff")
+
+
+def _give(kind: Kind, written: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Send one command, wait for its receipt, and say what changed."""
+    _tell(_answered(kind, written, **given), written, as_json)
+
+
+def _answered(kind: Kind, written: tuple[str, ...], why: str, actor: str | None, seconds: float, broker: str) -> dict[str, Any]:
+    """Send one command; its receipt."""
     import getpass
     import time
     import uuid
 
-    import orjson
-
     from schemas.command import Command
     from streams import instants
-    from streams.cli import ordering, screen, session
+    from streams.cli import ordering, session
 
     settings = options.settings()
     named = [_named(one, settings) for one in written]
@@ -119,11 +183,20 @@ def _give(kind: Kind, written: tuple[str, ...], why: str, actor: str | None, sec
             f"No receipt came within {seconds:g} s. Command {given.id} lies on its topic and is carried out as soon as a `kairos worker` gets to it; "
             "then `kairos tail changes` shows its receipt. It need not be given again."
         )
+    return answer.receipt
+
+
+def _tell(receipt: dict[str, Any], written: tuple[str, ...], as_json: bool) -> None:
+    """Print a receipt; the exit code says whether it holds."""
+    import orjson
+
+    from streams.cli import screen
+
     if as_json:
-        click.echo(orjson.dumps(answer.receipt))
+        click.echo(orjson.dumps(receipt))
     else:
-        screen.console().print(said(answer.receipt, written), soft_wrap=True)
-    if answer.receipt.get("holds") is False:
+        screen.console().print(said(receipt, written), soft_wrap=True)
+    if receipt.get("holds") is False:
         raise click.exceptions.Exit(1)
 
 
@@ -148,9 +221,12 @@ def said(receipt: dict[str, Any], written: tuple[str, ...]) -> Text:
 
 
 _DONE = {
+    "link": "{} are one customer's.",
     "cannot_link": "{} are kept apart.",
     "allow_link": "{} may be one customer again.",
     "mark_generic": "{} links nobody any more.",
+    "unmark": "{} links again.",
+    "export": "What is held about {} was written.",
     "erasure": "Whoever held {} is forgotten.",
 }
 """By a receipt's kind, what holds now."""

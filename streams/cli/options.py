@@ -85,8 +85,9 @@ def _from_outside() -> tuple[type[Exception], ...]:
     from connectors.consumer.reading import ReadFailed
     from connectors.producer import PlayFailed
     from streams.broker.errors import BrokerUnavailable
+    from streams.identity.policy import PolicyError
 
-    return BrokerUnavailable, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError
+    return BrokerUnavailable, PolicyError, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError
 
 
 def _gone() -> frozenset[int]:
@@ -97,6 +98,10 @@ def _gone() -> frozenset[int]:
 
 
 def _said(error: Exception) -> str:
+    from streams.identity.policy import PolicyError
+
+    if isinstance(error, PolicyError):
+        return f"The identity policy is wrong: {error}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     said = error.args[0] if error.args else error

@@ -39,6 +39,8 @@ def reason(evidence: Evidence, step: Step) -> str:
 def sighting(evidence: Evidence, step: Step) -> str:
     """`3 interactions: m2 (shop, store) 2026-01-02 09:00 ... m9 (web) 2026-03-01 10:00`."""
     touches = evidence.touches.get(step.left + step.right, [])
+    if step.verdict == "bound" and not touches:
+        return f"by command, {_when(step.first_seen)}"
     if not touches:
         return f"older interactions, in totals only: {_when(step.first_seen)} to {_when(step.last_seen)}"
     if len(touches) == 1:
@@ -167,7 +169,7 @@ def _forbidden(evidence: Evidence, step: Step) -> str:
 def _weak(evidence: Evidence, step: Step) -> str:
     types = ranked(evidence.policy.types)
     thing = next(end for end in (step.right, step.left) if types[end[0]].strength == "weak")
-    whose = WHOSE[evidence.policy.contested]
+    whose = WHOSE["none" if types[thing[0]].nobodys_if_contested else evidence.policy.contested]
     return f"weak between known: {lines.clean(evidence.name(thing))} was seen with several known people and never joins them; it {whose}"
 
 
@@ -184,6 +186,7 @@ def _expired(evidence: Evidence, step: Step) -> str:
 
 _SENTENCES: dict[Verdict, Callable[[Evidence, Step], str]] = {
     "holds": lambda _evidence, _step: "seen together",
+    "bound": lambda _evidence, _step: "a command says that they are one customer's",
     "limit": _limit,
     "cannot_link": _forbidden,
     "weak_between_known": _weak,

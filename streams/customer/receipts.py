@@ -15,13 +15,15 @@ from streams import instants
 from streams.boundary import Clock, Outgoing
 from streams.identity import changes as of_people
 from streams.identity.identifiers import customer_id
-from streams.identity.messages import Audit, Cannot, Erase
+from streams.identity.messages import Ask, Audit, Bind, Cannot, Erase, Generic
 from streams.identity.policy import Policy, ranked, version
 from streams.identity.workspace import Carried
 
 SOURCE = "kairos"
 
-Kind = Literal["cannot_link", "allow_link", "mark_generic", "erasure"]
+Kind = Literal["link", "cannot_link", "allow_link", "mark_generic", "unmark", "erasure", "export"]
+
+_KINDS: dict[type, Kind] = {Bind: "link", Ask: "export", Erase: "erasure", Generic: "mark_generic"}
 
 
 def ordered(audit: Audit) -> Ordered:
@@ -42,7 +44,9 @@ def changes(carried: Sequence[Carried], clock: Clock, policy: Policy, tally: Cou
 def _kind(one: Carried) -> Kind:
     if isinstance(one.command, Cannot):
         return "cannot_link" if one.command.apart else "allow_link"
-    return "erasure" if isinstance(one.command, Erase) else "mark_generic"
+    if isinstance(one.command, Generic) and not one.command.marked:
+        return "unmark"
+    return _KINDS[type(one.command)]
 
 
 def _receipt(one: Carried, kind: Kind, clock: Clock, policy: Policy) -> Outgoing:

@@ -6,39 +6,61 @@ answered, in each.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TypeVar
 
 from msgspec import structs
 
 from streams.identity import erasure, moves, past
-from streams.identity.component import Component, forbid, pair
-from streams.identity.messages import Cannot, Erase, Forget, Generic
+from streams.identity.component import MET, Component, bind, forbid, is_bound, mark, pair
+from streams.identity.messages import Ask, Bind, Cannot, Erase, Forget, Generic, Union
 from streams.identity.resolve import resolve
 from streams.identity.workspace import Carried, Workspace, ready
-from streams.rows import NodeKey, Person
+from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of
 
-M = TypeVar("M", Cannot, Generic, Erase, Forget)
+MET_MAX = 1_000
+"""So many of those who met an identifier are told in one batch that it links again; the partition sends itself a message to go on."""
+M = TypeVar("M", Ask, Bind, Cannot, Generic, Erase, Forget)
+Command = Ask | Bind | Cannot | Generic | Erase
 NOBODY: Sequence[Person] = ()
 
 
 def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
-    """A value is shared by too many: it links nobody, now and in what comes. Where somebody says so, its node learns it before its root does."""
+    """A value is shared by too many: it links nobody, now and in what comes; or it links again. Where somebody says so, its node learns it before its
+    root does."""
     identifier = message.identifier
-    if message.audit is not None and key == identifier and not work.node(key).generic:
-        work.write_node(key, structs.replace(work.node(key), unique=frozenset(), generic=True))
+    if message.order and key == identifier:
+        if message.order > work.node(key).order:
+            work.write_node(key, structs.replace(work.node(key), unique=frozenset(), generic=message.marked, order=message.order))
+        if not message.marked and message.order == work.node(key).order:
+            _link_again(work, key, message)
     root = _root(work, key, message)
     if root is None:
         return
     component = work.component(root)
     before = _asked(work, component, message)
     own = message.own and identifier not in component.members
-    if own or identifier not in component.generic:
+    if own or (message.order, message.marked) != component.said_generic.get(identifier, (0, identifier in component.generic)):
         component = work.own(root)
-        component.generic.add(identifier)
+        changed = mark(component, identifier, message.order, message.marked)
         if own:
             component.members.add(identifier)
-        work.story(root).unsettled = True
-    _answer(work, component, message, (identifier,), before, holds=True)
+        if own or changed:
+            work.story(root).unsettled = True
+    holds = not message.order or component.said_generic.get(identifier) == (message.order, message.marked)
+    _answer(work, component, message, (identifier,), before, holds)
+
+
+def _link_again(work: Workspace, key: NodeKey, message: Generic) -> None:
+    """Tell those who met an identifier while it linked nobody, a slice at a time, and join it with them."""
+    met = list(islice(work.rows.scan(MET, key, end_of(key)), MET_MAX + 1))
+    for row, _ in met[:MET_MAX]:
+        via = row[NODE_KEY_BYTES:]
+        work.rows.put(MET, row, None)
+        work.emit(via, Generic(key, False, (), None, False, message.order))
+        work.emit(key, Union(via, None, None))
+    if len(met) > MET_MAX:
+        work.post(key, Generic(key, True, (), None, False, message.order))
 
 
 def cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
@@ -55,7 +77,38 @@ def cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
     if not outdated and forbid(work.own(root), both, message.order, message.apart):
         work.story(root).unsettled = True
     component = work.component(root)
-    _answer(work, component, message, message.pair, before, holds=component.cannot.get(both) == said)
+    _answer(
+        work,
+        component,
+        message,
+        message.pair,
+        before,
+        holds=component.cannot.get(both) == said and message.order >= component.bound.get(both, -1),
+    )
+
+
+def link(work: Workspace, key: NodeKey, message: Bind) -> None:
+    """Two identifiers are one person's, whatever the evidence says. Where they are two components', these have been told to become one."""
+    root = _root(work, key, message)
+    if root is None:
+        return
+    component, both = work.component(root), pair(*message.pair)
+    if component.bound.get(both) == message.order:
+        return
+    before = _asked(work, component, message)
+    if not past.is_outdated(component.past, message.pair, message.order) and bind(work.own(root), both, message.order):
+        work.own(root).members.add(key)
+        work.story(root).unsettled = True
+    component = work.component(root)
+    _answer(work, component, message, message.pair, before, holds=component.bound.get(both) == message.order and is_bound(component, both))
+
+
+def ask(work: Workspace, key: NodeKey, message: Ask) -> None:
+    """Who holds an identifier, for somebody who may know; nothing changes."""
+    root = _root(work, key, message)
+    if root is not None:
+        component = work.component(root)
+        _answer(work, component, message, (message.identifier,), _asked(work, component, message), holds=True)
 
 
 def erase(work: Workspace, key: NodeKey, message: Erase) -> None:
@@ -80,7 +133,7 @@ def forget(work: Workspace, key: NodeKey, message: Forget) -> None:
         erasure.forget(work, root, message)
 
 
-def _asked(work: Workspace, component: Component, message: Cannot | Generic | Erase) -> Sequence[Person]:
+def _asked(work: Workspace, component: Component, message: Command) -> Sequence[Person]:
     """Who is who, where somebody asks what a command does."""
     return NOBODY if message.audit is None else resolve(component, work.policy).people
 
@@ -88,7 +141,7 @@ def _asked(work: Workspace, component: Component, message: Cannot | Generic | Er
 def _answer(
     work: Workspace,
     component: Component,
-    message: Cannot | Generic | Erase,
+    message: Command,
     named: tuple[NodeKey, ...],
     before: Sequence[Person],
     holds: bool,

@@ -25,6 +25,7 @@ class Node(Struct, array_like=True, frozen=True):
     """An identifier's place in the forest; no row means the default: a root that never asked or was asked.
 
     `linked`: identifiers it told to join already, a cache. `unique`: distinct unique identifiers seen with it. `generic`: too many of them.
+    `order`: of the newest command that said whether it is generic, whatever is counted; 0: of none.
     `bare`: it had nothing when it got its parent, so nothing of it has to be absorbed before what climbs through it.
     """
 
@@ -34,6 +35,7 @@ class Node(Struct, array_like=True, frozen=True):
     unique: frozenset[NodeKey] = frozenset()
     generic: bool = False
     bare: bool = False
+    order: int = 0
 
 
 class Component(Struct, array_like=True):
@@ -57,6 +59,10 @@ class Component(Struct, array_like=True):
     people: tuple[Person, ...] | None = ()
     past: Past | None = None
     """Who was erased of this component, and which of its customers were merged into others."""
+    bound: dict[Pair, int] = {}
+    """The pairs that a command makes one person's, and its order; a later one of `cannot` ends it."""
+    said_generic: dict[NodeKey, tuple[int, bool]] = {}
+    """Of identifiers the order of the newest command that said whether they are generic, and whether; `generic` is what holds."""
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
     undisputed: bool = False
@@ -82,6 +88,8 @@ def copy(component: Component) -> Component:
         set(component.said),
         component.people,
         component.past,
+        dict(component.bound),
+        dict(component.said_generic),
         component.settled,
         component.undisputed,
     )
@@ -152,6 +160,40 @@ def forbid(component: Component, both: Pair, order: int, apart: bool) -> bool:
     return True
 
 
+def bind(component: Component, both: Pair, order: int) -> bool:
+    """Keep a command that makes two one person's if it is the newest such, in a component that the caller owns; whether it was."""
+    if component.bound.get(both, -1) >= order:
+        return False
+    component.bound[both] = order
+    return True
+
+
+def mark(component: Component, key: NodeKey, order: int, generic: bool) -> bool:
+    """Keep that an identifier is generic, or is not, in a component that the caller owns; whether that changed anything. What was only counted
+    (order 0) never holds against a command."""
+    known = component.said_generic.get(key)
+    if known is not None and known >= (order, generic):
+        return False
+    if order:
+        component.said_generic[key] = (order, generic)
+    if (key in component.generic) == generic:
+        return False
+    (component.generic.add if generic else component.generic.discard)(key)
+    return True
+
+
+def is_bound(component: Component, both: Pair) -> bool:
+    """Whether the newest command about two identifiers makes them one person's."""
+    order = component.bound.get(both)
+    return order is not None and order > component.cannot.get(both, (-1, False))[0]
+
+
+def is_apart(component: Component, both: Pair) -> bool:
+    """Whether the newest command about two identifiers keeps them apart."""
+    order, apart = component.cannot.get(both, (-1, False))
+    return apart and order >= component.bound.get(both, -1)
+
+
 def join(component: Component, other: Component) -> None:
     """Join another component's evidence into one that the caller owns; its settled people and what is parked there are the caller's matter."""
     component.members |= other.members
@@ -161,11 +203,22 @@ def join(component: Component, other: Component) -> None:
         seen = component.edges.get(both)
         component.edges[both] = (first, last) if seen is None else (min(seen[0], first), max(seen[1], last))
     component.generic |= other.generic
+    if component.said_generic or other.said_generic:
+        _join_marks(component, other)
     for both, (order, apart) in other.cannot.items():
         forbid(component, both, order, apart)
+    for both, order in other.bound.items():
+        bind(component, both, order)
     component.said |= other.said
     component.past = joined(component.past, other.past)
     component.floor = max(component.floor, other.floor) + 1
+
+
+def _join_marks(component: Component, other: Component) -> None:
+    for key, said in other.said_generic.items():
+        component.said_generic[key] = max(component.said_generic.get(key, said), said)
+    for key, (_, generic) in component.said_generic.items():
+        (component.generic.add if generic else component.generic.discard)(key)
 
 
 def is_bare(component: Component) -> bool:
@@ -175,6 +228,8 @@ def is_bare(component: Component) -> bool:
         or component.edges
         or component.generic
         or component.cannot
+        or component.bound
+        or component.said_generic
         or component.parked
         or component.floor
         or component.past
@@ -223,6 +278,7 @@ def _write_component(component: Component) -> bytes:
         component.said and sorted(component.said),
         component.people,
         component.past,
+        *((_sorted(component.bound), _sorted(component.said_generic)) if component.bound or component.said_generic else ()),
     ))  # fmt: skip
 
 
@@ -243,6 +299,8 @@ NODE = _kind("node", b"n", Node, msgspec.msgpack.Encoder(order="deterministic").
 """Key: node key."""
 COMPONENT = _kind("component", b"c", Component, _write_component)
 """Key: the root's node key. A component that never had a touch, a command or a message waiting has no row."""
+MET: Kind[bytes] = Kind("met", b"m", bytes, bytes)
+"""Key: a generic identifier (16) + an anchor that was seen with it since it is (16); whom it would link if it linked again."""
 PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
 """Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
 STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)

@@ -91,6 +91,10 @@ def sweep(work: Workspace, root: NodeKey, receipt: Deleted | None = None) -> Non
         del own.cannot[both]
         deleted["commands"] += 1
         story.unsettled = True
+    for both in [both for both, order in own.bound.items() if is_outdated(past, ends(both), order)]:
+        del own.bound[both]
+        deleted["commands"] += 1
+        story.unsettled = True
     _unpark(work, root, own, past)
 
 

@@ -10,14 +10,15 @@ from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.component import Component, Pair, ends, pair
+from streams.identity.component import Component, Pair, ends, is_apart, is_bound, pair
+from streams.identity.messages import ORDERS_PER_MICROSECOND
 from streams.identity.policy import IdentifierType, Policy
 from streams.identity.resolve import Link, Refused, law, resolve, standing
 from streams.instants import Instant
 from streams.rows import NodeKey, Person
 
-Verdict = Rule | Literal["holds", "expired"]
-"""Of a link: it holds, its identifier had expired when it was first seen, or the rule that refused it."""
+Verdict = Rule | Literal["holds", "bound", "expired"]
+"""Of a link: it holds, a command binds the two, its identifier had expired when it was first seen, or the rule that refused it."""
 
 
 class Step(NamedTuple):
@@ -32,7 +33,7 @@ class Step(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        return self.verdict == "holds"
+        return self.verdict in ("holds", "bound")
 
 
 class Judged(NamedTuple):
@@ -73,7 +74,11 @@ def judge(component: Component, policy: Policy) -> Judged:
         left, right = ends(both)
         verdict, at_fault = _verdict(Link(left, right, first, last), component, stood, refused, by.types)
         steps.append(Step(left, right, first, last, verdict, at_fault))
-    apart = tuple(sorted(both for both, (_, holds) in component.cannot.items() if holds))
+    for both, order in component.bound.items():
+        if both not in component.edges and Link(*ends(both), 0, 0) in stood:
+            at, said = order // ORDERS_PER_MICROSECOND, refused.get(both)
+            steps.append(Step(*ends(both), at, at, "bound" if said is None else said.rule, None if said is None else said.type))
+    apart = tuple(sorted(both for both in component.cannot if is_apart(component, both)))
     return Judged(resolved.people, tuple(steps), apart, frozenset(component.generic))
 
 
@@ -122,7 +127,7 @@ def _verdict(
     if known is not None:
         return known.rule, known.type
     if link in stood:
-        return "holds", None
+        return "bound" if is_bound(component, link.left + link.right) else "holds", None
     for end in (link.right, link.left):
         if _is_late(link, end, component, types):
             return "expired", types[end[0]].name

@@ -100,6 +100,8 @@ class Normaliser:
                 self.types[name] = (code, kind)
         self._blocking = {kind.name: _blocking(policy, kind) for kind in policy.types}
         self._other = _blocking(policy, None)
+        self.trusted = {kind.name: frozenset(kind.trusted_sources) for kind in policy.types if kind.trusted_sources}
+        """By type the systems that are believed when they name one; of all others every system is."""
         self.normalise: Callable[[str, str], Normalised] = lru_cache(_CACHED_VALUES)(self._normalise)
         """`normalise(type or alias, value)`: the identifier in its one form, or why it is none."""
 

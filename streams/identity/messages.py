@@ -71,13 +71,15 @@ class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 
 class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
-    """At a root: this identifier is shared by too many and links nobody. `own`: the root is its own, not of one that was seen with it. With an audit
-    somebody says so, at the identifier first."""
+    """At a root: this identifier is shared by too many and links nobody, or (not `marked`) it links. `own`: the root is its own, not of one that was
+    seen with it. With an audit somebody says so, at the identifier first. The greatest `order` holds; 0: it was counted, nobody said it."""
 
     identifier: NodeKey
     own: bool
     path: Path
     audit: Audit | None = None
+    marked: bool = True
+    order: int = 0
 
 
 class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
@@ -89,6 +91,23 @@ class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
     order: int
     path: Path
     audit: Audit | None = None
+
+
+class Bind(Struct, array_like=True, frozen=True, gc=False, tag=11):
+    """At a root, sent to both ends of a pair: they are one person's, until a later CANNOT about them. The greatest `order` holds."""
+
+    pair: tuple[NodeKey, NodeKey]
+    order: int
+    path: Path
+    audit: Audit | None = None
+
+
+class Ask(Struct, array_like=True, frozen=True, gc=False, tag=12):
+    """At a root: who holds the identifier is told in a receipt, and nothing changes."""
+
+    identifier: NodeKey
+    path: Path
+    audit: Audit
 
 
 class Erase(Struct, array_like=True, frozen=True, gc=False, tag=9):
@@ -119,10 +138,13 @@ class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
     time: int
 
 
+ORDERS_PER_MICROSECOND = 1 << 11
+"""The order of a command: the instant at which it was given times this, and below it what tells commands of one microsecond apart."""
+
 GO_ON = Time(0xFFFFFFFF, 0)
 """What a partition tells itself to go on with the deadlines that are due; it says no time."""
 
-Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Erase | Forget | Time
+Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Bind | Ask | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
 decode: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode

@@ -6,6 +6,7 @@ A new policy is a new value; keys depend on the secret and on the order of the t
 
 import re
 from base64 import b32encode
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
@@ -36,7 +37,11 @@ class PolicyError(ValueError):
 
 
 class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A type of identifier: a person has at most `limit` of those seen within `window_days`; it links for `expires_hours`; None: no end."""
+    """A type of identifier: a person has at most `limit` of those seen within `window_days`; it links for `expires_hours`; None: no end.
+
+    `nobodys_if_contested`: a weak one that several known people used belongs to none of them, whatever the policy says of the others.
+    `trusted_sources`: the systems that are believed when they name one; what others say stays in the interaction, but is no identifier. None named: all are.
+    """
 
     name: str
     strength: Strength
@@ -49,6 +54,8 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     aliases: tuple[str, ...] = ()
     blocked_values: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
+    trusted_sources: tuple[str, ...] = ()
+    nobodys_if_contested: bool = False
 
     @property
     def window(self) -> Duration | None:
@@ -75,13 +82,14 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     component_members_max: int = COMPONENT_MEMBERS_MAX
 
     def __post_init__(self) -> None:
+        _check_shape(self, "")
         _check(1 <= len(self.secret) <= SECRET_BYTES_MAX, "secret", f"1 to {SECRET_BYTES_MAX} bytes")
         _check(1 <= len(self.types) <= _TYPES_MAX, "types", f"1 to {_TYPES_MAX} types")
         _check(self.contested in _CONTESTED, "contested", f"one of {', '.join(_CONTESTED)}")
         region = self.default_region
         _check(region is None or bool(re.fullmatch("[A-Z]{2}", region)), "default_region", "two capital letters (ISO 3166)")
         _check(self.component_members_max >= 2, "component_members_max", "at least 2")
-        _check_patterns(self.blocked_patterns, "blocked_patterns")
+        _check_blocked(self.blocked_values, self.blocked_patterns, "")
         names: set[str] = set()
         for kind in self.types:
             _check_type(kind)
@@ -90,6 +98,17 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 names.add(name)
         strengths = [_STRENGTHS.index(kind.strength) for kind in ranked(self.types)]
         _check(strengths == sorted(strengths), "types", "by priority, unique types come before strong ones, strong ones before weak ones")
+
+
+def read(said: Mapping[str, object], secret: bytes) -> Policy:
+    """A policy that was written as data, without its secret; PolicyError where it is none."""
+    if "secret" in said:
+        raise PolicyError("secret: it comes from the settings, and is not to be written beside a policy")
+    written = {**said, "secret": secret}
+    try:
+        return msgspec.convert(written, Policy)
+    except msgspec.ValidationError as wrong:
+        raise PolicyError(_path(str(wrong), said)) from wrong
 
 
 @lru_cache(maxsize=16)
@@ -108,6 +127,8 @@ def version(policy: Policy) -> str:
 def _check_type(kind: IdentifierType) -> None:
     path = f"types.{kind.name}"
     _check(bool(kind.name) and kind.name.isascii(), "types.name", "a name in ASCII")
+    _check_shape(kind, f"{path}.")
+    _check(all(alias and alias.isascii() for alias in kind.aliases), f"{path}.aliases", "names in ASCII")
     _check(kind.strength in _STRENGTHS, f"{path}.strength", f"one of {', '.join(_STRENGTHS)}")
     _check(kind.form in _FORMS, f"{path}.form", f"one of {', '.join(_FORMS)}")
     _check(kind.priority >= 0, f"{path}.priority", "at least 0")
@@ -117,15 +138,53 @@ def _check_type(kind: IdentifierType) -> None:
     _check(kind.generic_above >= 1, f"{path}.generic_above", "at least 1")
     _check(kind.expires_hours is None or kind.expires_hours >= 1, f"{path}.expires_hours", "at least 1, or none")
     _check(kind.expires_hours is None or kind.strength == "weak", f"{path}.expires_hours", "only a weak identifier expires")
-    _check_patterns(kind.blocked_patterns, f"{path}.blocked_patterns")
+    _check(not kind.nobodys_if_contested or kind.strength == "weak", f"{path}.nobodys_if_contested", "only a weak identifier is contested")
+    _check_blocked(kind.blocked_values, kind.blocked_patterns, f"{path}.")
+    _check(all(name.strip() for name in kind.trusted_sources), f"{path}.trusted_sources", "names of systems, none of them empty")
 
 
-def _check_patterns(patterns: tuple[str, ...], path: str) -> None:
+def _check_shape(part: "IdentifierType | Policy", path: str) -> None:
+    """Whether every field has its type; what was read from a file has, what Python wrote may not."""
+    for field in msgspec.structs.fields(part):
+        if field.name in _LATER:
+            continue
+        value = getattr(part, field.name)
+        try:
+            fits = msgspec.convert(value, field.type) == value
+        except msgspec.ValidationError as wrong:
+            raise PolicyError(f"{path}{field.name}: {wrong}") from wrong
+        _check(fits, f"{path}{field.name}", "a tuple")
+
+
+_LATER = frozenset({"types", "strength", "form", "contested"})
+"""Fields whose own checks say more than their types do."""
+
+
+def _check_blocked(values: tuple[str, ...], patterns: tuple[str, ...], path: str) -> None:
+    _check(all(value.strip() for value in values), f"{path}blocked_values", "an empty value is blocked anyway")
     for pattern in patterns:
         try:
-            re.compile(pattern)
+            found = re.compile(pattern)
         except re.error as wrong:
-            raise PolicyError(f"{path}: {pattern!r} is no regular expression: {wrong}") from wrong
+            raise PolicyError(f"{path}blocked_patterns: {pattern!r} is no regular expression: {wrong}") from wrong
+        _check(not (found.search("") and found.search("x7")), f"{path}blocked_patterns", f"{pattern!r} blocks every value")
+
+
+def _path(wrong: str, said: Mapping[str, object]) -> str:
+    """msgspec's `what - at $.types[2].limit` with the field first, and the type by its name."""
+    what, _, where = wrong.partition(" - at `$")
+    where = where.rstrip("`").lstrip(".")
+    place = re.match(r"types\[(\d+)\]", where)
+    types = said.get("types")
+    if place and isinstance(types, list | tuple):
+        one = types[int(place[1])]
+        name = one.get("name") if isinstance(one, dict) else None
+        where = f"types.{name or place[1]}{where[place.end() :]}"
+    field = re.fullmatch(r"Object (contains unknown|missing required) field `(\w+)`", what)
+    if field:
+        what = "is unknown" if field[1].endswith("unknown") else "is missing"
+        where = f"{where}.{field[2]}".lstrip(".")
+    return f"{where}: {what}" if where else what
 
 
 def _check(holds: bool, path: str, expected: str) -> None:

@@ -19,8 +19,24 @@ from msgspec import structs
 from streams.boundary import Clock, Outgoing, Record, Rows
 from streams.identity import changes, commands, erasure, messages, moves, past
 from streams.identity.changes import Conflict
-from streams.identity.component import PARKED, Component, is_bare, join, news, witness
-from streams.identity.messages import Absorb, Apply, Cannot, Cause, Erase, Event, Forget, Generic, Message, Path, SetHome, Time, Union
+from streams.identity.component import MET, PARKED, Component, is_bare, join, news, witness
+from streams.identity.messages import (
+    Absorb,
+    Apply,
+    Ask,
+    Bind,
+    Cannot,
+    Cause,
+    Erase,
+    Event,
+    Forget,
+    Generic,
+    Message,
+    Path,
+    SetHome,
+    Time,
+    Union,
+)
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve_by
@@ -30,6 +46,7 @@ from streams.rows import NodeKey, Person, end_of, touch_id
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
 
+_THERE = b"1"
 NOTHING: Mapping[NodeKey, Sequence[Row]] = {}
 
 
@@ -164,6 +181,8 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
 def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
     """Count a unique identifier that was seen with this one; whether this one is shared by too many, which those concerned are told."""
     node = work.node(key)
+    if node.order and not node.generic:
+        return False
     if not node.generic and via not in node.unique and work.types[via[0]].strength == "unique":
         unique = node.unique | {via}
         generic = len(unique) > work.types[key[0]].generic_above
@@ -172,7 +191,8 @@ def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
         if generic:
             work.emit(key, Generic(key, True, ()))
     if node.generic:
-        work.emit(via, Generic(key, False, ()))
+        work.rows.put(MET, key + via, _THERE)
+        work.emit(via, Generic(key, False, (), None, True, node.order))
     return node.generic
 
 
@@ -243,7 +263,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
-        assert isinstance(message, Apply | Absorb | Generic | Cannot | Erase | Forget)
+        assert isinstance(message, Apply | Absorb | Generic | Cannot | Bind | Ask | Erase | Forget)
         if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
@@ -264,6 +284,8 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     SetHome: _set_home,
     Generic: commands.generic,
     Cannot: commands.cannot,
+    Bind: commands.link,
+    Ask: commands.ask,
     Erase: commands.erase,
     Forget: commands.forget,
 }

@@ -5,6 +5,7 @@ all that counts is the *live* part that an identifier belongs to, which is what 
 
 - An identifier that expires links only what it was first seen with inside its lifetime, counted from its first link: who meets a re-used
   one later is linked to nobody by it.
+- What a command binds is joined before all else, and neither limits nor weakness refuse it; but nothing generic links, and another command may part.
 - Windows of limits count back from the newest touch of those that strong links connect (for a weak identifier: of its live part); an identifier
   last seen before counts no more. So weak links have no say in which known people there are.
 - A live part with more than the policy's `component_members_max` lasting identifiers (those that never expire) is frozen: only its oldest links
@@ -18,7 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.component import Component, Pair, ends, identifiers
+from streams.identity.component import Component, Pair, ends, identifiers, is_apart, is_bound
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import Duration, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
@@ -67,12 +68,16 @@ class _Cluster:
 
 
 class Law(NamedTuple):
-    """A policy as links are judged by it: its types by rank, and by the types' codes how many one person may have and how long one links."""
+    """A policy as links are judged by it: its types by rank, and by the types' codes how many one person may have, of those seen how long ago (only
+    where there is a window), how long one links, which are weak, and which of these are nobody's if several known people used one."""
 
     policy: Policy
     types: tuple[IdentifierType, ...]
     limits: Mapping[int, int]
     lifetimes: Mapping[int, Duration]
+    windows: Mapping[int, Duration]
+    weak: frozenset[int]
+    nobodys: frozenset[int]
 
 
 @lru_cache(maxsize=16)
@@ -80,7 +85,11 @@ def law(policy: Policy) -> Law:
     """The one Law of a policy; look it up once a batch."""
     types = ranked(policy.types)
     limits = {code: kind.limit for code, kind in enumerate(types) if kind.limit is not None}
-    return Law(policy, types, limits, {code: kind.expires for code, kind in enumerate(types) if kind.expires is not None})
+    lifetimes = {code: kind.expires for code, kind in enumerate(types) if kind.expires is not None}
+    windows = {code: kind.window for code, kind in enumerate(types) if kind.window is not None}
+    weak = frozenset(code for code, kind in enumerate(types) if kind.strength == "weak")
+    nobodys = frozenset(code for code in weak if policy.contested == "none" or types[code].nobodys_if_contested)
+    return Law(policy, types, limits, lifetimes, windows, weak, nobodys)
 
 
 def resolve(component: Component, policy: Policy) -> Resolved:
@@ -104,7 +113,7 @@ def resolve_by(law: Law, component: Component) -> Resolved:
             links = _oldest(links, policy.component_members_max, types)
             least = min(members)
             refused.append(Refused("component_frozen", least, least, types[least[0]].name, None))
-        people += [_person(group, component) for group in _kruskal(members, links, component, policy, types, refused)]
+        people += [_person(group, component) for group in _kruskal(members, links, component, law, refused)]
     return Resolved(tuple(sorted(people, key=lambda person: person.canonical)), tuple(refused))
 
 
@@ -123,7 +132,7 @@ def _is_undisputed(component: Component, members: set[NodeKey], law: Law) -> boo
     A lesser end of a strong member is strong, so strong members are connected without weak ones.
     """
     edges = component.edges
-    if component.generic or component.cannot:
+    if component.generic or component.cannot or component.bound:
         return False
     if len({both[NODE_KEY_BYTES:] for both in edges}) < len(members) - 1:
         return False
@@ -166,11 +175,20 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:
         left, right = ends(both)
         if left in generic or right in generic:
             continue
-        if both in cannot and cannot[both][1]:
+        if both in cannot and is_apart(component, both):
             refused.append(Refused("cannot_link", left, right, types[right[0]].name, first))
             continue
         links.append(Link(left, right, first, last))
+    if component.bound:
+        links += _bound(component)
     return links
+
+
+def _bound(component: Component) -> list[Link]:
+    """The pairs that a command makes one person's, and that no interaction links: as old as can be."""
+    known = identifiers(component) - component.generic
+    pairs = [ends(both) for both in component.bound if both not in component.edges and is_bound(component, both)]
+    return [Link(left, right, 0, 0) for left, right in pairs if left in known and right in known]
 
 
 def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], lifetimes: Mapping[int, Duration]) -> dict[Pair, tuple[Instant, Instant]]:
@@ -202,11 +220,18 @@ def _parts(members: Iterable[NodeKey], links: list[Link]) -> list[tuple[list[Nod
         left, right = find(link.left), find(link.right)
         if left != right:
             parent[max(left, right)] = min(left, right)
-    parts: dict[NodeKey, tuple[list[NodeKey], list[Link]]] = defaultdict(lambda: ([], []))
+    parts: dict[NodeKey, tuple[list[NodeKey], list[Link]]] = {}
     for member in parent:
-        parts[find(member)][0].append(member)
-    for link in links:
-        parts[find(link.left)][1].append(link)
+        root = find(member)
+        if root in parts:
+            parts[root][0].append(member)
+        else:
+            parts[root] = ([member], [])
+    if len(parts) == 1:
+        next(iter(parts.values()))[1].extend(links)
+    else:
+        for link in links:
+            parts[find(link.left)][1].append(link)
     return list(parts.values())
 
 
@@ -230,24 +255,26 @@ def _kruskal(
     members: list[NodeKey],
     links: list[Link],
     component: Component,
-    policy: Policy,
-    types: Sequence[IdentifierType],
+    law: Law,
     refused: list[Refused],
 ) -> list[list[NodeKey]]:
     """Join the members of one live part link by link, skipping every link that the policy refuses; adds those to `refused`."""
     if len(members) == 1:
         return [members]
-    weak_codes = {code for code, kind in enumerate(types) if kind.strength == "weak"}
+    policy, types, weak_codes = law.policy, law.types, law.weak
+    by_hand = [link for link in links if is_bound(component, link.left + link.right)] if component.bound else []
     strong = [link for link in links if link.left[0] not in weak_codes and link.right[0] not in weak_codes]
     weak = [link for link in links if link.left[0] in weak_codes or link.right[0] in weak_codes]
-    counted = _counted(members, strong, weak, component, types)
+    counted = _counted(members, strong, weak, component, law)
     apart = _apart(component)
     clusters = {member: _Cluster(member, member[0] not in weak_codes, member in counted, apart.get(member, ())) for member in members}
     strong.sort(key=lambda link: (types[link.left[0]].priority + types[link.right[0]].priority, link.first, link.left, link.right))
+    for link in sorted(by_hand, key=lambda link: (link.left, link.right)):
+        _join(link, clusters, types, refused, weak=False, by_hand=True)
     for link in strong:
         _join(link, clusters, types, refused, weak=False)
-    if policy.contested == "none":
-        weak = _uncontested(weak, clusters, types, refused)
+    if law.nobodys:
+        weak = _uncontested(weak, clusters, law, refused)
     if policy.contested == "first":
         weak.sort(key=lambda link: (link.first, link.left, link.right))
     else:
@@ -257,16 +284,23 @@ def _kruskal(
     return [cluster.members for cluster in {id(cluster): cluster for cluster in clusters.values()}.values()]
 
 
-def _join(link: Link, clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused], weak: bool) -> None:
+def _join(
+    link: Link,
+    clusters: dict[NodeKey, _Cluster],
+    types: Sequence[IdentifierType],
+    refused: list[Refused],
+    weak: bool,
+    by_hand: bool = False,
+) -> None:
     left, right = clusters[link.left], clusters[link.right]
     if left is right:
         return
     if weak and left.known and right.known:
         refused.append(Refused("weak_between_known", link.left, link.right, types[link.right[0]].name, link.first))
         return
-    for code, count in right.counts.items():
-        limit = types[code].limit
-        if limit is not None and count + left.counts.get(code, 0) > limit:
+    for code, count in right.counts.items() if not by_hand else ():
+        limit, others = types[code].limit, left.counts.get(code, 0)
+        if limit is not None and others and count + others > limit:
             refused.append(Refused("limit", link.left, link.right, types[code].name, link.first))
             return
     if left.apart and not left.apart.isdisjoint(right.members):
@@ -283,16 +317,17 @@ def _join(link: Link, clusters: dict[NodeKey, _Cluster], types: Sequence[Identif
         left.counts[code] = left.counts.get(code, 0) + count
 
 
-def _uncontested(
-    weak: list[Link], clusters: dict[NodeKey, _Cluster], types: Sequence[IdentifierType], refused: list[Refused]
-) -> list[Link]:
-    """Without the links of weak identifiers that meet more than one known person."""
+def _uncontested(weak: list[Link], clusters: dict[NodeKey, _Cluster], law: Law, refused: list[Refused]) -> list[Link]:
+    """Without the links of weak identifiers that meet more than one known person and are nobody's then."""
+    types = law.types
     met: dict[NodeKey, set[int]] = defaultdict(set)
     for link in weak:
         for thing, other in ((link.left, link.right), (link.right, link.left)):
             if not clusters[thing].known and clusters[other].known:
                 met[thing].add(id(clusters[other]))
-    contested = {thing for thing, people in met.items() if len(people) > 1}
+    contested = {thing for thing, people in met.items() if len(people) > 1 and thing[0] in law.nobodys}
+    if not contested:
+        return weak
     kept = []
     for link in weak:
         if link.left in contested or link.right in contested:
@@ -302,35 +337,33 @@ def _uncontested(
     return kept
 
 
-def _counted(
-    members: list[NodeKey], strong: list[Link], weak: list[Link], component: Component, types: Sequence[IdentifierType]
-) -> set[NodeKey]:
+def _counted(members: list[NodeKey], strong: list[Link], weak: list[Link], component: Component, law: Law) -> set[NodeKey]:
     """The members that count against their type's limit: seen within its window before the newest touch of their part."""
-    limited = {code for code, kind in enumerate(types) if kind.limit is not None}
-    windowed = {code for code in limited if types[code].window_days is not None}
-    counted = {member for member in members if member[0] in limited - windowed}
-    if not any(member[0] in windowed for member in members):
+    limits, windows, fragments = law.limits, law.windows, component.fragments
+    counted = {member for member in members if member[0] in limits and member[0] not in windows}
+    windowed = {member for member in members if member[0] in windows}
+    if not windowed:
         return counted
-    fragments = component.fragments
-    seen: dict[NodeKey, Instant] = {member: fragments[member] for member in members if member in fragments}
+    seen = {member: fragments[member] for member in windowed if member in fragments}
     for link in (*strong, *weak):
         for end in (link.left, link.right):
-            if link.last > seen.get(end, link.last - 1):
+            if end[0] in windows and (end not in seen or link.last > seen[end]):
                 seen[end] = link.last
-    for part, _ in (*_parts(members, strong), (members, weak)):
-        newest = max((fragments[member] for member in part if member in fragments), default=0)
-        for member in part:
-            window = types[member[0]].window
-            is_weak = types[member[0]].strength == "weak"
-            if window is not None and is_weak == (part is members) and seen.get(member, newest) >= newest - window:
-                counted.add(member)
+    judged_together = [(members, [member for member in windowed if member[0] in law.weak])]
+    if len(judged_together[0][1]) < len(windowed):
+        lasting = windowed.difference(judged_together[0][1])
+        judged_together += [(part, [member for member in part if member in lasting]) for part, _ in _parts(members, strong)]
+    for part, judged in judged_together:
+        if judged:
+            newest = max([fragments[member] for member in part if member in fragments], default=0)
+            counted.update([member for member in judged if seen.get(member, newest) >= newest - windows[member[0]]])
     return counted
 
 
 def _apart(component: Component) -> dict[NodeKey, list[NodeKey]]:
     apart: dict[NodeKey, list[NodeKey]] = defaultdict(list)
-    for both, (_, holds) in component.cannot.items():
-        if holds:
+    for both in component.cannot:
+        if is_apart(component, both):
             left, right = ends(both)
             apart[left].append(right)
             apart[right].append(left)

@@ -12,7 +12,7 @@ from schemas import topics
 from streams.boundary import Outgoing, Rows
 from streams.identity import messages
 from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
-from streams.identity.messages import Audit, Cannot, Cause, Erase, Generic, Message
+from streams.identity.messages import Ask, Audit, Bind, Cannot, Cause, Erase, Generic, Message
 from streams.identity.past import Erasing
 from streams.identity.policy import Policy
 from streams.identity.resolve import law
@@ -45,7 +45,7 @@ class Carried(NamedTuple):
     holds (False: a later command held already), the customers who held them just before it and who hold them since (canonical keys, sorted), the
     person to whom the first of them belongs, and the version that no customer of the component is above."""
 
-    command: Cannot | Generic | Erase
+    command: Ask | Bind | Cannot | Generic | Erase
     audit: Audit
     identifiers: tuple[NodeKey, ...]
     holds: bool

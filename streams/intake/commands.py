@@ -16,16 +16,13 @@ from schemas.interaction import AHEAD_SECONDS_MAX
 from streams.boundary import Clock, Decision, Outgoing, Record
 from streams.identity import messages
 from streams.identity.identifiers import Blocked, Identifier, normaliser
-from streams.identity.messages import Audit, Cannot, Erase, Generic, Message
+from streams.identity.messages import ORDERS_PER_MICROSECOND, Ask, Audit, Bind, Cannot, Erase, Generic, Message, Union
 from streams.identity.policy import Policy
 from streams.instants import SECOND, Instant
 from streams.intake import clock as times
 from streams.intake import envelope
 from streams.intake.refusal import Refusal, dead_letter
 from streams.rows import NodeKey
-
-ORDERS_PER_MICROSECOND = 1 << 11
-"""Room to tell apart commands of one microsecond; the product stays within 63 bits until the year 2112."""
 
 _AHEAD_MAX = AHEAD_SECONDS_MAX * SECOND
 _LATEST: Instant = (1 << 63) // ORDERS_PER_MICROSECOND - 1
@@ -113,6 +110,15 @@ def _keys(said: Command, policy: Policy) -> tuple[NodeKey, ...] | Refusal:
     return tuple(keys)
 
 
+def _bound(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
+    left, right = sorted(keys)
+    return [(right, Union(left, None, None)), *((key, Bind((left, right), order, (), audit)) for key in (left, right))]
+
+
+def _asked(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
+    return [(keys[0], Ask(keys[0], (), audit))]
+
+
 def _apart(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
     left, right = sorted(keys)
     return [(key, Cannot((left, right), True, order, (), audit)) for key in (left, right)]
@@ -124,7 +130,11 @@ def _together(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addre
 
 
 def _shared(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
-    return [(keys[0], Generic(keys[0], True, (), audit))]
+    return [(keys[0], Generic(keys[0], True, (), audit, True, order))]
+
+
+def _unshared(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
+    return [(keys[0], Generic(keys[0], True, (), audit, False, order))]
 
 
 def _forgotten(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
@@ -132,9 +142,12 @@ def _forgotten(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addr
 
 
 _MESSAGES: dict[Kind, Callable[[tuple[NodeKey, ...], int, Audit], list[Addressed]]] = {
+    "link": _bound,
+    "export": _asked,
     "cannot_link": _apart,
     "allow_link": _together,
     "mark_generic": _shared,
+    "unmark": _unshared,
     "erase": _forgotten,
 }
 """What each kind of command says to whom: a pair's to both of its ends, wherever they lie."""

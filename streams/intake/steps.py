@@ -56,12 +56,13 @@ class Draft(Struct, gc=False):
 class Batch:
     """What the records of a batch share: the clock, the policy's reading of identifiers, and the counts."""
 
-    __slots__ = ("clock", "labels", "normalise", "secret", "types")
+    __slots__ = ("clock", "labels", "normalise", "secret", "trusted", "types")
 
     def __init__(self, clock: Clock, policy: Policy) -> None:
         reader: Normaliser = normaliser(policy)
         self.clock = clock
         self.normalise = reader.normalise
+        self.trusted = reader.trusted
         self.secret = policy.secret
         self.types = frozenset(kind.name for kind in policy.types)
         self.labels: list[tuple[str, ...]] = []
@@ -166,7 +167,7 @@ def identified(draft: Draft, batch: Batch) -> Refusal | None:
     normalise = batch.normalise
     if len(found) == 1:
         only = normalise(*found[0])
-        if type(only) is Identifier:
+        if type(only) is Identifier and not batch.trusted:
             draft.identifiers, draft.nodes = (only[:2],), (only.key,)
             return None
     if len(found) > IDENTIFIERS_MAX:
@@ -176,16 +177,28 @@ def identified(draft: Draft, batch: Batch) -> Refusal | None:
     for kind, value in found:
         read = normalise(kind, value)
         if isinstance(read, Identifier):
+            if batch.trusted and not _is_trusted(read.type, draft, batch):
+                batch.labels.append(("kairos_identifiers_untrusted", read.type))
+                continue
             nodes.add(read.key)
         elif isinstance(read, Blocked):
             batch.labels.append(("kairos_identifiers_blocked", read.type if read.type in batch.types else OTHER))
             continue
         kept.append(read[:2])
     if not nodes:
-        return Refusal("no_identifier", f"{len(found)} given, none of them of a known type and fit to tell one person from another")
+        return Refusal(
+            "no_identifier",
+            f"{len(found)} given, none of them of a known type, from a trusted source and fit to tell one person from another",
+        )
     draft.identifiers = tuple(dict.fromkeys(kept))
     draft.nodes = tuple(sorted(nodes))
     return None
+
+
+def _is_trusted(kind: str, draft: Draft, batch: Batch) -> bool:
+    """Whether the system that reports an interaction is believed when it names an identifier of this type."""
+    source = draft.said.source
+    return kind not in batch.trusted or ((source and source.system) or SOURCE_UNSAID) in batch.trusted[kind]
 
 
 Step = Callable[[Draft, Batch], Refusal | None]

@@ -7,6 +7,18 @@ MONTH_DAYS = 30
 OWNER = "customer data"
 """Who answers for the policy, and so for profiles and for who is held to be whom."""
 
+BLOCKED_VALUES = (
+    "n/a", "na", "not set", "(not set)", "unknown", "unbekannt", "user", "userid", "user_id", "default", "dummy", "customer", "kunde", "client", "test",
+    "tester", "xxx", "void", "empty", "missing", "unassigned",
+)  # fmt: skip
+"""What forms and tags send where nobody said anything, beyond what no policy lets through (streams/identity/identifiers.py)."""
+
+BLOCKED_EMAILS = (
+    r"^([^@]+)@\1\.[a-z.]+$",  # none@none.com, kunde@kunde.de: an address that is its own domain was made up.
+    r"^(no-?e?-?mail|none|noreply|no-reply|na|keine|asdf+|qwertz?y?|abc|xxx+|unknown|unbekannt|dummy|test\d*)@",
+)
+"""Addresses that nobody reads."""
+
 TYPES = (
     IdentifierType(name="user_id", strength="unique", priority=0, limit=1, generic_above=3, aliases=("userId", "user")),
     IdentifierType(name="crm_id", strength="unique", priority=1, limit=1, generic_above=3, aliases=("crmId", "crm")),
@@ -15,9 +27,10 @@ TYPES = (
         strength="strong",
         priority=2,
         form="email",
+        blocked_patterns=BLOCKED_EMAILS,
         limit=5,
         window_days=YEAR_DAYS,
-        generic_above=3,
+        generic_above=2,
         aliases=("mail", "email_address", "emailAddress"),
     ),
     IdentifierType(
@@ -25,7 +38,7 @@ TYPES = (
         strength="strong",
         priority=3,
         limit=5,
-        generic_above=3,
+        generic_above=2,
         aliases=("loyaltyId", "loyalty", "loyalty_number", "loyaltyNumber"),
     ),
     IdentifierType(
@@ -35,7 +48,7 @@ TYPES = (
         form="phone",
         limit=5,
         window_days=YEAR_DAYS,
-        generic_above=5,
+        generic_above=2,
         aliases=("phone_number", "phoneNumber", "mobile"),
     ),
     IdentifierType(
@@ -44,7 +57,8 @@ TYPES = (
         priority=5,
         form="uuid",
         limit=10,
-        generic_above=5,
+        generic_above=2,
+        nobodys_if_contested=True,
         aliases=("deviceId", "device", "advertising_id", "advertisingId"),
     ),
     IdentifierType(
@@ -54,7 +68,8 @@ TYPES = (
         form="uuid",
         limit=5,
         window_days=MONTH_DAYS,
-        generic_above=5,
+        generic_above=2,
+        nobodys_if_contested=True,
         aliases=("anonymousId", "cookie", "cookie_id"),
     ),
     IdentifierType(
@@ -62,9 +77,14 @@ TYPES = (
     ),
     IdentifierType(name="session_id", strength="weak", priority=7, generic_above=1, expires_hours=24, aliases=("sessionId", "session")),
 )
-"""user_id is a person's login, never a company's; the meaning of each column is in streams/identity/policy.py."""
+"""user_id is a person's login, never a company's; the meaning of each column is in streams/identity/policy.py.
+
+A person has one user_id and one crm_id at most, so a third such identifier seen with an address, a number or a device proves that it is shared: it is
+generic above 2. A device or a browser on which several known people were seen belongs to none of them: the latest would be a guess, and of a thousand
+pairs held to be one person's one more would be wrong (docs/identity.md). A case goes to whom it was seen with last.
+"""
 
 
 def identity_policy(secret: bytes, default_region: str | None = None) -> Policy:
     """The policy for one tenant: its secret keys every identifier, its region reads phone numbers without a country code."""
-    return Policy(secret=secret, types=TYPES, owner=OWNER, default_region=default_region)
+    return Policy(secret=secret, types=TYPES, owner=OWNER, blocked_values=BLOCKED_VALUES, default_region=default_region)

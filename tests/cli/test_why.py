@@ -123,8 +123,8 @@ def test_the_same_person_is_told_by_the_shortest_chain_and_its_interactions(shop
     ("one", "other", "rule", "words"),
     [
         ("email:ann@brand.co", "crm_id:7", "limit", "a person has at most 1 crm_id; these two would have crm_id:17850, crm_id:7"),
-        ("crm_id:17850", "device_id:tablet", "weak_between_known", "it goes to whom it was seen with last"),
-        ("crm_id:17850", "crm_id:83", "generic", f"phone:{CALL_CENTRE} was seen with more than 5 logins or customer numbers"),
+        ("crm_id:17850", "device_id:tablet", "weak_between_known", "it is nobody's"),
+        ("crm_id:17850", "crm_id:83", "generic", f"phone:{CALL_CENTRE} was seen with more than 2 logins or customer numbers"),
         ("crm_id:17850", f"phone:{CALL_CENTRE}", "generic", "so it links nobody"),
         ("crm_id:17850", "crm_id:91", "never_seen_together", "Never seen together"),
     ],

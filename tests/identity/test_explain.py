@@ -10,7 +10,7 @@ from streams.identity.identifiers import canonical, customer_id
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
 from streams.instants import DAY, HOUR
-from tests.identity.test_resolve import CASE, COOKIE, CRM, DEVICE, EMAIL, PHONE, POLICY, USER, evidence, key
+from tests.identity.test_resolve import CASE, COOKIE, CRM, DEVICE, EMAIL, PHONE, POLICY, SHARED, USER, evidence, key
 from tests.laws.driver import World
 from tests.laws.history import expected, generate, play
 
@@ -97,9 +97,11 @@ def test_two_logins_with_one_address_are_kept_apart_by_the_limit() -> None:
 def test_a_shared_device_never_joins_two_known_people() -> None:
     component = evidence((HOUR, [key(CRM, 1), key(DEVICE)]), (9 * HOUR, [key(EMAIL, 2), key(DEVICE)]))
 
-    _, said = _why(component, key(CRM, 1), key(EMAIL, 2))
+    _, latest = _why(component, key(CRM, 1), key(EMAIL, 2), SHARED)
+    _, nobody = _why(component, key(CRM, 1), key(EMAIL, 2))
 
-    assert [step.verdict for step in said.steps] == ["weak_between_known", "holds"]
+    assert [step.verdict for step in latest.steps] == ["weak_between_known", "holds"]
+    assert [step.verdict for step in nobody.steps] == ["weak_between_known", "weak_between_known"]
 
 
 def test_a_generic_identifier_is_why_not() -> None:

@@ -261,7 +261,7 @@ def test_a_home_is_taken_only_if_it_ranks_lower() -> None:
 
 def test_one_login_too_many_makes_an_identifier_generic() -> None:
     partition = Partition()
-    partition.advance(*[event([key(USER, number), key(EMAIL)], FAR, f"m{number}") for number in range(3)])
+    partition.advance(*[event([key(USER, number), key(EMAIL)], FAR, f"m{number}") for number in range(2)])
     assert not partition.node(key(EMAIL)).generic
 
     partition.advance(event([key(USER, 9), key(EMAIL)], FAR, "one more"), event([key(USER, 9), key(EMAIL)], FAR, "again"))

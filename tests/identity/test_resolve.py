@@ -12,6 +12,8 @@ from streams.journeys.identity_policy import identity_policy
 from streams.rows import NodeKey
 
 POLICY = identity_policy(b"s")
+SHARED = structs.replace(POLICY, types=tuple(structs.replace(kind, nobodys_if_contested=False) for kind in POLICY.types))
+"""Contested things go to somebody."""
 USER, CRM, EMAIL, LOYALTY, PHONE, DEVICE, COOKIE, CASE, SESSION = range(9)
 
 
@@ -64,19 +66,29 @@ def test_the_older_strong_link_holds() -> None:
 
 def test_a_contested_cookie_goes_to_the_latest_the_first_or_nobody() -> None:
     component = evidence((1 * HOUR, [key(USER, 1), key(COOKIE)]), (9 * HOUR, [key(USER, 2), key(COOKIE)]))
-    first = structs.replace(POLICY, contested="first")
-    nobody = structs.replace(POLICY, contested="none")
+    latest, first, nobody = (structs.replace(SHARED, contested=rule) for rule in ("latest", "first", "none"))
 
-    assert who(component) == [{key(USER, 1)}, {key(USER, 2), key(COOKIE)}]
+    assert who(component, latest) == [{key(USER, 1)}, {key(USER, 2), key(COOKIE)}]
     assert who(component, first) == [{key(USER, 1), key(COOKIE)}, {key(USER, 2)}]
     assert who(component, nobody) == [{key(USER, 1)}, {key(USER, 2)}, {key(COOKIE)}]
-    assert rules(resolve(component, POLICY)) == ["weak_between_known"]
+    assert rules(resolve(component, latest)) == ["weak_between_known"]
+    assert rules(resolve(component, nobody)) == ["weak_between_known"] * 2
+    assert who(component) == who(component, nobody)
+
+
+def test_where_cookies_are_nobody_s_a_case_still_goes_to_the_latest() -> None:
+    cookie = evidence((1 * HOUR, [key(USER, 1), key(COOKIE)]), (9 * HOUR, [key(USER, 2), key(COOKIE)]))
+    case = evidence((1 * HOUR, [key(USER, 1), key(CASE)]), (9 * HOUR, [key(USER, 2), key(CASE)]))
+
+    assert who(cookie) == [{key(USER, 1)}, {key(USER, 2)}, {key(COOKIE)}]
+    assert who(case) == [{key(USER, 1)}, {key(USER, 2), key(CASE)}]
 
 
 def test_a_weak_link_never_joins_two_known_people() -> None:
     component = evidence((1, [key(EMAIL, 1), key(DEVICE)]), (2, [key(PHONE, 1), key(DEVICE)]))
 
-    assert len(who(component)) == 2
+    assert len(who(component, SHARED)) == 2
+    assert who(component) == [{key(EMAIL, 1)}, {key(PHONE, 1)}, {key(DEVICE)}]
 
 
 def test_a_sixth_address_within_a_year_is_another_person() -> None:

@@ -12,7 +12,7 @@ from streams import instants
 from streams.boundary import Decision
 from streams.identity import messages
 from streams.identity.identifiers import Identifier, normaliser
-from streams.identity.messages import Audit, Cannot, Erase, Generic
+from streams.identity.messages import Ask, Audit, Bind, Cannot, Erase, Generic, Union
 from streams.intake import commands
 from streams.rows import NodeKey
 from tests.laws.memory import POLICY, Clock, Record
@@ -59,10 +59,18 @@ def test_a_pair_is_told_to_both_ends_by_normalised_keys(kind: str, apart: bool) 
     assert sent(GOOD | {"kind": kind, "identifiers": [BEN, ANN]}) == sent(GOOD | {"kind": kind})
 
 
+def test_a_link_first_brings_the_two_together_and_then_is_told_to_both() -> None:
+    both = tuple(sorted((key("email", "ann@kairos.shop"), key("crm_id", "17850"))))
+    bind = Bind((both[0], both[1]), commands.order(AT, "one"), (), AUDIT)
+
+    assert sent(GOOD | {"kind": "link"}) == [(both[1], Union(both[0], None, None)), (both[0], bind), (both[1], bind)]
+
+
 def test_one_identifier_is_marked_or_erased_where_it_lies() -> None:
     ann = key("email", "ann@kairos.shop")
 
     assert sent(GOOD | {"kind": "mark_generic", "identifiers": [ANN]}) == [(ann, Generic(ann, True, (), AUDIT))]
+    assert sent(GOOD | {"kind": "export", "identifiers": [ANN]}) == [(ann, Ask(ann, (), AUDIT))]
     assert sent(GOOD | {"kind": "erase", "identifiers": [ANN]}) == [(ann, Erase(ann, AT, commands.order(AT, "one"), (), AUDIT))]
 
 
@@ -79,7 +87,7 @@ BAD: dict[str, tuple[str, bytes | dict[str, Any] | None]] = {
     "no JSON": ("not_json", b"{"),
     "too large": ("too_large", b" " * (256 * 1024 + 1)),
     "too deep": ("too_deep", b"[" * 70 + b"]" * 70),
-    "another kind": ("wrong_type", GOOD | {"kind": "link"}),
+    "another kind": ("wrong_type", GOOD | {"kind": "haunt"}),
     "nobody gave it": ("wrong_type", {name: value for name, value in GOOD.items() if name != "actor"}),
     "no reason": ("wrong_type", GOOD | {"reason": "  "}),
     "no id": ("wrong_type", GOOD | {"id": ""}),

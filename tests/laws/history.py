@@ -38,7 +38,9 @@ def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> H
     chance = Random(seed)
     if policy is None:
         policy = structs.replace(
-            SHIPPED, contested=chance.choice(["latest", "first", "none"]), component_members_max=chance.choice([1000, 1000, 8])
+            _contesting(chance.choice([True, False])),
+            contested=chance.choice(["latest", "first", "none"]),
+            component_members_max=chance.choice([1000, 1000, 8]),
         )
     plain = as_plain(policy)
     most = chance.choice([2, 4, 12])
@@ -55,9 +57,18 @@ def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> H
     return History(policy, events, commands)
 
 
+def _contesting(nobodys: bool) -> Policy:
+    """The shipped policy, or one under which contested things go to somebody."""
+    return (
+        SHIPPED
+        if nobodys
+        else structs.replace(SHIPPED, types=tuple(structs.replace(kind, nobodys_if_contested=False) for kind in SHIPPED.types))
+    )
+
+
 def as_plain(policy: Policy) -> dict[str, Any]:
     """A policy as the oracle reads it."""
-    columns = ("priority", "strength", "limit", "window", "generic_above", "expires")
+    columns = ("priority", "strength", "limit", "window", "generic_above", "expires", "nobodys_if_contested")
     return {
         "secret": policy.secret,
         "contested": policy.contested,

@@ -1,14 +1,16 @@
 """The laws of commands: at whatever point of the stream, in whatever order and however often they come, people are what the newest of them say."""
 
 import random
+from itertools import combinations
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from schemas import topics
 from streams import instants
-from streams.identity.component import COMPONENT, settled
+from streams.identity.component import COMPONENT, Component, settled
 from streams.identity.identifiers import Identifier, normaliser
 from streams.rows import NodeKey, Person
 from tests.laws.memory import POLICY, RECEIVED, Memory
@@ -71,8 +73,12 @@ def told(events: list[Value], commands: list[Value], seed: int, *, anywhere: boo
 
 def people(memory: Memory) -> list[Person]:
     """All customers."""
-    rows = [row for store in memory.rows for name, row in store.rows.items() if name.startswith(COMPONENT.tag)]
-    return [person for row in rows for person in settled(COMPONENT.decode(row))]
+    return [person for component in components(memory) for person in settled(component)]
+
+
+def components(memory: Memory) -> list[Component]:
+    """All evidence."""
+    return [COMPONENT.decode(row) for store in memory.rows for name, row in store.rows.items() if name.startswith(COMPONENT.tag)]
 
 
 def receipts(memory: Memory) -> list[Value]:
@@ -92,8 +98,8 @@ def some(seed: int, events: list[Value]) -> list[Value]:
     found = pairs(events)
     commands = []
     for number in range(chance.randint(1, 6)):
-        kind = chance.choices(["cannot_link", "allow_link", "mark_generic"], [4, 3, 1])[0]
-        named = chance.sample(pool(events), 1) if kind == "mark_generic" else chance.choice(found[:3])
+        kind = chance.choices(["link", "cannot_link", "allow_link", "mark_generic", "unmark", "export"], [3, 4, 3, 2, 2, 1])[0]
+        named = chance.sample(pool(events), 1) if kind in ("mark_generic", "unmark", "export") else chance.choice(found[:3])
         commands.append(command(number, kind, named, number // 2))
     return commands
 
@@ -123,6 +129,112 @@ def test_a_cannot_link_parts_and_allowing_it_restores(seed: int) -> None:
     same(parted, told(events, [], seed, anywhere=False))
 
 
+def strangers(seed: int, events: list[Value]) -> list[list[tuple[str, str]]]:
+    """Two pairs of identifiers that are different customers' without a command."""
+    chance = random.Random(seed)
+    alone = people(told(events, [], seed, anywhere=False))
+    holder = {member: person.canonical for person in alone for member in person.members}
+    known = [one for one in pool(events) if key(one) in holder]
+    apart = [[one, other] for one, other in combinations(known, 2) if holder[key(one)] != holder[key(other)]]
+    return chance.sample(apart, min(2, len(apart)))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_link_joins_and_what_ends_it_gives_what_was_before(seed: int) -> None:
+    events = history(seed)
+    found = strangers(seed, events)
+    joined = [command(number, "link", both) for number, both in enumerate(found)]
+    ended = [command(number + 10, "allow_link", both) for number, both in enumerate(found)]
+    parted = [command(number + 10, "cannot_link", both) for number, both in enumerate(found)]
+
+    together = told(events, joined, seed, anywhere=True)
+    same(together, told(events, joined, seed, anywhere=False))
+    shared = {end for row in components(together) for end in row.generic}
+    for one, other in found:
+        if shared.isdisjoint((key(one), key(other))):
+            assert any({key(one), key(other)} <= set(person.members) for person in people(together)), "two customers"
+    for end, before in ((ended, []), (parted, parted)):
+        same(told(events, [*joined, *end], seed, anywhere=True), told(events, before, seed, anywhere=False))
+    for one in ended:
+        together.command(one)
+    together.run()
+    same(together, told(events, [], seed, anywhere=False))
+
+
+def test_a_link_overrules_the_limit_of_one_login_and_a_later_part_of_it_does_not_disturb_others() -> None:
+    told_of = [{"user_id": "ann"}, {"user_id": "ann-again", "email": "ann@brand.co"}, {"user_id": "ann", "phone": "+442079460001"}]
+    events = [
+        {"messageId": f"m{number}", "event": "Seen", "identifiers": said, "timestamp": f"2025-01-0{number + 1}T09:00:00Z"}
+        for number, said in enumerate(told_of)
+    ]
+    link = command(1, "link", [("user_id", "ann"), ("user_id", "ann-again")])
+
+    (one,) = people(told(events, [link], 1, anywhere=False))
+    (receipt,) = receipts(told(events, [link], 1, anywhere=False))
+
+    assert len(one.members) == 4
+    assert (receipt["kind"], receipt["holds"], len(receipt["from"]), len(receipt["into"])) == ("link", True, 2, 1)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_an_unmark_gives_back_what_a_mark_took(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.identity.commands.MET_MAX", 1 + seed % 3)
+    chance = random.Random(seed)
+    events = history(seed)
+    before = told(events, [], seed, anywhere=False)
+    shared = {end for row in components(before) for end in row.generic}
+    named = [one for one in chance.sample(pool(events), min(3, len(pool(events)))) if key(one) not in shared]
+    marked = [command(number, "mark_generic", [one]) for number, one in enumerate(named)]
+    again = [command(number + 10, "unmark", [one]) for number, one in enumerate(named)]
+
+    taken = told(events, marked, seed, anywhere=True)
+
+    assert not any(len(person.members) > 1 and {key(one) for one in named} & set(person.members) for person in people(taken))
+    same(told(events, [*marked, *again], seed, anywhere=True), before)
+    for one in again:
+        taken.command(one)
+    taken.run()
+    same(taken, before)
+
+
+def test_what_was_counted_as_shared_links_again_as_if_it_never_had_been(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.identity.commands.MET_MAX", 2)
+    events = [
+        {
+            "messageId": f"m{number}",
+            "event": "Seen",
+            "identifiers": {"email": "all@brand.co", "crm_id" if number % 2 else "user_id": f"{number}"},
+            "timestamp": f"2025-01-{number + 1:02d}T09:00:00Z",
+        }
+        for number in range(12)
+    ]
+    unmark = command(1, "unmark", [("email", "all@brand.co")])
+    loose = structs.replace(POLICY, types=tuple(structs.replace(kind, generic_above=100) for kind in POLICY.types))
+
+    counted = told(events, [], 1, anywhere=False)
+    never = Memory(RULES, 1, policy=loose)
+    for one in events:
+        never.produce(one)
+    never.run()
+
+    assert len(people(counted)) == 13 - 1
+    assert any(len(person.members) > 1 for person in people(never))
+    for seed in range(10):
+        assert set(people(told(events, [unmark], seed, anywhere=True))) == set(people(never))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_export_is_answered_and_changes_nothing(seed: int) -> None:
+    events = history(seed)
+    one = random.Random(seed).choice(pool(events))
+    memory = told(events, [command(1, "export", [one])], seed, anywhere=True)
+    told_as = receipts(memory)
+
+    assert {receipt["command"]["id"] for receipt in told_as} == {"command-1"}
+    assert all((one["kind"], one["command"]["actor"], one["from"]) == ("export", "ann", one["into"]) for one in told_as)
+    same(memory, told(events, [], seed, anywhere=False))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_command_is_answered_and_says_whom_it_parted(seed: int) -> None:
     events = history(seed)
@@ -138,7 +250,7 @@ def test_every_command_is_answered_and_says_whom_it_parted(seed: int) -> None:
         assert one["command"] == {name: asked[name] for name in ("id", "actor", "at", "reason")}
         values = [value for _, value in pool(events)]
         assert not any(value in msgspec.json.encode(one).decode() for value in values), "an identifier in the clear"
-        if one["holds"] and one["kind"] == "allow_link":
+        if one["holds"] and one["kind"] == "allow_link" and not any(other["kind"] == "link" for other in commands):
             assert len(one["into"]) <= max(1, len(one["from"]))
 
 

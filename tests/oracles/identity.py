@@ -111,13 +111,17 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
     ):
         link(edge, False)
     through = [edge for edge in edges if any(map(weak, edge))]
-    if policy["contested"] == "none":
+    if policy["contested"] == "none" or any(row(key).get("nobodys_if_contested") for key in part):
         rivals = defaultdict(set)
         for edge in through:
             for thing, other in (edge, edge[::-1]):
                 if not known(holding(thing)) and known(holding(other)):
                     rivals[thing].add(min(holding(other)))
-        contested = {thing for thing, others in rivals.items() if len(others) > 1}
+        contested = {
+            thing
+            for thing, others in rivals.items()
+            if len(others) > 1 and (policy["contested"] == "none" or row(thing).get("nobodys_if_contested"))
+        }
         through = [edge for edge in through if not contested & set(edge)]
     order = (lambda edge: (first[edge], edge)) if policy["contested"] == "first" else (lambda edge: (-last[edge], edge))
     for edge in sorted(through, key=order):
