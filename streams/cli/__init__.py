@@ -11,7 +11,7 @@ COMMANDS = {
     "run": "Play a source through Kairos: broker, topics, workers, live view, summary.",
     "who": "One customer: profile, identifiers and why they belong, timeline.",
     "why": "Why two identifiers are one person, or what keeps them apart.",
-    "identity": "Keep identifiers apart, allow them again, mark one as shared, forget a person.",
+    "identity": "Link identifiers or keep them apart, mark one as shared, forget or export a person; evaluate, diff of policies.",
     "tail": "The newest records of a topic, a line each.",
     "digest": "A hash over all customers' states.",
     "broker": "Start the embedded Kafka and keep it in the foreground.",

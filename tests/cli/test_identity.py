@@ -27,6 +27,11 @@ def _invoke(directory: Path, *words: str) -> Result:
         (("allow", ANN, "17850", "--why", "x"), "write it as TYPE:VALUE"),
         (("generic", "shoe:42", "--why", "x"), "one of these types: user_id, crm_id"),
         (("generic", "crm_id:null", "--why", "x"), "as crm_id it is junk"),
+        (("link", ANN, ANN, "--why", "x"), "are the same identifier"),
+        (("unmark", ANN), "Missing option '--why'"),
+        (("export", ANN, "--why", "x"), "Missing option '--to'"),
+        (("export", ANN, "--why", "x", "--to", __file__), "is there already: name a new file"),
+        (("diff",), "Missing option '--policy'"),
     ],
 )
 def test_a_call_that_cannot_work_says_what_is_wrong(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -54,6 +59,9 @@ def test_a_receipt_says_what_holds_whom_it_changed_and_by_whose_order() -> None:
     assert _said("cannot_link", ["ca"], ["ca", "cb"], holds=True) == [f"{ANN} and {SHOP} are kept apart.", "ca → ca and cb", by]
     assert _said("allow_link", ["ca", "cb"], ["ca"], holds=True)[1] == "ca and cb → ca"
     assert _said("mark_generic", ["ca"], ["ca"], holds=True)[1] == "Nobody was parted or joined: ca."
+    assert _said("link", ["ca", "cb"], ["ca"], holds=True)[:2] == [f"{ANN} and {SHOP} are one customer's.", "ca and cb → ca"]
+    assert _said("unmark", ["ca", "cb"], ["ca"], holds=True)[0].endswith("links again.")
+    assert _said("export", ["ca"], ["ca"], holds=True)[0] == f"What is held about {ANN} and {SHOP} was written."
     assert _said("cannot_link", [], [], holds=True)[1] == "No customer holds them yet; it holds for whoever will."
     assert _said("erasure", ["ca"], [], deleted={"interactions": 3, "links": 1})[1] == "ca; deleted: 3 interactions, 1 links"
     assert _said("allow_link", ["ca"], ["ca"], holds=False)[0].startswith(f"Not carried out: a later command about {ANN} and {SHOP} holds.")

@@ -69,7 +69,10 @@ def test_a_link_first_brings_the_two_together_and_then_is_told_to_both() -> None
 def test_one_identifier_is_marked_or_erased_where_it_lies() -> None:
     ann = key("email", "ann@kairos.shop")
 
-    assert sent(GOOD | {"kind": "mark_generic", "identifiers": [ANN]}) == [(ann, Generic(ann, True, (), AUDIT))]
+    assert sent(GOOD | {"kind": "mark_generic", "identifiers": [ANN]}) == [
+        (ann, Generic(ann, True, (), AUDIT, True, commands.order(AT, "one")))
+    ]
+    assert sent(GOOD | {"kind": "unmark", "identifiers": [ANN]}) == [(ann, Generic(ann, True, (), AUDIT, False, commands.order(AT, "one")))]
     assert sent(GOOD | {"kind": "export", "identifiers": [ANN]}) == [(ann, Ask(ann, (), AUDIT))]
     assert sent(GOOD | {"kind": "erase", "identifiers": [ANN]}) == [(ann, Erase(ann, AT, commands.order(AT, "one"), (), AUDIT))]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -103,6 +104,15 @@ def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pip
     assert "may be one customer again" in again.stdout and " by ben, " in again.stdout
     assert _orders(pipeline) == {one: 3}
 
+    file = pipeline.directory / "ann.json"
+    exported = _receipt(pipeline, "export", ANN, "--to", str(file), "--why", "asked for it")
+    held = json.loads(file.read_bytes())
+    assert (exported["kind"], exported["from"], exported["into"]) == ("export", [one], [one])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (held["profile"]["customerId"], held["receipt"]) == (one, exported)
+    assert [touch["messageId"] for touch in held["timeline"]] == ["m1", "m2", "m3"]
+    assert {command["kind"] for command in held["commands"]} == {"cannot_link", "allow_link", "export"}
+
     forgotten = _receipt(pipeline, "erase", ANN, "--why", "asked for it", "--yes")
     assert (forgotten["kind"], forgotten["from"], forgotten["deleted"]["interactions"]) == ("erasure", [one], 3)
     assert forgotten["command"]["reason"] == "asked for it"
@@ -114,6 +124,7 @@ def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pip
     assert [command["kind"] for command in sorted(kept, key=lambda command: command["at"])] == [
         "cannot_link",
         "allow_link",
+        "export",
         "erase",
         "cannot_link",
     ]
@@ -124,6 +135,13 @@ def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pip
 def test_a_value_that_is_marked_links_nobody_and_a_bad_command_is_told(pipeline: Pipeline) -> None:
     marked = _receipt(pipeline, "generic", ANN, "--why", "a shop's own address")
     assert marked["kind"] == "mark_generic" and len(_orders(pipeline)) == 2
+
+    again = _receipt(pipeline, "unmark", ANN, "--why", "Ann's own after all")
+    assert (again["kind"], again["holds"], len(again["into"])) == ("unmark", True, 1)
+    assert list(_orders(pipeline).values()) == [3]
+
+    linked = _receipt(pipeline, "link", "loyalty_id:L1", SHOP, "--why", "Ann's card")
+    assert (linked["kind"], linked["holds"]) == ("link", True)
 
     producer = Producer({"bootstrap.servers": pipeline.bootstrap})
     producer.produce(topics.COMMANDS, b'{"id":"x","kind":"link"}', b"x")
