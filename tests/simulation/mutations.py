@@ -91,18 +91,11 @@ def _joined_once(known: past.Past | None, other: past.Past | None) -> past.Past 
     return known or other
 
 
-def _join_backwards(one: component.Component, other: component.Component) -> None:
-    floor = one.floor
-    _JOIN(one, other)
-    one.floor = floor
-
-
 def _forbid_last(one: component.Component, both: bytes, order: int, apart: bool) -> bool:
     one.cannot[both] = (order, apart)
     return True
 
 
-_JOIN = component.join
 _LAW = resolve.law
 
 
@@ -160,10 +153,6 @@ MUTATIONS: Mapping[str, Mutation] = {
     "marks_not_joined": Mutation(
         "what is void is void whenever it comes",
         lambda: patch.object(component, "joined", _joined_once),
-    ),
-    "floor_not_joined": Mutation(
-        "versions never go back",
-        lambda: patch.object(protocol, "join", _join_backwards),
     ),
     "last_command_wins": Mutation(
         "commands are last-writer-wins by their order, not by their arrival",

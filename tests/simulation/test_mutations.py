@@ -1,0 +1,29 @@
+"""The simulator's teeth: each known mistake, put back into the product, breaks a law within 300 seeds."""
+
+import pytest
+
+from tests.simulation import mutations
+from tests.simulation.history import scenario
+from tests.simulation.run import run
+
+SEEDS_MAX = 300
+QUICK = ("stale_row", "linked_before_union", "absorb_before_pointer", "limit_without_window", "zombie_not_fenced", "marks_not_joined")
+"""Caught by one of the first dozen seeds."""
+
+
+def caught(name: str, seeds_max: int) -> int | None:
+    """The first seed that a mistake breaks; None where none does."""
+    with mutations.applied(name):
+        guarantee = mutations.MUTATIONS[name].guarantee
+        return next((seed for seed in range(1, seeds_max + 1) if run(scenario(seed, guarantee)).broken), None)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_known_mistake_is_caught_at_once(name: str) -> None:
+    assert caught(name, 12) is not None
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", sorted(mutations.MUTATIONS.keys() - set(QUICK)))
+def test_a_known_mistake_is_caught_within_300_seeds(name: str) -> None:
+    assert caught(name, SEEDS_MAX) is not None
