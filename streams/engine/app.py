@@ -12,6 +12,7 @@ from yarl import URL
 from streams.engine import transport
 from streams.engine.custody import Custody
 from streams.engine.drive import Body, drive
+from streams.engine.placing import Assignor
 from streams.engine.settings import EngineSettings
 from streams.engine.shared import Shared
 
@@ -61,7 +62,7 @@ def build(settings: EngineSettings, agents: Mapping[str, Agent], shared: Shared)
         broker=[URL(f"{transport.SCHEME}://{address}") for address in settings.bootstrap.split(",")],
         store="memory://",
         datadir=str(settings.state_dir / "faust"),
-        table_standby_replicas=settings.standbys,
+        table_standby_replicas=0,
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,
@@ -73,6 +74,7 @@ def build(settings: EngineSettings, agents: Mapping[str, Agent], shared: Shared)
         broker_heartbeat_interval=settings.heartbeat_seconds,
         broker_rebalance_timeout=settings.rebalance_timeout_seconds,
         TableManager=Custody,
+        PartitionAssignor=Assignor,
     )
     custody: Custody = app.tables
     custody.take_up(

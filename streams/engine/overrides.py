@@ -50,6 +50,11 @@ UPSTREAM: dict[str, tuple[str, str]] = {
     ),
     "faust.tables.manager:TableManager.on_partitions_revoked": ("382852adff42ab99", "belongs to that recovery"),
     "faust.tables.manager:TableManager.wait_until_recovery_completed": ("e0f224aba177e99d", "belongs to that recovery"),
+    "faust.assignor.partition_assignor:PartitionAssignor._perform_assignment": (
+        "1e0bf2c5c8f42574",
+        "leaves workers idle with standbys, and gives what is lost to who has no copy; placing.py",
+    ),
+    "faust.assignor.partition_assignor:PartitionAssignor._protocol_assignments": ("e231e876d04a222d", "the place to put ours in"),
     "mode.threads:WorkerThread.stop": ("c80d8f1597fa362c", "joins for ever: a worker told to stop hangs when the broker is gone"),
     "aiokafka.consumer.fetcher:Fetcher.fetched_records": ("be4348896b9b66af", "one limit for all partitions; `drain` has one for each"),
     "aiokafka.consumer.fetcher:Fetcher._get_actions_per_node": (

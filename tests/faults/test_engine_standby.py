@@ -81,6 +81,37 @@ def test_a_worker_that_stops_is_replaced_at_once_and_is_a_copy_when_it_comes_bac
 
 
 @pytest.mark.faults
+def test_of_three_workers_each_has_work_and_whoever_dies_leaves_it_to_copies(toy: ToyRun) -> None:
+    toy.feed(ROWS, keys=10 * ROWS, to="keyed")
+    running = {name: member(toy, name) for name in "abc"}
+    toy.await_done(running.values())
+    give_up = time.monotonic() + 60
+    while sum(len(toy.health(f"{name}.json")["copies"]) for name in "abc") < 4:
+        assert time.monotonic() < give_up, "there are not as many copies as partitions"
+        time.sleep(0.1)
+    said = {name: toy.await_health(f"{name}.json", settled) for name in "abc"}
+    assert sorted(len(each["running"]) for each in said.values()) == [1, 1, 2]
+    died = max(said, key=lambda name: len(said[name]["running"]))
+
+    running.pop(died).kill()
+    after = {name: toy.await_health(f"{name}.json", lambda said: len(said["running"]) == 2 and settled(said)) for name in running}
+    toy.feed(2000, keys=10 * ROWS, seed=2, to="keyed")
+    toy.await_done(running.values())
+
+    assert toy.answer() == toy.expected()
+    assert [after[name]["restored"] - said[name]["restored"] for name in running] == [0, 0], (
+        "a copy that lacks nothing leaves nothing to restore"
+    )
+    for process in running.values():
+        toy.stop(process)
+
+
+def settled(said: Said) -> bool:
+    """Its partitions run, its copies lack nothing."""
+    return bool(said["ready"]) and not any(said["copies"])
+
+
+@pytest.mark.faults
 def test_workers_with_copies_do_not_share_a_directory(toy: ToyRun) -> None:
     first = member(toy, "a")
     toy.await_health("a.json", has_all)
