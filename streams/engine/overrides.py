@@ -137,7 +137,7 @@ def create_worker_consumer(thread: Any, transport: Any) -> aiokafka.AIOKafkaCons
         max_partition_fetch_bytes=settings.fetch_bytes_max,
         max_poll_interval_ms=24 * 3_600_000,  # watchdog.py watches; while a store is restored nothing is polled.
         session_timeout_ms=int(settings.session_timeout_seconds * 1000),
-        heartbeat_interval_ms=int(settings.heartbeat_seconds * 1000),
+        heartbeat_interval_ms=int(min(settings.heartbeat_seconds, settings.session_timeout_seconds / 3) * 1000),
         rebalance_timeout_ms=int(settings.rebalance_timeout_seconds * 1000),
         request_timeout_ms=int(max(30.0, settings.session_timeout_seconds, settings.rebalance_timeout_seconds + 5) * 1000),
         metadata_max_age_ms=60_000,

@@ -57,7 +57,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Kafka aborts a transaction that is open for longer; what a dead worker left open hides what follows it for no longer than this."""
     session_timeout_seconds: float = 10.0
     """A worker that is silent for this long has lost its partitions."""
-    heartbeat_seconds: float = 2.0
+    heartbeat_seconds: float = 1.0
+    """How soon a worker hears that another has come or gone; at most a third of the session time-out."""
     rebalance_timeout_seconds: float = 30.0
     """How long a rebalance waits for a worker to finish the batches in hand."""
     changelog_replication: int = -1

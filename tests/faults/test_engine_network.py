@@ -10,16 +10,13 @@ import pytest
 
 from streams.broker.embedded import EmbeddedBroker
 from tests.faults.proxy import Proxy, broker_behind_proxy
-from tests.faults.toyrun import ToyRun
+from tests.faults.toyrun import LOADED_SECONDS, STOP_SECONDS_MAX, ToyRun
 
 pytestmark = pytest.mark.faults
 
 SESSION_SECONDS = 6.0
-STOP_SECONDS_MAX = 10.0
 EXIT_HUNG = 75
 """Of a worker that is told to stop while something still waits for a connection that hangs."""
-LOADED_SECONDS = 3.0
-"""What a loaded machine needs to end a process."""
 
 
 @pytest.fixture(scope="module")

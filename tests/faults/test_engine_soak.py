@@ -18,9 +18,12 @@ ONCE = ("after_fence", "after_restore", "after_position", "during_restore")
 """Reached once a partition and start; the others once a batch."""
 
 
-@pytest.mark.parametrize("kills", [pytest.param(10, marks=pytest.mark.faults), pytest.param(100, marks=pytest.mark.soak)])
-def test_killed_at_random_moments(toy: ToyRun, kills: int, record_property: Callable[[str, object], None]) -> None:
-    chance = random.Random(SEED)
+@pytest.mark.parametrize(
+    ("kills", "run"),
+    [pytest.param(10, 0, marks=pytest.mark.faults), *(pytest.param(25, run, marks=pytest.mark.soak) for run in (1, 2, 3, 4))],
+)
+def test_killed_at_random_moments(toy: ToyRun, kills: int, run: int, record_property: Callable[[str, object], None]) -> None:
+    chance = random.Random(f"{SEED}/{run}")
     counted, began_anew = 0, 0
 
     for number in range(2 * kills):
@@ -42,7 +45,7 @@ def test_killed_at_random_moments(toy: ToyRun, kills: int, record_property: Call
     toy.run_until_done()
 
     record_property("kills", counted)
-    print(f"seed {SEED}: killed {counted} times where there was lag, {began_anew} times without its state")
+    print(f"seed {SEED}/{run}: killed {counted} times where there was lag, {began_anew} times without its state")
     assert counted == kills
     assert toy.answer() == toy.expected()
 

@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 """Mounts of one's own, without being root."""
 DEADLINE_SECONDS = 60.0
+STOP_SECONDS_MAX = 10.0
+LOADED_SECONDS = 3.0
+"""What a loaded machine needs to end a process."""
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
 
 
@@ -144,7 +147,7 @@ class ToyRun:
         """SIGTERM; returns how long it took. One that may not have `begun` may die of it: it does not listen before it runs."""
         start = time.monotonic()
         process.terminate()
-        code = process.wait(20)
+        code = process.wait(STOP_SECONDS_MAX + LOADED_SECONDS)
         assert code == 0 or (not begun and code == -signal.SIGTERM), f"stopped with {code}\n{self.log(process)}"
         return time.monotonic() - start
 
