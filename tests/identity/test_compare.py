@@ -10,7 +10,7 @@ from streams.identity.compare import Difference, Merge, Renamed, Split, differen
 from streams.identity.component import COMPONENT, Component, witness
 from streams.identity.policy import Policy, PolicyError
 from streams.rows import NodeKey, Person
-from tests.laws.driver import DictRows, World
+from tests.laws.driver import DictRows, World, event
 from tests.laws.history import SHIPPED, History, generate, play
 
 CHANGES = ("generic", "contested", "limit", "strength", "frozen")
@@ -106,3 +106,18 @@ def test_what_somebody_marked_as_shared_stays_so_under_any_policy() -> None:
 
     assert kept.members == (user, cookie)
     assert component.generic == {phone}
+
+
+def test_what_is_no_longer_shared_by_too_many_links_components_that_it_never_joined() -> None:
+    crm, phone = [bytes([1]) + bytes(14) + bytes([number]) for number in range(4)], bytes([4] * 16)
+    lone = [event([number, phone], place, f"m{place}") for place, number in enumerate(crm)] + [event([phone], 9, "alone")]
+    loose = structs.replace(SHIPPED, types=tuple(structs.replace(kind, generic_above=9) for kind in SHIPPED.types))
+    many = structs.replace(loose, types=tuple(structs.replace(kind, limit=9) if kind.name == "crm_id" else kind for kind in loose.types))
+    world = World(2, SHIPPED, 1)
+    for one in lone:
+        world.produce(one)
+        world.run_until_idle()
+
+    assert len({key for component in _components(world) for key in component.members if key in crm}) == 4
+    assert len(set(_under(world, SHIPPED, SHIPPED).values())) == 5
+    assert set(_under(world, SHIPPED, many).values()) == {crm[0]}

@@ -18,6 +18,8 @@ from connectors.consumer import read_topic
 from connectors.jsonl.source import READER as JSON_LINES
 from schemas import topics
 from streams.broker.embedded import EmbeddedBroker
+from streams.cli import policies
+from streams.journeys.identity_policy import identity_policy
 from tests.pipeline.harness import ROOT, SECRET, Pipeline
 from tests.pipeline.sources import Source
 
@@ -117,6 +119,11 @@ def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pip
     assert (held["profile"]["customerId"], held["receipt"]) == (one, exported)
     assert [touch["messageId"] for touch in held["timeline"]] == ["m1", "m2", "m3"]
     assert {command["kind"] for command in held["commands"]} == {"cannot_link", "allow_link", "export"}
+
+    policy = pipeline.directory / "new.json"
+    policy.write_text(json.dumps({**policies.written(identity_policy(b"any", "GB")), "contested": "first"}))
+    changed = json.loads(_give(pipeline, "diff", "--policy", str(policy), "--json").stdout)
+    assert (changed["customersBefore"], changed["customersAfter"], changed["same"]) == (1, 1, 1)
 
     forgotten = _receipt(pipeline, "erase", ANN, "--why", "asked for it", "--yes")
     assert (forgotten["kind"], forgotten["from"], forgotten["deleted"]["interactions"]) == ("erasure", [one], 3)
