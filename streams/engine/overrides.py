@@ -175,6 +175,9 @@ def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartiti
                 result.check_raise()
             break
         state = subscriptions.subscription.assignment.state_value(target)
+        if not state.has_valid_position:  # It was given away and came back; what is left was fetched for its former life.
+            _consumed(fetcher, target)
+            continue
         before = state.position
         if result._partition_records is not None:
             result._partition_records._consumer_record = _light_record
