@@ -54,9 +54,13 @@ def main(
 ) -> None:
     """Let Kairos's own handlers live through histories in which everything goes wrong that can, and ask whether the laws of identity hold."""
     console = Console(soft_wrap=True, highlight=False)
-    if guarantee is not None:
-        settings = ",".join(part for part in (settings, f"guarantee={guarantee}") if part)
-    cut = read(keep, without, faults, settings, schedule)
+    known = mutations.MUTATIONS[mutation].settings if mutation is not None else ()
+    said = [
+        *(f"{name}={value}" for name, value in known),
+        *([settings] if settings else []),
+        *([f"guarantee={guarantee}"] if guarantee else []),
+    ]
+    cut = read(keep, without, faults, ",".join(said), schedule)
     with mutations.applied(mutation):
         if seed is not None:
             sys.exit(_one(console, seed, cut, mutation, as_json))

@@ -18,7 +18,7 @@ class Cut(NamedTuple):
     entries: tuple[int, ...] | None = None
     without: tuple[tuple[int, int], ...] = ()
     faults: tuple[int, ...] | None = None
-    settings: tuple[tuple[str, int | str], ...] = ()
+    settings: tuple[tuple[str, int | float | str], ...] = ()
     schedule: int = 0
 
 
@@ -89,10 +89,10 @@ def _places(said: str | None) -> tuple[int, ...] | None:
     return tuple(found)
 
 
-def _settings(said: str | None) -> Mapping[str, int | str]:
-    found: dict[str, int | str] = {}
+def _settings(said: str | None) -> Mapping[str, int | float | str]:
+    found: dict[str, int | float | str] = {}
     for part in (said or "").split(","):
         name, _, value = part.partition("=")
         if name:
-            found[name] = int(value) if value.lstrip("-").isdigit() else value
+            found[name] = int(value) if value.isdigit() else float(value) if value.replace(".", "").isdigit() else value
     return found

@@ -90,6 +90,7 @@ class Settings(NamedTuple):
     slice_bytes_max: int = 480 * 1024
     checkpoint_every: int = 64
     cache_bytes: int = 1 << 20
+    interactions_max: int = 1_000_000
 
 
 class Scenario(NamedTuple):
@@ -131,6 +132,7 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
         slice_bytes_max=chance.choice([480 * 1024, 480 * 1024, 700]),
         checkpoint_every=chance.choice([64, 64, 3]),
         cache_bytes=chance.choice([0, 4_000, 1 << 20]),
+        interactions_max=chance.choices([1_000_000, 6], [12, 1])[0],
     )
     entries = _entries(chance, settings)
     return Scenario(seed, settings, tuple(entries), chance.choice([0, 0, len(entries) // 2]))
@@ -138,7 +140,7 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
 
 def _entries(chance: Random, settings: Settings) -> list[Entry]:
     pool = _pool(chance)
-    style = chance.choices([_meetings, _ladders, _collections], [3, 6, 1])[0]
+    style = chance.choices([_meetings, _ladders, _collections], [3, 6, 2])[0]
     seen = style(chance, pool)
     entries: list[Entry] = list(seen)
     more: list[Entry] = [one for one in seen if chance.random() < 0.2]
@@ -197,11 +199,13 @@ def _collections(chance: Random, pool: Sequence[Identifier]) -> list[Seen]:
         for value in chance.sample(range(12), 10):
             named.append([("crm_id", f"crm-{number}"), (kind, TEXTS[kind].format(value))])
     chance.shuffle(named)
-    return _interactions(chance, [*named, *([one] for one in chance.sample(pool, min(len(pool), 5)))])
+    return _interactions(chance, [*named, *([one] for one in chance.sample(pool, min(len(pool), 5)))], spans=(100 * DAY, 800 * DAY))
 
 
-def _interactions(chance: Random, named: Sequence[Sequence[Identifier]]) -> list[Seen]:
-    span = chance.choice([50 * HOUR, 100 * DAY, 800 * DAY])
+def _interactions(
+    chance: Random, named: Sequence[Sequence[Identifier]], spans: Sequence[int] = (50 * HOUR, 100 * DAY, 800 * DAY)
+) -> list[Seen]:
+    span = chance.choice(spans)
     found = []
     for number, identifiers in enumerate(named):
         at = START + chance.randrange(span // HOUR) * HOUR + chance.choice([0, 0, 1]) * 7 * SECOND
@@ -236,7 +240,7 @@ def _commands(chance: Random, seen: Sequence[Seen], settings: Settings) -> list[
             both = last.identifiers
         kind = chance.choices(["cannot_link", "allow_link", "mark_generic"], [5, 3, 1])[0]
         found.append(Ordered(f"command-{number}", kind, both[:1] if kind == "mark_generic" else both, given + number // 2))
-    for number in range(chance.choice([0, 0, 0, 1, 2])):
+    for number in range(chance.choice([0, 0, 0, 1, 2]) if settings.interactions_max > 6 else 0):
         at = (
             given + 100 + number if not settings.replayed else chance.choice([given + 100 + number, START + chance.randint(500, 900) * DAY])
         )

@@ -96,7 +96,7 @@ class Minimiser:
             for value in values:
                 if value == getattr(now, name):
                     break
-                if self._accept(self.cut._replace(settings=tuple(sorted({**others, name: value}.items())))):  # type: ignore[arg-type]  # as declared
+                if self._accept(self.cut._replace(settings=tuple(sorted({**others, name: value}.items())))):
                     break
 
     def _plainer(self) -> None:

@@ -22,16 +22,23 @@ from streams.identity.messages import Absorb, Message
 from streams.identity.workspace import Workspace
 from streams.rows import NodeKey
 from tests.simulation import workers
+from tests.simulation.cut import Cut
 
 Patch = Callable[[], AbstractContextManager[Any]]
+WITHOUT_TRANSACTIONS = (("guarantee", "at_least_once"),)
 
 
 class Mutation(NamedTuple):
-    """A mistake: the sentence that says it, what puts it into the product, and under which guarantee it shows (None: any)."""
+    """A mistake: the sentence that says it, what puts it into the product, and what is other in the world in which it shows."""
 
     trap: str
     patch: Patch
-    guarantee: str | None = None
+    settings: tuple[tuple[str, int | float | str], ...] = ()
+
+    @property
+    def cut(self) -> Cut:
+        """The whole of a seed, in that world."""
+        return Cut(settings=self.settings)
 
 
 @contextmanager
@@ -121,7 +128,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "linked_before_union": Mutation(
         "storing `linked` before UNION is out",
         _ending(workers.BEGIN, workers.ROWS, workers.OUTPUTS, workers.STORE, workers.OFFSET),
-        "at_least_once",
+        WITHOUT_TRANSACTIONS,
     ),
     "apply_without_parking": Mutation(
         "APPLY without parking",
@@ -130,17 +137,17 @@ MUTATIONS: Mapping[str, Mutation] = {
     "absorb_without_path": Mutation(
         "ABSORB without the path check",
         lambda: patch.dict(protocol.HANDLERS, {Absorb: _absorb_at_once}),
-        "at_least_once",
+        (("batch", 5), ("guarantee", "at_least_once"), ("pace", 1), ("partitions", 8), ("slow", 0.8)),
     ),
     "absorb_before_pointer": Mutation(
         "ABSORB before the pointer is durable",
         _ending(workers.BEGIN, workers.OUTPUTS, workers.OFFSET, workers.ROWS, workers.STORE),
-        "at_least_once",
+        WITHOUT_TRANSACTIONS,
     ),
     "torn_rows_count": Mutation(
         "torn batches lose links",
         lambda: patch.object(Journal, "read", _read_all),
-        "at_least_once",
+        WITHOUT_TRANSACTIONS,
     ),
     "other_partitioner": Mutation(
         "producers that do not partition with murmur2",

@@ -123,6 +123,11 @@ class Rest:
         """Whether the laws say who is who: of an identifier that is shared by too many and was erased as somebody's own they do not."""
         return not any(self.marks[key].own for key in self.shared & self.marks.keys())
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether timelines hold all that was taken in: else what is older lives on in totals, and what comes later than that is refused."""
+        return self.scenario.settings.interactions_max >= 1_000_000
+
     # What is wanted.
 
     @cached_property
@@ -166,6 +171,11 @@ class Rest:
     def heard(self) -> Heard:
         """What the world said, but what a batch said that never came to its end."""
         return said.heard(self.world.log, self.world.unfinished)
+
+    @cached_property
+    def doubtful(self) -> set[str]:
+        """Without transactions: the outputs and profiles of which a batch spoke that was done again."""
+        return said.subjects([*self.world.repeated, *self.world.unfinished])
 
     @cached_property
     def people(self) -> list[tuple[int, NodeKey, Person]]:

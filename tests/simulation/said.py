@@ -1,7 +1,7 @@
 """What subscribers of a world know in the end: outputs that stand, customers who live.
 
 The rule this module owns: of an id the greatest revision holds, of a customer the greatest version. Without transactions a batch may speak that never
-comes to its end, and is done again with other records: what it said in vain is left aside.
+comes to its end, and is done again with other records: what it said in vain is left aside, and of what the other says nothing is asked.
 """
 
 from collections import defaultdict
@@ -63,6 +63,12 @@ def heard(log: Log, vain: Iterable[Outgoing]) -> Heard:
     """What was said, but that which was said in vain."""
     left_aside = {id(record) for record in vain}
     return Heard({topic: [record for record in records if id(record) not in left_aside] for topic, records in log.items()})
+
+
+def subjects(records: Iterable[Outgoing]) -> set[str]:
+    """The ids of outputs among some records, and whose profiles."""
+    names = {str(msgspec.json.decode(record.value or b"")["id"]) for record in records if record.topic in EMITTED}
+    return names | {(record.key or b"").decode() for record in records if record.topic == topics.PROFILES}
 
 
 def said_twice(memory: Memory | Heard) -> list[str]:

@@ -14,9 +14,11 @@ from typing import Any
 from schemas import topics
 from streams import instants
 from streams.boundary import Headers, Kind, Outgoing
+from streams.customer import horizon
 from streams.engine.cache import MISSING
 from streams.engine.journal import Journal
 from streams.identity.component import COMPONENT, NODE
+from streams.instants import DAY
 from streams.rows import FOLD
 from tests.laws.memory import Memory, Record, Store, partition_of
 from tests.simulation import workers
@@ -47,7 +49,10 @@ class World(Memory):
 
     def __init__(self, scenario: Scenario, schedule: int = 0, kept: Collection[int] | None = None, telling: Telling | None = None) -> None:
         settings = scenario.settings
-        super().__init__(RULES, settings.partitions, policy=scenario.policy, batch=settings.batch, replayed=settings.replayed)
+        limits = horizon.limits(settings.interactions_max, 100 * 366 * DAY)
+        super().__init__(
+            RULES, settings.partitions, policy=scenario.policy, batch=settings.batch, replayed=settings.replayed, limits=limits
+        )
         self.scenario = scenario
         self.settings = settings
         self._random = Random(f"schedule {scenario.seed} {schedule}")
@@ -58,6 +63,9 @@ class World(Memory):
         self._telling = telling
         self.unfinished: list[Outgoing] = []
         """Without transactions: what was said in batches that did not come to their end."""
+        self.repeated: list[Outgoing] = []
+        """And what was said in batches that did again what such a one had done."""
+        self._tried: dict[Place, int] = defaultdict(int)
         self.steps = 0
         self.batches = 0
         self.happened: dict[str, int] = defaultdict(int)
@@ -175,6 +183,8 @@ class World(Memory):
             self._note(number, "refused: another writes here; it begins anew")
             self._begin(place, life.worker, life.files)
             done = False
+        if life.position < self._tried[place]:
+            self.repeated += ending.said
         if done:
             life.position = max(life.position, next_offset)
         elif tick:
@@ -233,9 +243,10 @@ class World(Memory):
 
     def _give_up(self, ending: Ending) -> None:
         """What an ending has said that nobody knows to be said."""
-        if not ending.is_done:
+        if not ending.is_done and ending.said:
             self.unfinished += ending.said
             ending.said = []
+            self._tried[ending.life.place] = max(self._tried[ending.life.place], ending.next_offset)
 
     def _revive(self, place: Place, fault: Fault, but: str | None = None) -> None:
         """A partition gets another owner, whose store may be lost or behind, and whose recovery may be cut short once."""
