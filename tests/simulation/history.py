@@ -73,7 +73,7 @@ Entry = Seen | Ordered | Told
 
 class Settings(NamedTuple):
     """The world of a run. `faults`: the share of batches at which one happens; `slow`: of the channels between partitions; `pace`: how much may happen
-    before the next is sent; `*_max`: bounds of the product, made small."""
+    before the next is sent; `doubles`: the share of messages between partitions that arrive once more, any time later; `*_max`: bounds of the product, made small."""
 
     partitions: int = 1
     workers: int = 2
@@ -83,6 +83,7 @@ class Settings(NamedTuple):
     faults: float = 0.0
     slow: float = 0.3
     pace: int = 5
+    doubles: float = 0.0
     replayed: bool = True
     contested: Literal["latest", "first", "none"] = "latest"
     members_max: int = 1_000
@@ -133,6 +134,7 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
         checkpoint_every=chance.choice([64, 64, 3]),
         cache_bytes=chance.choice([0, 4_000, 1 << 20]),
         interactions_max=chance.choices([1_000_000, 6], [12, 1])[0],
+        doubles=chance.choices([0.0, 0.2], [5, 1])[0],
     )
     entries = _entries(chance, settings)
     return Scenario(seed, settings, tuple(entries), chance.choice([0, 0, len(entries) // 2]))

@@ -275,7 +275,7 @@ def rows_lie_where_they_belong(rest: Rest) -> Answers:
 
 def all_are_counted(rest: Rest) -> Answers:
     """What was read is applied, a duplicate, dead (also where it is too late) or void: nothing else, exactly."""
-    if rest.scenario.settings.guarantee != "exactly_once":
+    if rest.scenario.settings.guarantee != "exactly_once" or rest.scenario.settings.doubles:
         return
     tally = rest.world.tally
     read, applied = tally["kairos_interactions_read",], tally["kairos_interactions_applied",]

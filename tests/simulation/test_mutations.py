@@ -27,11 +27,3 @@ def test_a_known_mistake_is_caught_at_once(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(mutations.MUTATIONS.keys() - set(QUICK)))
 def test_a_known_mistake_is_caught_within_300_seeds(name: str) -> None:
     assert caught(name, SEEDS_MAX) is not None
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("name", ["absorb_without_path"])
-def test_the_world_of_a_mistake_is_right_without_it(name: str) -> None:
-    cut = mutations.MUTATIONS[name].cut
-
-    assert [seed for seed in range(1, SEEDS_MAX + 1) if outcome(scenario(seed), cut).broken] == []

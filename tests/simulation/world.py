@@ -75,6 +75,7 @@ class World(Memory):
         self._under_way: dict[tuple[Place, int], deque[Sent]] = {}
         self._slow: set[tuple[Place, int]] = set()
         self._ticking: set[int] = set()
+        self._doubled: list[tuple[int, Sent]] = []
         self.lives: dict[Place, Life] = {}
         for place in self.inputs:
             self._begin(place, self._random.choice(self.workers), None)
@@ -127,6 +128,9 @@ class World(Memory):
         if awake is not None:
             self._wake(awake)
             return True
+        if self._doubled and self._random.random() < 0.05:
+            self._again(self._random.randrange(len(self._doubled)))
+            return True
         busy: list[Place] = [place for place, life in self.lives.items() if life.position < len(self.inputs[place])]
         ticking = sorted(self._ticking)
         channels = self._channels(only_fast=bool(busy or ticking) and self._random.random() > 0.01)
@@ -140,6 +144,8 @@ class World(Memory):
             self._take(self._random.choice(busy))
         elif self._zombies:
             self._wake(self._zombies[0])
+        elif self._doubled:
+            self._again(0)
         else:
             return False
         return True
@@ -151,7 +157,15 @@ class World(Memory):
     def _deliver(self, channel: tuple[Place, int]) -> None:
         records = self._under_way[channel]
         for _ in range(self._random.randint(1, len(records))):
-            self._append(topics.IDENTITY, channel[1], *records.popleft())
+            record = records.popleft()
+            self._append(topics.IDENTITY, channel[1], *record)
+            if self.settings.doubles and self._random.random() < self.settings.doubles:
+                self._doubled.append((channel[1], record))
+
+    def _again(self, number: int) -> None:
+        """A message that has arrived arrives once more."""
+        partition, record = self._doubled.pop(number)
+        self._append(topics.IDENTITY, partition, *record)
 
     def _take(self, place: Place, tick: bool = False) -> None:
         """The owner of a partition decides some of its records, and ends the batch as far as no fault hinders it."""
