@@ -72,8 +72,11 @@ Entry = Seen | Ordered | Told
 
 
 class Settings(NamedTuple):
-    """The world of a run. `faults`: the share of batches at which one happens; `slow`: of the channels between partitions; `pace`: how much may happen
-    before the next is sent; `doubles`: the share of messages between partitions that arrive once more, any time later; `*_max`: bounds of the product, made small."""
+    """The world of a run.
+
+    `faults`: the share of batches at which one happens; `slow`: of the channels between partitions; `doubles`: of the messages that arrive once more,
+    any time later. `pace`: how much may happen before the next is sent; `*_max`: bounds of the product, made small.
+    """
 
     partitions: int = 1
     workers: int = 2

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from zlib import crc32
 
-from msgspec import structs
-
 from streams.engine.cache import MISSING
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change
@@ -95,9 +93,7 @@ _LAW = resolve.law
 
 
 def _windowless(policy: Any) -> resolve.Law:
-    law = _LAW(policy)
-    types = tuple(structs.replace(kind, window_days=None) for kind in law.types)
-    return law._replace(types=types)
+    return _LAW(policy)._replace(windows={})
 
 
 def _ending(*steps: workers.Named) -> Patch:

@@ -13,22 +13,27 @@ from tests.simulation.history import scenario
 from tests.simulation.minimise import minimised, outcome
 
 MISTAKE = "stale_row"
-BREAKS = 1
-"""A seed that the mistake breaks."""
+
+
+@pytest.fixture(scope="module")
+def breaks() -> int:
+    """A seed that the mistake breaks."""
+    with mutations.applied(MISTAKE):
+        return next(seed for seed in range(1, 100) if outcome(scenario(seed), Cut()).broken)
 
 
 def told(*options: str) -> Result:
     return CliRunner().invoke(main, options, catch_exceptions=False)
 
 
-def test_a_smaller_history_breaks_the_same_law() -> None:
-    whole = scenario(BREAKS)
+def test_a_smaller_history_breaks_the_same_law(breaks: int) -> None:
+    whole = scenario(breaks)
     with mutations.applied(MISTAKE):
         law = next(iter(outcome(whole, Cut()).broken))
         cut = minimised(whole, law, runs_max=400)
 
         assert law in outcome(whole, cut).broken
-    assert len(applied(whole, cut).entries) <= 6 < len(whole.entries)
+    assert len(applied(whole, cut).entries) < min(12, len(whole.entries))
     assert law not in outcome(whole, cut).broken
 
 
@@ -48,8 +53,8 @@ def test_the_command_line_says_a_cut_and_reads_it(cut: Cut) -> None:
     assert read(said.get("--keep"), said.get("--without"), said.get("--faults"), said.get("--set"), int(said.get("--schedule", "0"))) == cut
 
 
-def test_what_a_story_ends_with_does_it_again() -> None:
-    first = told("--seed", str(BREAKS), "--mutation", MISTAKE)
+def test_what_a_story_ends_with_does_it_again(breaks: int) -> None:
+    first = told("--seed", str(breaks), "--mutation", MISTAKE)
     lines = first.output.splitlines()
     again = shlex.split(lines[-1].removeprefix("Again: python -m tests.simulation "))
 
@@ -67,9 +72,9 @@ def test_a_range_says_what_happened_and_whether_all_holds() -> None:
     assert values["happened"]["batches"] > 100
 
 
-def test_a_range_that_breaks_a_law_ends_with_one_and_the_command() -> None:
-    said = told("--seeds", str(BREAKS), "--mutation", MISTAKE, "--no-minimise", "--json")
+def test_a_range_that_breaks_a_law_ends_with_one_and_the_command(breaks: int) -> None:
+    said = told("--seeds", str(breaks), "--mutation", MISTAKE, "--no-minimise", "--json")
     (broken,) = json.loads(said.output)["broken"]
 
     assert said.exit_code == 1
-    assert broken["again"] == f"python -m tests.simulation --seed {BREAKS} --mutation {MISTAKE}"
+    assert broken["again"] == f"python -m tests.simulation --seed {breaks} --mutation {MISTAKE}"
