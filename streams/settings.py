@@ -18,6 +18,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+SECRET_BYTES_MAX = 64
+"""BLAKE2b's longest key."""
+
 
 class Settings(BaseSettings):
     """The settings of a worker and of the commands; each field's description is its documentation."""
@@ -95,6 +98,13 @@ class Settings(BaseSettings):
             raise SettingsError(f"KAIROS_SETTINGS names {named}, and there is no such file")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, named or "kairos.toml")
 
+    @field_validator("secret")
+    @classmethod
+    def _fits(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not 1 <= len(secret.get_secret_value().encode()) <= SECRET_BYTES_MAX:
+            raise ValueError(f"it must have 1 to {SECRET_BYTES_MAX} bytes")
+        return secret
+
     def hash_key(self) -> bytes:
         """The secret as the key of all hashes, 1 to 64 bytes; made and kept in DATA_DIR/secret if none was given.
 
@@ -108,8 +118,8 @@ class Settings(BaseSettings):
                 _make_secret(path)
             written = path.read_text().strip()
         key = written.encode()
-        if not 1 <= len(key) <= 64:
-            raise ValueError("The secret (KAIROS_SECRET or KAIROS_SECRET_FILE) must have 1 to 64 bytes.")
+        if not 1 <= len(key) <= SECRET_BYTES_MAX:
+            raise ValueError(f"The secret (KAIROS_SECRET or KAIROS_SECRET_FILE) must have 1 to {SECRET_BYTES_MAX} bytes.")
         return key
 
 

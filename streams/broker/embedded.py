@@ -100,6 +100,11 @@ class EmbeddedBroker:
             raise BrokerUnavailable("the embedded Kafka is not running")
         return self._kafka.pid
 
+    def check(self) -> None:
+        """Raise BrokerUnavailable, with the end of its log, where Kafka has ended by itself."""
+        if self._kafka is not None and self._kafka.poll() is not None:
+            raise BrokerUnavailable(f"Kafka has ended with {self._kafka.returncode}. The end of {self.log_path}:\n{self._log_tail()}")
+
     def start(self) -> None:
         """Returns when Kafka answers, about two seconds later; raises BrokerUnavailable with the end of its log when it does not."""
         if self._kafka is not None:

@@ -6,6 +6,8 @@ import click
 
 from streams.cli import options
 
+LOOK_SECONDS = 1.0
+
 
 @click.command(
     epilog="\b\nExamples:\n  kairos broker\n  kairos broker --last-run          # the Kafka of the last `kairos run`, with its records",
@@ -39,4 +41,5 @@ def command(directory: Path | None, last_run: bool, as_json: bool) -> None:
         else:
             click.echo(f"Kafka listens at {kafka.bootstrap}, its data is in {kafka.data_directory}. Ctrl-C stops it.")
             click.echo(f"For other programs: export KAFKA_BOOTSTRAP={kafka.bootstrap}")
-        signal.sigwait(stopping)
+        while signal.sigtimedwait(stopping, LOOK_SECONDS) is None:
+            kafka.check()

@@ -165,6 +165,8 @@ def _environment(settings: Settings, note: Run) -> dict[str, str]:
         "mock": settings.mock,
         "batch_records_max": settings.batch_records_max,
     }
+    if settings.metrics_port is not None:
+        said["metrics_port"] = settings.metrics_port
     if settings.secret is None:
         settings.hash_key()  # makes the file where there is none
         said["secret_file"] = (settings.secret_file or settings.data_dir / "secret").absolute()

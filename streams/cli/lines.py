@@ -72,10 +72,10 @@ def when(timestamp: str | None) -> str:
 
 
 def amount(written: str) -> str:
-    """An exact decimal with thousands, to the cent, for a person."""
+    """An exact decimal with thousands, to the cent or as exactly as it is, for a person."""
     whole, _, fraction = written.partition(".")
     sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    return f"{sign}{int(digits):,}.{(fraction + '00')[:2]}"
+    return f"{sign}{int(digits):,}.{fraction.rstrip('0'):0<2}"
 
 
 def money(written: str) -> str:

@@ -54,13 +54,16 @@ def settings(**flags: object) -> Settings:
 
 
 def _complaint(where: tuple[int | str, ...], message: str, given: object) -> str:
+    from pydantic import SecretStr
+
     from streams.settings import Settings
 
     name = str(where[0]) if where else "settings"
     field = Settings.model_fields.get(name)
     if field is None:
         return f"There is no setting {name!r}; the README lists them all."
-    return f"KAIROS_{name.upper()}={given!s}: {message}. ({field.description})"
+    shown = "" if field.annotation == SecretStr | None else f"={given!s}"
+    return f"KAIROS_{name.upper()}{shown}: {message}. ({field.description})"
 
 
 def outside(function: F) -> F:
@@ -87,7 +90,7 @@ def _from_outside() -> tuple[type[Exception], ...]:
     from streams.broker.errors import BrokerUnavailable
     from streams.identity.policy import PolicyError
 
-    return BrokerUnavailable, PolicyError, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError
+    return BrokerUnavailable, PolicyError, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError, EOFError
 
 
 def _gone() -> frozenset[int]:
@@ -104,6 +107,8 @@ def _said(error: Exception) -> str:
         return f"The identity policy is wrong: {error}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if isinstance(error, EOFError):
+        return "A compressed file ends in its midst: was it copied whole?"
     said = error.args[0] if error.args else error
     if hasattr(said, "code") and said.code() in _gone():
         return f"Kafka does not answer any more ({said.str()}): is it still running?"

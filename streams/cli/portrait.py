@@ -114,8 +114,8 @@ def _touch(touch: Touch) -> Text:
 
 def _amount(touch: Touch) -> str:
     """What it was about in money, where it says so; shown as it was sent."""
-    if touch.amount is not None:
-        return f"{lines.money(str(touch.amount))} {touch.currency or ''}".strip()
     properties = rows.payload(touch.payload).properties or {}
     revenue = properties.get("revenue")
-    return f"{lines.money(str(revenue))} {lines.clean(str(properties.get('currency') or ''))}".strip() if revenue is not None else ""
+    if revenue is not None:  # It counts before `value` (streams/customer/reducers/totals.py).
+        return f"{lines.money(str(revenue))} {lines.clean(str(properties.get('currency') or touch.currency or ''))}".strip()
+    return f"{lines.money(str(touch.amount))} {touch.currency or ''}".strip() if touch.amount is not None else ""

@@ -40,7 +40,10 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write all that was published to this directory, whole or not.",
 )
-@click.option("--journeys", help="Names of modules in streams/journeys/, comma-separated.  [default: retail for online-retail, else brand]")
+@click.option(
+    "--journeys",
+    help="Names of modules in streams/journeys/, comma-separated.  [default: KAIROS_JOURNEYS, else by reader: retail or brand]",
+)
 @click.option("--shuffle", "shuffle_seed", type=int, metavar="SEED", help="Send in an order that the seed decides.")
 @click.option(
     "--duplicates",
@@ -69,11 +72,12 @@ def command(
 
     if export_to is not None:
         export.check(export_to)
-    chosen = journeys if journeys is not None else DEFAULT_JOURNEYS.get(reader, "brand")
     flags = {"partitions": partitions, "guarantee": rest.pop("guarantee"), "mock": False}
     if broker == mocked.NAME:
         flags = mocked.settings_for(partitions, flags["guarantee"], rest["workers"])  # type: ignore[arg-type]  # click has checked them
-    settings = options.settings(journeys=chosen, batch_records_max=rest.pop("batch_records"), **flags)
+    said = options.settings(journeys=journeys)
+    chosen = said.journeys if "journeys" in said.model_fields_set else (DEFAULT_JOURNEYS.get(reader, "brand"),)
+    settings = options.settings(journeys=",".join(chosen), batch_records_max=rest.pop("batch_records"), **flags)
     if settings.mock:
         for line in mocked.CANNOT:
             click.echo(line, err=True)

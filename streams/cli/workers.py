@@ -17,6 +17,7 @@ from typing import Self
 
 STOP_SECONDS_MAX = 15.0
 LOG_LINES_SHOWN = 20
+METRICS_PORT = "KAIROS_METRICS_PORT"
 
 
 class WorkerDied(Exception):
@@ -41,7 +42,7 @@ class Workers:
                 self._processes.append(
                     subprocess.Popen(
                         [sys.executable, "-m", "streams.cli", "worker", "--leash", "--broker", self._bootstrap],
-                        env={**os.environ, **self._environment, "KAIROS_DATA_DIR": str(state)},
+                        env={**os.environ, **self._environment, **self._port(number), "KAIROS_DATA_DIR": str(state)},
                         stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=subprocess.STDOUT,
@@ -63,6 +64,11 @@ class Workers:
                 process.wait()
             if process.stdin is not None:
                 process.stdin.close()
+
+    def _port(self, number: int) -> dict[str, str]:
+        """Of several workers each has a port of its own for its metrics: the next one."""
+        first = int(self._environment.get(METRICS_PORT, 0))
+        return {METRICS_PORT: str(first + number - 1)} if first else {}
 
     def log(self, number: int) -> Path:
         """Where the worker with this number, from 1, writes."""

@@ -92,8 +92,11 @@ def test_no_control_character_reaches_the_terminal() -> None:
     assert line.isprintable() or not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in line)
 
 
-@pytest.mark.parametrize(("written", "shown"), [("0", "0.00"), ("1234.5", "1,234.50"), ("-0.075", "-0.07"), ("77183.6", "77,183.60")])
-def test_an_amount_is_shown_to_the_cent(written: str, shown: str) -> None:
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("0", "0.00"), ("1234.5", "1,234.50"), ("-0.075", "-0.075"), ("1000.005", "1,000.005"), ("7.100", "7.10"), ("77183.6", "77,183.60")],
+)
+def test_an_amount_is_shown_to_the_cent_and_never_cut(written: str, shown: str) -> None:
     assert lines.amount(written) == shown
 
 

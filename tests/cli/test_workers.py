@@ -37,3 +37,11 @@ def test_a_leash_ends_a_child_whose_parent_is_gone() -> None:
     child.stdin.close()
 
     assert child.wait(20) == -signal.SIGTERM
+
+
+def test_several_workers_have_ports_of_their_own_for_their_metrics(tmp_path: Path) -> None:
+    named = Workers(2, tmp_path, "127.0.0.1:1", {"KAIROS_METRICS_PORT": "9155"})
+    free = Workers(2, tmp_path, "127.0.0.1:1", {"KAIROS_METRICS_PORT": "0"})
+
+    assert [named._port(number) for number in (1, 2)] == [{"KAIROS_METRICS_PORT": "9155"}, {"KAIROS_METRICS_PORT": "9156"}]
+    assert free._port(2) == Workers(2, tmp_path, "127.0.0.1:1", {})._port(2) == {}
