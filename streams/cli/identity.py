@@ -28,6 +28,7 @@ Examples:
   kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --yes
   kairos identity export crm_id:17850 --to ann.json --why "asked for it, ticket 4713"
   kairos identity evaluate build/hard
+  kairos identity policy > new-policy.json
   kairos identity diff --policy new-policy.json"""
 
 _WAIT = click.option(
@@ -145,6 +146,18 @@ def export(identifier: str, path: Path, broker: str, as_json: bool, **given: Any
         raise options.Failure(said.why)
     subject.write(path, {"receipt": receipt, **said})
     _tell(receipt, (identifier,), as_json)
+
+
+@command.command()
+@options.outside
+def policy() -> None:
+    """Print the policy in force as JSON, without its secret: the beginning of another one, for `diff` and `evaluate`."""
+    import orjson
+
+    from streams import app
+    from streams.cli import policies
+
+    click.echo(orjson.dumps(policies.written(app.policy_of(options.settings())), option=orjson.OPT_INDENT_2))
 
 
 command.add_command(evaluate.command, "evaluate")

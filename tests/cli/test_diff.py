@@ -117,6 +117,15 @@ def test_a_simulation_says_it_too(directory: Path, tmp_path: Path) -> None:
     assert (same["merged"], same["split"], same["renamed"], same["same"]) == (0, 0, 0, same["customersBefore"])
 
 
+def test_the_policy_in_force_is_printed_as_a_beginning_of_another(tmp_path: Path) -> None:
+    printed = CliRunner().invoke(main, ["identity", "policy"], env={"KAIROS_SECRET": "a secret", "KAIROS_REGION": "DE"})
+    (tmp_path / "new.json").write_text(printed.output)
+
+    assert printed.exit_code == 0
+    assert "a secret" not in printed.output
+    assert policies.read(tmp_path / "new.json", identity_policy(b"a secret")) == identity_policy(b"a secret", "DE")
+
+
 def test_a_wrong_policy_is_told_by_its_field(directory: Path, tmp_path: Path) -> None:
     (tmp_path / "new.json").write_text('{"types": [{"name": "email", "strength": "strong", "priority": 0, "limit": 0}]}')
 

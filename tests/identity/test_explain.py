@@ -4,9 +4,10 @@ import pytest
 from msgspec import structs
 
 from streams.identity import explain
-from streams.identity.component import Component, copy, forbid, join, pair
+from streams.identity.component import Component, bind, copy, forbid, join, pair
 from streams.identity.explain import Judged, Why
 from streams.identity.identifiers import canonical, customer_id
+from streams.identity.messages import ORDERS_PER_MICROSECOND
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
 from streams.instants import DAY, HOUR
@@ -122,6 +123,21 @@ def test_a_command_is_why_not_though_it_names_others_of_the_two() -> None:
     assert not said.same
     assert "cannot_link" in [step.verdict for step in said.steps]
     assert said.apart == (pair(key(CRM), key(EMAIL, 2)),)
+
+
+def test_a_command_that_binds_two_is_why_though_they_never_met_until_another_parts_them() -> None:
+    component = evidence((1, [key(CRM, 1), key(PHONE)]), (2, [key(CRM, 2), key(EMAIL)]))
+    both = pair(key(CRM, 1), key(CRM, 2))
+    bind(component, both, 5 * ORDERS_PER_MICROSECOND)
+
+    _, said = _why(component, key(PHONE), key(EMAIL))
+    forbid(component, both, 6 * ORDERS_PER_MICROSECOND, True)
+    _, parted = _why(component, key(PHONE), key(EMAIL))
+
+    assert said.same
+    assert [(step.verdict, step.first_seen) for step in said.steps] == [("holds", 1), ("bound", 5), ("holds", 2)]
+    assert not parted.same
+    assert parted.apart == (both,)
 
 
 def test_an_expired_case_and_a_frozen_part_are_why_not() -> None:
