@@ -20,9 +20,10 @@ class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
     """Who became whom: after a merge `from` are gone into `into[0]`, after a split `from[0]` lives on as all of `into`; `messageId` led to it.
 
     After an erasure `from` are gone, `into` is empty, and `deleted` is the receipt: how many of what (interactions, states, checkpoints, links,
-    identifiers, ...) was deleted. Outputs of the erased are not taken back one by one. What comes after an erasure that concerns it is not kept
-    either, and told as `after_erasure`: `from` and `into` are empty, `late` are keyed hashes of interactions that came, one for each time that one
-    did, and `deleted` counts those that stood elsewhere and were carried here. None of them is a dead letter, for that would hold what was sent.
+    identifiers, ...) was deleted, and by `cleanBy` no topic holds it any more. Outputs of the erased are not taken back one by one. What comes after
+    an erasure that concerns it is not kept either, and told as `after_erasure`: `from` and `into` are empty, `late` are keyed hashes of interactions
+    that came, one for each time that one did, and `deleted` counts those that stood elsewhere and were carried here. None of them is a dead letter,
+    for that would hold what was sent.
 
     The receipt of a command names it as `command`. For all but `erase`, `from` are the customers who held its identifiers just before and `into` those
     who hold them since, the same where nobody changed; `evidence` are the identifiers as type:hash. `holds` is false where a later command about them
@@ -36,6 +37,7 @@ class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
     version: int
     message_id: str | None
     deleted: dict[str, int] | None = None
+    clean_by: Timestamp | None = None
     late: list[str] | None = None
     command: Ordered | None = None
     holds: bool | None = None

@@ -70,6 +70,15 @@ TOPICS = (
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
+HASHES_ONLY = (IDENTITY_CHANGES, IDENTITY_CONFLICTS)
+"""Kept for long, since nothing in them says who anybody was: customer ids and keyed hashes."""
+SEGMENT_MS = DAY_MS
+"""Kafka throws away a segment when its last record is old enough: what is kept for a time is kept for up to a segment's span more."""
+COMPACTION_MS = 7 * DAY_MS
+"""What a compacted topic no longer needs is gone from it after this, however little was written since."""
+CLEAN_AFTER_MS = max(topic.retention_ms for topic in TOPICS if topic.name not in HASHES_ONLY) + SEGMENT_MS
+"""So long after an erasure no topic holds what was erased."""
+
 PARTITIONS = 4
 """Partitions of the co-partitioned topics where nobody says otherwise; at most 64 a cell."""
 
@@ -78,6 +87,7 @@ def configuration(topic: Topic) -> dict[str, str]:
     """The topic's settings as Kafka names them."""
     return {
         "cleanup.policy": topic.cleanup,
+        **({"max.compaction.lag.ms": str(COMPACTION_MS)} if topic.cleanup == "compact" else {"segment.ms": str(SEGMENT_MS)}),
         "retention.ms": str(topic.retention_ms),
         "max.message.bytes": str(BATCH_BYTES_MAX),
         "message.timestamp.type": "LogAppendTime",

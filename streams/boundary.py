@@ -83,3 +83,5 @@ class Decision(NamedTuple):
 
     send: Sequence[Outgoing]
     tally: Tally
+    scrub: bool = False
+    """What was deleted or replaced is to leave no trace in the files of the partition's store."""

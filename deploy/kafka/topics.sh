@@ -25,13 +25,13 @@ topic() { # name, partitions, settings
     "$KAFKA_BIN/kafka-configs.sh" --bootstrap-server "$BOOTSTRAP" --alter --entity-type topics --entity-name "$name" --add-config "$change"
 }
 
-topic journey.interactions.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.commands.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.interactions.dead.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.identity.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.profiles.v1 "$PARTITIONS" cleanup.policy=compact retention.ms=-1 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.stages.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.segments.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.moments.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.identity.changes.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=31536000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
-topic journey.identity.conflicts.v1 "$PARTITIONS" cleanup.policy=delete retention.ms=7776000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.interactions.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.commands.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.interactions.dead.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.identity.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=604800000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.profiles.v1 "$PARTITIONS" cleanup.policy=compact max.compaction.lag.ms=604800000 retention.ms=-1 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.stages.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.segments.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.moments.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.identity.changes.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=31536000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.identity.conflicts.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=7776000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime

@@ -249,7 +249,8 @@ def _outcome(receipt: dict[str, Any]) -> str:
     came, into = receipt["from"], receipt["into"]
     if receipt["kind"] == "erasure" and receipt.get("deleted") is not None:
         counts = ", ".join(f"{count:,} {what}" for what, count in receipt["deleted"].items())
-        return f"{', '.join(came) or 'nobody had a profile'}; deleted: {counts or 'nothing'}"
+        clean = f"; no topic holds it after {receipt['cleanBy']}" if receipt.get("cleanBy") else ""
+        return f"{', '.join(came) or 'nobody had a profile'}; deleted: {counts or 'nothing'}{clean}"
     if came == into:
         return f"Nobody was parted or joined: {', '.join(into)}." if into else "No customer holds them yet; it holds for whoever will."
     return f"{' and '.join(came) or 'nobody'} → {' and '.join(into) or 'nobody'}"

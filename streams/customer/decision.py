@@ -41,6 +41,8 @@ from streams.instants import Instant
 from streams.language import Rulebook
 from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, decode_touch
 
+FORGETTING = ("erase", "forget")
+"""Messages after which nothing may be left in files: an erased person's rows have been in the partitions of their identifiers, which each get one."""
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
 
@@ -79,7 +81,7 @@ def decide(
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.GO_ON), (), records[0].partition))
-    return Decision(send, tally)
+    return Decision(send, tally, any(tally["kairos_identity_messages", kind] for kind in FORGETTING))
 
 
 def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool, begun: Instant | None) -> tuple[PartitionTime, bool]:

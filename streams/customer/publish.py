@@ -120,6 +120,7 @@ def _endings(erased: Sequence[Erased], lapsed: Sequence[Lapsed], batch: Batch) -
             version=one.version,
             message_id=None,
             deleted=one.deleted,
+            clean_by=instants.text(batch.clock.now + topics.CLEAN_AFTER_MS * 1000),
             command=None if one.audit is None else receipts.ordered(one.audit),
         )
         send.append(_record(topics.IDENTITY_CHANGES, name, value, value.id, batch.now))

@@ -55,6 +55,9 @@ class Decision(Protocol):
     def send(self) -> Sequence[Outgoing]: ...
     @property
     def tally(self) -> Tally: ...
+    @property
+    def scrub(self) -> bool:
+        """Whether what it deletes or replaces is to leave no trace in the files of the store (scrub.py)."""
 
 
 class Says(NamedTuple):
@@ -62,6 +65,7 @@ class Says(NamedTuple):
 
     send: Sequence[Any] = ()
     tally: Tally = {}
+    scrub: bool = False
 
 
 class Batch:

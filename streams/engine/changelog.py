@@ -18,6 +18,7 @@ from streams.engine.settings import EngineSettings
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
+    "max.compaction.lag.ms": str(7 * 86_400_000),  # What was deleted is gone after a week, however little is written.
     "max.message.bytes": str(4 << 20),
     "message.timestamp.type": "LogAppendTime",
     "min.cleanable.dirty.ratio": "0.3",

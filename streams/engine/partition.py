@@ -287,6 +287,8 @@ class Partition:
     async def _finish(self, batch: Batch, decision: Decision, producer: AnyProducer) -> None:
         decided = time.perf_counter()
         shared = self._shared
+        if decision.scrub and self._table is not None:
+            self._table.scrub()
         ending = ending_of(batch, producer, self._table if batch.rows is not None else None, self.waiting.position, shared)
         limit = shared.settings.transaction_timeout_ms / 1000
         guard = asyncio.get_running_loop().call_later(

@@ -68,6 +68,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """So many other workers keep a warm copy of each partition's rows (as far as there are others), and take over without a full restore. The same in all
     workers of an app; each needs a `state_dir` of its own then."""
 
+    scrub_seconds: float = 30.0
+    """So long after a batch whose decision says `scrub` the files of its store are written anew (scrub.py); more than a transaction may take."""
     stuck_seconds: float = 120.0
     """With work to do and the broker there, nothing moving for half of this is not alive, for all of it ends the process."""
     stop_seconds: float = 10.0

@@ -91,6 +91,7 @@ class Memory:
         self.blocks = Cache(settings.block_cache_bytes)
         self.buffers = WriteBufferManager(settings.write_buffer_bytes, False)
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="kairos-store")
+        self.scrubber = ThreadPoolExecutor(1, thread_name_prefix="kairos-scrub")
 
     def options(self) -> Options:
         """Options of a new database over the shared memory."""
@@ -140,7 +141,13 @@ class Store:
         self._no_log = WriteOptions()
         self._no_log.disable_wal = True
         self._writing: Future[None] | None = None
+        self._scrubbing: Future[None] | None = None
         self._open()
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+        return self._path
 
     @property
     def position(self) -> Position | None:
@@ -226,6 +233,15 @@ class Store:
         self._writing = self._memory.writer.submit(self._db.flush)
         await asyncio.wrap_future(self._writing)
 
+    async def rewrite(self) -> None:
+        """Merge every file with what lies above it, one after the other, in a thread: what was deleted or replaced before is in none of them any more.
+
+        EngineError where the disk does not take it. Cancelled, it ends with the file in hand.
+        """
+        await self._scrub(self._db.flush)
+        for file in self._db.live_files():
+            await self._scrub(self._db.compact_range, file["start_key"], file["end_key"])
+
     def wipe(self) -> None:
         """Throw everything away; the store is empty and open."""
         self._join()
@@ -265,9 +281,15 @@ class Store:
             f"the store in {self._path} is damaged, the next start moves it aside and restores it from its changelog: {error}"
         )
 
+    async def _scrub(self, work: Callable[..., None], *what: bytes) -> None:
+        self._scrubbing = self._memory.scrubber.submit(work, *what)
+        try:
+            await asyncio.wrap_future(self._scrubbing)
+        except Exception as error:  # As everywhere, rocksdict raises plain Exception.
+            raise self._unreadable(error) from error
+
     def _join(self) -> None:
-        if self._writing is not None:
-            wait([self._writing])
+        wait([under_way for under_way in (self._writing, self._scrubbing) if under_way is not None])
 
     def _open(self) -> None:
         if (self._path / BROKEN_MARK).exists():

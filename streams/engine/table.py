@@ -17,6 +17,7 @@ from streams.engine.overlay import Change, Overlay
 from streams.engine.producer import Producer
 from streams.engine.reader import Reader
 from streams.engine.restore import follow, restore
+from streams.engine.scrub import Scrub
 from streams.engine.shared import Shared
 from streams.engine.store import Locked, Owner, Position, Store, open_store
 
@@ -34,6 +35,7 @@ class Table:
         self._source = shared.source(name, number)
         self._shared = shared
         self._store: Store | None = None
+        self._scrub: Scrub | None = None
         self._cache = Cache()
 
     async def restore(self, progress: Callable[[int, int, int], None]) -> None:
@@ -49,6 +51,8 @@ class Table:
                 progress(offset, end, rows)
 
             await self._replay(store, at)
+        if self._scrub is None:
+            self._scrub = Scrub(store, shared.settings.scrub_seconds)
         if self._journal is None and store.get_many([END_KEY])[0] is not None:
             raise EngineError(
                 f"{self.changelog} was written under guarantee at_least_once, and exactly_once cannot tell which of its rows count: "
@@ -108,8 +112,16 @@ class Table:
         self._cache.apply(written.changes)
         return spent + time.thread_time() - start
 
+    def scrub(self) -> None:
+        """What the batch in hand deletes or replaces is to be gone from the files, soon."""
+        assert self._scrub is not None
+        self._scrub.ask()
+
     def close(self) -> None:
         """Let go of store and memory."""
+        if self._scrub is not None:
+            self._scrub.end()
+            self._scrub = None
         if self._store is not None:
             self._store.close()
             self._store = None

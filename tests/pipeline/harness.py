@@ -49,13 +49,13 @@ LOG_CHARACTERS_SHOWN = 4_000
 class Worker:
     """One `kairos worker` process, on a leash: it ends with the tests, however they end."""
 
-    def __init__(self, bootstrap: str, directory: Path, log: Path, environment: dict[str, str]) -> None:
+    def __init__(self, bootstrap: str, directory: Path, log: Path, environment: dict[str, str], module: str = "streams.cli") -> None:
         self.directory = directory
         self._log = log
         ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker", "--leash", "--broker", bootstrap],
+                [sys.executable, "-m", module, "worker", "--leash", "--broker", bootstrap],
                 cwd=ROOT,
                 env={**ours, **environment, "KAIROS_DATA_DIR": str(directory), "KAIROS_METRICS_PORT": "0"},
                 stdin=subprocess.PIPE,
@@ -176,15 +176,15 @@ class Pipeline:
             secret=SECRET.encode(),
         )
 
-    def worker(self, name: str | None = None, failpoint: str = "", **settings: object) -> Worker:
-        """Start one; of those with one `name` the next goes on with the state that the last has left."""
+    def worker(self, name: str | None = None, failpoint: str = "", module: str = "streams.cli", **settings: object) -> Worker:
+        """Start one; of those with one `name` the next goes on with the state that the last has left. `module` is run as the command line."""
         number = len(self.workers) + 1
         said = {**self._settings, **settings}
         environment = {f"KAIROS_{key.upper()}": str(value) for key, value in said.items() if value is not None}
         if failpoint:
             environment["KAIROS_FAILPOINT"] = failpoint
         state = self.directory / (name or f"worker-{number}")
-        self.workers.append(Worker(self.bootstrap, state, self.directory / f"{number}.log", environment))
+        self.workers.append(Worker(self.bootstrap, state, self.directory / f"{number}.log", environment, module))
         return self.workers[-1]
 
     def start(self, count: int, **settings: object) -> list[Worker]:
