@@ -20,7 +20,7 @@ from streams.customer.state import NAMES_MAX, Case, Seen, State, Totals, trim
 from streams.customer.timeline import Held
 from streams.rows import AGED, TIMELINE, NodeKey, Touch, decode_touch
 
-FORMAT = 1
+FORMAT = 2
 
 V = TypeVar("V")
 
@@ -67,11 +67,12 @@ def without(state: State, is_gone: Callable[[str], bool]) -> State | None:
     gone = {name for name in state.identifiers if is_gone(name)}
     if not gone:
         return None
+    marks = set(consent.marked(gone))
     return replace(
         state,
         identifiers={name: seen for name, seen in state.identifiers.items() if name not in gone},
         consent={
-            about: tuple(replace(one, under=tuple(name for name in one.under if name not in gone)) for one in given)
+            about: tuple(replace(one, under=tuple([mark for mark in one.under if mark not in marks])) for one in given)
             for about, given in state.consent.items()
         },
     )

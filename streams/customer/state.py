@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from streams.language import Rulebook
 from streams.rows import Touch, Written
 
-FORMAT = 3
+FORMAT = 4
 NAMES_MAX = 200
 """How many traits, touchpoints, sources or accounts a state remembers: senders choose the names."""
 
@@ -38,12 +38,13 @@ class Trait(Struct, array_like=True, frozen=True, gc=False):
 
 
 class ConsentGiven(Struct, array_like=True, frozen=True, gc=False):
-    """One decision for a purpose and a channel, and the identifiers under which it was made: only one of those takes it back."""
+    """One decision for a purpose and a channel, and the identifiers under which it was made, by what
+    consent.py's `marked` makes of them: only one of those takes it back."""
 
     state: str
     basis: str | None
     since: int
-    under: tuple[str, ...]
+    under: tuple[bytes, ...]
 
 
 class Case(Struct, array_like=True, frozen=True, gc=False):

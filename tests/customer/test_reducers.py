@@ -91,7 +91,7 @@ def test_consent_is_taken_back_only_under_an_identifier_it_was_given_under() -> 
     merged = folded(_consent(1, "denied", (WEB,)), _consent(2, "granted", (CRM,))).consent[name]
     taken_back = folded(_consent(1, "denied", (WEB,)), _consent(2, "granted", (CRM, WEB))).consent[name]
 
-    assert consent.in_force(merged) == ConsentGiven("denied", None, 1, ("anonymous_id:x",))
+    assert consent.in_force(merged) == ConsentGiven("denied", None, 1, consent.marked(["anonymous_id:x"]))
     assert consent.in_force(taken_back).state == "granted"
 
 
@@ -190,3 +190,22 @@ def test_of_many_decisions_under_unconnected_identifiers_a_denial_is_forgotten_l
     assert len(after) == consent.STANDING_MAX
     assert consent.in_force(after).state == "denied"
     assert {given.since for given in after} == {0, *range(25, 40)}
+
+
+def test_of_more_decisions_than_stand_at_all_those_that_count_are_forgotten_last() -> None:
+    def told(at: int) -> Touch:
+        said = [{"purpose": f"p{number}", "state": "denied" if at == 1 else "granted"} for number in range(60)]
+        return touch(at, identifiers=(("anonymous_id", f"x{at}"),), payload={"consent": said})
+
+    after = folded(*map(told, range(1, 13))).consent
+
+    assert len(after) == 60
+    assert sum(map(len, after.values())) == consent.DECISIONS_MAX
+    assert {consent.in_force(given).state for given in after.values()} == {"denied"}
+
+
+def test_a_decision_takes_as_much_room_under_long_identifiers_as_under_short_ones() -> None:
+    long, short = (folded(_consent(1, "granted", (("crm_id", "x" * length),))).consent for length in (1000, 1))
+
+    assert {len(mark) for given in (long, short) for one in given["news\nemail"] for mark in one.under} == {consent.MARK_BYTES}
+    assert long != short

@@ -4,7 +4,9 @@ The rule this module owns: a decision is taken back only by a later one under an
 after a merge, the most restrictive counts.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
+from hashlib import blake2b
 
 from streams import instants
 from streams.customer.state import NAMES_MAX, ConsentGiven, State
@@ -18,11 +20,19 @@ STATES = ("denied", "granted")
 STANDING_MAX = 16
 """So many decisions about one purpose and channel stand beside each other, under identifiers that were never seen together; of more, the one granted
 longest ago is forgotten, a denial last."""
+DECISIONS_MAX = 2 * NAMES_MAX
+"""So many stand about all purposes and channels together; of more, likewise."""
+MARK_BYTES = 8
+
+
+def marked(identifiers: Iterable[str]) -> tuple[bytes, ...]:
+    """What a decision remembers of identifiers (type:value) instead of repeating them, which may be as many and as long as an interaction carries."""
+    return tuple([blake2b(name.encode(), digest_size=MARK_BYTES).digest() for name in identifiers])
 
 
 def reduce(state: State, touch: Touch) -> None:
     """Take in each decision that the interaction carries."""
-    under = tuple(f"{kind}:{value}" for kind, value in touch.identifiers)
+    under = marked([f"{kind}:{value}" for kind, value in touch.identifiers])
     state.consent = decisions = state.consent.copy()
     for said in payload(touch.payload).consent or ():
         purpose, decided, channel, basis = said.get("purpose"), said.get("state"), said.get("channel"), said.get("basis")
@@ -69,12 +79,18 @@ def joined(one: tuple[ConsentGiven, ...], other: tuple[ConsentGiven, ...]) -> tu
 
 
 def bounded(decisions: dict[str, tuple[ConsentGiven, ...]]) -> dict[str, tuple[ConsentGiven, ...]]:
-    """Forget, of more purposes and channels than a state remembers, those granted longest ago, and denied ones last; the dict is the caller's own."""
+    """Forget, of more purposes and channels than a state remembers, those granted longest ago, and denied ones last, then, of more decisions, single
+    ones; the dict is the caller's own."""
     if len(decisions) > NAMES_MAX:
         counts = {name: in_force(given) for name, given in decisions.items()}
         by_rank = sorted(decisions, key=lambda name: (counts[name].state == "denied", counts[name].since, name))
         for name in by_rank[: len(decisions) - NAMES_MAX]:
             del decisions[name]
+    surplus = sum(map(len, decisions.values())) - DECISIONS_MAX
+    if surplus > 0:
+        standing = [(one, name) for name, given in decisions.items() if len(given) > 1 for one in given if one is not in_force(given)]
+        for one, name in sorted(standing, key=lambda each: (each[0].state == "denied", each[0].since, each[1], each[0].under))[:surplus]:
+            decisions[name] = tuple([other for other in decisions[name] if other is not one])
     return decisions
 
 

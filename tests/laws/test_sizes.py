@@ -1,0 +1,75 @@
+"""The law of sizes: whatever valid interactions come, no row and no record is larger than the engine and the broker take."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.interaction import CONSENTS_MAX, IDENTIFIERS_MAX, NAME_CHARACTERS_MAX
+from streams.boundary import Decision
+from streams.customer.horizon import LIMITS
+from streams.engine import EngineSettings
+from streams.engine.settings import RECORD_OVERHEAD_BYTES
+from streams.journeys import retail
+from streams.language import Rulebook, rulebook
+from tests.laws.memory import Memory, View
+
+LARGEST = EngineSettings(app_id="sizes", bootstrap="none", state_dir=Path()).record_bytes_max - 2 * RECORD_OVERHEAD_BYTES
+SMILE = "\U0001f642"
+
+
+class Measured(Memory):
+    """A Kairos that looks at the size of all that it writes."""
+
+    def __init__(self, rules: Rulebook, batch: int = 20) -> None:
+        super().__init__(rules, 1, limits=LIMITS, batch=batch)
+        self.largest: dict[bytes | str, int] = {}
+
+    def _commit(self, partition: int, view: View, decided: Decision) -> None:
+        for key, row in view.written.items():
+            self._measure(key[:1], len(key) + len(row or b""))
+        for sent in decided.send:
+            size = len(sent.key or b"") + len(sent.value or b"") + sum(len(name) + len(value) for name, value in sent.headers)
+            self._measure(sent.topic, size)
+        super()._commit(partition, view, decided)
+
+    def _measure(self, what: bytes | str, size: int) -> None:
+        self.largest[what] = max(self.largest.get(what, 0), size)
+        assert size < LARGEST, what
+
+
+@pytest.fixture(scope="module")
+def shop() -> Rulebook:
+    return rulebook(retail)
+
+
+def _name(letters: str, number: int, longest: int = NAME_CHARACTERS_MAX) -> str:
+    """A name of the greatest length that tells this number from others."""
+    return f"{number}-".ljust(longest, letters)
+
+
+def _decisions(letters: str, number: int) -> list[dict[str, str]]:
+    return [
+        {"purpose": _name(letters, each), "channel": _name(letters, number), "state": ("granted", "denied")[each % 2], "basis": letters * 9}
+        for each in range(CONSENTS_MAX)
+    ]
+
+
+def test_all_decisions_under_all_identifiers_of_an_interaction_fit_a_row(shop: Rulebook) -> None:
+    memory = Measured(shop)
+    said = _decisions("p", 1)
+
+    for number in range(2):
+        values = [_name(SMILE, 100 * number + each, 600) for each in range(IDENTIFIERS_MAX - 1)]
+        memory.produce(
+            {
+                "userId": "ann",
+                "event": "Consent Changed",
+                "identifiers": {"card": values},
+                "timestamp": "2025-12-01T00:00:00Z",
+                "messageId": f"{number}",
+                "consent": said,
+            }
+        )
+    memory.run()
+
+    assert memory.tally["kairos_interactions_applied",] == 2
