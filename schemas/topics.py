@@ -46,7 +46,7 @@ def _output(name: str, about: str, days: int | None, readers: tuple[str, ...] = 
 
 _TAKEN = "Every interaction, as producers send it."
 _REFUSED = "Records that were refused, and why."
-_ORDERED = "Commands about who is who: keep apart, allow again, mark as shared, erase; each with who, when and why."
+_ORDERED = "Commands about who is who: link, keep apart, allow again, mark as shared, unmark, export, erase; each with who, when and why."
 _ASKED = "Internal: who is this? Its messages are no contract."
 
 TOPICS = (

@@ -52,6 +52,7 @@ def command(broker: str, leash: bool, as_json: bool, **flags: object) -> None:
 def _run(broker: str, leash: bool, voice: Voice, flags: dict[str, object]) -> None:
     import sys
 
+    from streams import app
     from streams.app import UnknownJourney
     from streams.cli import leashing, session
     from streams.worker import WorkerEnded, run
@@ -59,6 +60,7 @@ def _run(broker: str, leash: bool, voice: Voice, flags: dict[str, object]) -> No
     if leash:
         leashing.hold(sys.stdin.fileno())
     settings = options.settings(**flags)
+    app.policy_of(settings)  # A wrong one is told before anything is waited for.
     with session.connected(settings, broker, tell=lambda words: voice.say("waiting", words)) as kafka:
         try:
             run(settings.model_copy(update={"bootstrap": kafka.bootstrap, "app_id": kafka.app_id}), voice)

@@ -172,3 +172,15 @@ def test_a_wrong_policy_in_the_house_ends_a_command_with_its_field(monkeypatch: 
 
     assert result.exit_code == 1
     assert "The identity policy is wrong: types.email.limit: at least 1, or none" in result.output
+
+
+def test_a_worker_with_a_wrong_policy_does_not_wait_for_kafka(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def wrong(settings: Settings) -> None:
+        raise PolicyError("contested: one of latest, first, none")
+
+    monkeypatch.setattr(app, "policy_of", wrong)
+    result = CliRunner().invoke(main, ["worker", "--broker", "127.0.0.1:1"], env={"KAIROS_DATA_DIR": str(tmp_path)})
+
+    assert result.exit_code == 1
+    assert "The identity policy is wrong: contested: one of latest, first, none" in result.output
+    assert "connecting" not in result.output
