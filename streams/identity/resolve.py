@@ -171,7 +171,8 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:
     types, lifetimes = law.types, law.lifetimes
     generic, cannot = component.generic, component.cannot
     links = []
-    for both, (first, last) in _unexpired(component.edges, lifetimes).items():
+    unexpired = _unexpired(component.edges, lifetimes)
+    for both, (first, last) in unexpired.items():
         left, right = ends(both)
         if left in generic or right in generic:
             continue
@@ -180,15 +181,17 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:
             continue
         links.append(Link(left, right, first, last))
     if component.bound:
-        links += _bound(component)
+        links += _bound(component, unexpired)
     return links
 
 
-def _bound(component: Component) -> list[Link]:
-    """The pairs that a command makes one person's, and that no interaction links: as old as can be."""
+def _bound(component: Component, unexpired: Mapping[Pair, tuple[Instant, Instant]]) -> list[Link]:
+    """The pairs that a command makes one person's, and that no interaction links, or none any more: who never met is linked since ever."""
     known = identifiers(component) - component.generic
-    pairs = [ends(both) for both in component.bound if both not in component.edges and is_bound(component, both)]
-    return [Link(left, right, 0, 0) for left, right in pairs if left in known and right in known]
+    pairs = [
+        (ends(both), component.edges.get(both, (0, 0))) for both in component.bound if both not in unexpired and is_bound(component, both)
+    ]
+    return [Link(left, right, first, last) for (left, right), (first, last) in pairs if left in known and right in known]
 
 
 def _unexpired(edges: dict[Pair, tuple[Instant, Instant]], lifetimes: Mapping[int, Duration]) -> dict[Pair, tuple[Instant, Instant]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from streams.identity.component import Component, forbid, identifiers, pair, witness
+from streams.identity.component import Component, bind, forbid, identifiers, pair, witness
 from streams.identity.policy import Policy
 from streams.identity.resolve import Refused, Resolved, _is_undisputed, law, resolve
 from streams.instants import DAY, HOUR
@@ -49,6 +49,15 @@ def test_linked_identifiers_are_one_person_under_the_lowest() -> None:
     assert resolved.people[0].members == (key(USER), key(EMAIL), key(COOKIE))
     assert resolved.people[0].fragments == (key(USER), key(EMAIL))
     assert resolved.refused == ()
+
+
+def test_what_a_command_binds_is_one_person_also_where_what_linked_it_has_expired() -> None:
+    component = evidence((0, [key(LOYALTY), key(SESSION)]), (30 * DAY, [key(CASE), key(SESSION)]))
+    assert who(component) == [{key(LOYALTY), key(SESSION)}, {key(CASE)}]
+
+    bind(component, pair(key(CASE), key(SESSION)), 1)
+
+    assert who(component) == [{key(LOYALTY), key(SESSION), key(CASE)}]
 
 
 def test_two_logins_are_two_people() -> None:
