@@ -13,10 +13,11 @@ def key_of(policy, kind, value):
     return bytes([place]) + hashlib.blake2b(f"{kind}:{value}".encode(), digest_size=15, key=policy["secret"]).digest()
 
 
-def people(policy, events, commands=(), forgotten=(), shared=()):
-    """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart, order). Returns key -> canonical key, and canonical key -> set of uids.
+def people(policy, events, commands=(), forgotten=(), shared=(), unshared=()):
+    """`events`: (keys, occurred_at, uid); `commands`: (key, key, apart or "bound", order). Returns key -> canonical key, and canonical key -> set of uids.
 
-    `forgotten`: events that only say what is shared by too many; `shared`: keys of which a command says that they are.
+    `forgotten`: events that only say what is shared by too many; `shared`, `unshared`: keys of which a command says that
+    they are, or that they are not.
     """
     rows = [row for _, row in sorted(policy["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
 
@@ -41,11 +42,13 @@ def people(policy, events, commands=(), forgotten=(), shared=()):
             if row(min(keys))["strength"] == "unique":
                 unique[other].add(min(keys))
     generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]} | set(shared)
+    generic -= set(unshared)
     said = {}
     for left, right, apart, _ in sorted(commands, key=lambda command: command[3]):
         nodes |= {left, right}
         said[frozenset((left, right))] = apart
-    apart = {pair for pair, holds in said.items() if holds}
+    apart = {pair for pair, holds in said.items() if holds is True}
+    bound = {tuple(sorted(pair)) for pair, holds in said.items() if holds == "bound" and not generic & pair}
     edges = set()
     for edge in first:
         if generic & set(edge) or frozenset(edge) in apart:
@@ -53,10 +56,14 @@ def people(policy, events, commands=(), forgotten=(), shared=()):
         born = {end: min(first[other] for other in first if end in other) for end in edge if row(end).get("expires")}
         if all(first[edge] - since <= row(end)["expires"] for end, since in born.items()):
             edges.add(edge)
+    for edge in bound:
+        edges.add(edge)
+        first.setdefault(edge, 0)
+        last.setdefault(edge, 0)
     who = {}
     for part in _connected(nodes, edges):
         inside = {edge for edge in edges if edge[0] in part}
-        for person in _kruskal(part, inside, policy, row, first, last, newest, apart):
+        for person in _kruskal(part, inside, policy, row, first, last, newest, apart, bound):
             for key in person:
                 who[key] = min(person)
     timeline = defaultdict(set)
@@ -81,7 +88,7 @@ def _connected(nodes, edges):
         yield part
 
 
-def _kruskal(part, edges, policy, row, first, last, newest, apart):
+def _kruskal(part, edges, policy, row, first, last, newest, apart, bound):
     if sum(not row(key).get("expires") for key in part) > policy["component_members_max"]:
         edges = _oldest(edges, first, policy["component_members_max"], row)
     counted = _counted(part, edges, row, last, newest)
@@ -96,15 +103,19 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart):
     def known(cluster):
         return any(not weak(key) for key in cluster)
 
-    def link(edge, through_weak):
+    def link(edge, through_weak, by_hand=False):
         left, right = holding(edge[0]), holding(edge[1])
-        if left is right or (through_weak and known(left) and known(right)) or _over_limit((left | right) & counted, row):
+        if left is right or (through_weak and known(left) and known(right)):
+            return
+        if not by_hand and _over_limit((left | right) & counted, row):
             return
         if any(frozenset(two) in apart for two in product(left, right)):
             return
         clusters.remove(right)
         left |= right
 
+    for edge in sorted(edges & bound):
+        link(edge, False, by_hand=True)
     for edge in sorted(
         (edge for edge in edges if not any(map(weak, edge))),
         key=lambda edge: (sum(row(end)["priority"] for end in edge), first[edge], edge),

@@ -38,6 +38,8 @@ TEXTS = {
     "case_id": "case-{}",
     "session_id": "session-{}",
 }
+ALONE = ("mark_generic", "unmark")
+"""Commands that name one identifier."""
 JUNK = (("email", "null"), ("user_id", "undefined"), ("phone", "12"), ("anonymous_id", "00000"))
 
 
@@ -57,7 +59,7 @@ class Ordered(NamedTuple):
     """A command; `at` is when it was given."""
 
     id: str
-    kind: Literal["cannot_link", "allow_link", "mark_generic", "erase"]
+    kind: Literal["cannot_link", "allow_link", "link", "mark_generic", "unmark", "erase"]
     identifiers: tuple[Identifier, ...]
     at: int
 
@@ -243,8 +245,8 @@ def _commands(chance: Random, seen: Sequence[Seen], settings: Settings) -> list[
         last = found[-1] if found else None
         if last is not None and len(last.identifiers) == 2 and chance.random() < 0.5:
             both = last.identifiers
-        kind = chance.choices(["cannot_link", "allow_link", "mark_generic"], [5, 3, 1])[0]
-        found.append(Ordered(f"command-{number}", kind, both[:1] if kind == "mark_generic" else both, given + number // 2))
+        kind = chance.choices(["cannot_link", "allow_link", "link", "mark_generic", "unmark"], [5, 3, 2, 1, 1])[0]
+        found.append(Ordered(f"command-{number}", kind, both[:1] if kind in ALONE else both, given + number // 2))
     for number in range(chance.choice([0, 0, 0, 1, 2]) if settings.interactions_max > 6 else 0):
         at = (
             given + 100 + number if not settings.replayed else chance.choice([given + 100 + number, START + chance.randint(500, 900) * DAY])

@@ -65,18 +65,18 @@ def nobody_over_a_limit(rest: Rest) -> Answers:
     for _, _, person in rest.people:
         counted = Counter(member[0] for member in person.members)
         for code, (name, row) in enumerate(ranked):
-            if row["strength"] == "unique" and counted[code] > row["limit"]:
+            if not rest.is_bound and row["strength"] == "unique" and counted[code] > row["limit"]:
                 yield f"{rest.named(person.canonical)} has {counted[code]} of {name}"
     if rest.is_said:
         newest = {frozenset(one[:2]): one for one in sorted(rest.apart, key=lambda one: one[3])}
         for left, right, is_apart, _ in newest.values():
-            if is_apart and rest.found.person.get(left, left) == rest.found.person.get(right, right):
+            if is_apart is True and rest.found.person.get(left, left) == rest.found.person.get(right, right):
                 yield f"{rest.named(left)} and {rest.named(right)} are one person, and were to be kept apart"
 
 
 def weak_links_have_no_say(rest: Rest) -> Answers:
     """Law 8: who is known is who would be known if nobody had ever seen a weak identifier."""
-    if not rest.is_said or rest.scenario.settings.members_max < 1_000:
+    if not rest.is_said or rest.is_bound or rest.scenario.settings.members_max < 1_000:
         return
     ranked = sorted(rest.plain["types"].items(), key=lambda item: (item[1]["priority"], item[0]))
 
@@ -287,14 +287,13 @@ def all_are_counted(rest: Rest) -> Answers:
 
 def restored_by_taking_back(rest: Rest) -> Answers:
     """Law 16: once every pair may be together again, all is as if nobody had ever been kept apart. It changes the world, so it comes last."""
-    pairs = sorted({frozenset((left, right)) for left, right, is_apart, _ in rest.apart if is_apart}, key=sorted)
+    pairs = sorted({frozenset((left, right)) for left, right, is_apart, _ in rest.apart if is_apart is True}, key=sorted)
     if not pairs or rest.marks:
         return
     after = rest.after_allowing([tuple(sorted(both)) for both in pairs])
-    yield from differences(after, after.found, after.oracle([after.event(one) for one in after.kept], []))
-    calm = after.calmly(after.kept, after.told_shared)
-    if rest.is_whole and customers(after.world) != customers(calm):
-        yield f"the states of {_list(_different(customers(after.world), customers(calm)))} are other than if nobody had been kept apart"
+    yield from differences(after, after.found, after.wanted)
+    if rest.is_whole and customers(after.world) != customers(after.calm):
+        yield f"the states of {_list(_different(customers(after.world), customers(after.calm)))} are other than if nobody had been kept apart"
 
 
 def _list(names: Iterable[str]) -> str:

@@ -20,11 +20,14 @@ from streams.rows import TIMELINE, NodeKey, Person, decode_touch
 from tests.laws.memory import RECEIVED, Memory
 from tests.oracles import identity as oracle
 from tests.simulation import said
-from tests.simulation.history import UNTIL, Identifier, Ordered, Scenario, Seen, wire
+from tests.simulation.history import ALONE, UNTIL, Identifier, Ordered, Scenario, Seen, wire
 from tests.simulation.rules import RULES
 from tests.simulation.said import Heard
 from tests.simulation.world import World
 
+Pair = tuple[NodeKey, NodeKey, bool | str, int]
+SAYS: dict[str, bool | str] = {"cannot_link": True, "allow_link": False, "link": "bound"}
+"""What a command about two identifiers says to the oracle: apart, not apart, bound."""
 Event = tuple[tuple[NodeKey, ...], int, str]
 """What the oracle reads of an interaction: keys, when it occurred, message id."""
 
@@ -111,12 +114,27 @@ class Rest:
             if ranked[anchor[0]]["strength"] == "unique":
                 for other in others:
                     met[other].add(anchor)
-        return {key for key, unique in met.items() if len(unique) > ranked[key[0]]["generic_above"]} | self.marked
+        return {key for key, unique in met.items() if len(unique) > ranked[key[0]]["generic_above"]} - self.unmarked | self.marked
 
     @cached_property
     def marked(self) -> set[NodeKey]:
-        """The identifiers of which a command says that they are shared."""
-        return {self.key(one.identifiers[0]) for one in self.commands if one.kind == "mark_generic"}
+        """The identifiers of which the newest command says that they are shared."""
+        return self._newest("mark_generic")
+
+    @cached_property
+    def unmarked(self) -> set[NodeKey]:
+        """The identifiers of which the newest command says that they are not."""
+        return self._newest("unmark")
+
+    def _newest(self, kind: str) -> set[NodeKey]:
+        said = sorted((one for one in self.commands if one.kind in ALONE), key=lambda one: order(one.at, one.id))
+        newest = {self.key(one.identifiers[0]): one.kind for one in said}
+        return {key for key, last in newest.items() if last == kind}
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether a command makes two one person's, over any limit."""
+        return any(one.kind == "link" for one in self.commands)
 
     @property
     def is_said(self) -> bool:
@@ -131,25 +149,33 @@ class Rest:
     # What is wanted.
 
     @cached_property
-    def apart(self) -> list[tuple[NodeKey, NodeKey, bool, int]]:
-        """The commands that keep two apart or end that, as the oracle reads them, but those that an erasure outdates."""
+    def apart(self) -> list[Pair]:
+        """The commands about two, as the oracle reads them, but those that an erasure outdates."""
         found = []
         for one in self.commands:
-            if one.kind in ("cannot_link", "allow_link"):
+            if one.kind in SAYS:
                 keys = [self.key(each) for each in one.identifiers]
                 place = order(one.at, one.id)
+                says = SAYS[one.kind]
+                if says == "bound" and not self.met.issuperset(keys):
+                    says = False  # Who was never seen is nobody yet.
                 if not any(key in self.marks and self.marks[key].order > place for key in keys):
-                    found.append((keys[0], keys[1], one.kind == "cannot_link", place))
+                    found.append((keys[0], keys[1], says, place))
         return found
+
+    @cached_property
+    def met(self) -> set[NodeKey]:
+        """The identifiers of all that is not void."""
+        return {self.key(identifier) for one in self.kept for identifier in one.identifiers}
 
     @cached_property
     def wanted(self) -> People:
         """The oracle's answer."""
         return self.oracle([self.event(one) for one in self.kept], self.apart)
 
-    def oracle(self, events: Sequence[Event], apart: Sequence[tuple[NodeKey, NodeKey, bool, int]]) -> People:
+    def oracle(self, events: Sequence[Event], apart: Sequence[Pair]) -> People:
         """The oracle's answer about these events and commands."""
-        person, touches = oracle.people(self.plain, events, apart, [self.event(one) for one in self.void], self.marked)
+        person, touches = oracle.people(self.plain, events, apart, [self.event(one) for one in self.void], self.marked, self.unmarked)
         return People(person, touches)
 
     # What is there.
@@ -206,13 +232,14 @@ class Rest:
 
         What is void says one thing still: which identifiers are shared by too many.
         """
-        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in ("cannot_link", "allow_link")), *self.told_shared])
+        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in SAYS), *self.told_shared])
 
     @property
     def told_shared(self) -> list[Ordered]:
-        """A command for each identifier that is shared by too many."""
+        """A command for each identifier that is shared by too many, or of which one says that it is not."""
         at = RECEIVED * 1000 - SECOND
-        return [Ordered(f"shared-{number}", "mark_generic", (self.names[key],), at) for number, key in enumerate(sorted(self.shared))]
+        told = [(key, "mark_generic") for key in sorted(self.shared)] + [(key, "unmark") for key in sorted(self.unmarked)]
+        return [Ordered(f"shared-{number}", kind, (self.names[key],), at) for number, (key, kind) in enumerate(told)]  # type: ignore[arg-type]  # two of the kinds
 
     def after_allowing(self, pairs: Sequence[Sequence[NodeKey]]) -> Rest:
         """The same world after commands that let these pairs be together again."""

@@ -11,7 +11,7 @@ from typing import Any
 from schemas import topics
 from streams import instants
 from streams.identity import messages
-from streams.identity.messages import Absorb, Apply, Cannot, Erase, Event, Forget, Generic, SetHome, Time, Union
+from streams.identity.messages import Absorb, Apply, Ask, Bind, Cannot, Erase, Event, Forget, Generic, SetHome, Time, Union
 from streams.rows import NodeKey, decode_touch
 from tests.oracles import identity as oracle
 from tests.simulation.cut import Cut, applied, arguments
@@ -19,7 +19,14 @@ from tests.simulation.history import Entry, Ordered, Scenario, Seen
 from tests.simulation.run import Outcome, run
 
 SHOWN_MAX = 6
-COMMANDS = {"cannot_link": "keep apart", "allow_link": "allow together", "mark_generic": "shared by many", "erase": "erase"}
+COMMANDS = {
+    "cannot_link": "keep apart",
+    "allow_link": "allow together",
+    "link": "one customer",
+    "mark_generic": "shared by many",
+    "unmark": "not shared",
+    "erase": "erase",
+}
 USUAL = {"linked_max": 512, "slice_bytes_max": 480 * 1024, "checkpoint_every": 64, "members_max": 1_000, "short_circuit": True}
 
 
@@ -53,6 +60,8 @@ class Names:
             SetHome: lambda m: f"at {self(m.home)}",
             Generic: lambda m: self(m.identifier),
             Cannot: lambda m: f"{self(m.pair[0])} and {self(m.pair[1])}: {'apart' if m.apart else 'allowed'}",
+            Bind: lambda m: f"{self(m.pair[0])} and {self(m.pair[1])}: one customer",
+            Ask: lambda m: self(m.identifier),
             Erase: lambda m: self(m.identifier),
             Forget: lambda m: self(m.identifier),
             Time: lambda m: instants.text(m.time)[:10] if m != messages.GO_ON else "go on",
