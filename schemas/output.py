@@ -4,6 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+EVIDENCE_MAX = 300
+"""Of more interactions that show an output the newest are named."""
+RETRACTED_EVIDENCE_MAX = 8
+"""Likewise of an output that is taken back."""
+
 Timestamp = Annotated[
     str, Meta(description="RFC 3339 in UTC, to the microsecond where there is one.", extra_json_schema={"format": "date-time"})
 ]
@@ -13,6 +18,16 @@ Owner = Annotated[
     Meta(
         description="Who answers for what is said. Of a stage, a segment or a moment the owner of its rule; of a profile, a redirect, an identity "
         "change or a conflict the owner of the identity policy, which decides whose state it is. Empty only where its author named nobody."
+    ),
+]
+
+
+Evidence = Annotated[
+    list[str],
+    Meta(
+        description=f"What it follows from, in order: ids of interactions, of an identity change or a conflict identifiers as type:hash. Of a stage, a "
+        f"segment or a moment the newest {EVIDENCE_MAX} at most, the one that set it off last; of its retraction the newest {RETRACTED_EVIDENCE_MAX}: "
+        "what it took back has them all. Of a profile the newest 100 that came."
     ),
 ]
 
@@ -37,7 +52,7 @@ class Output(Struct, rename="camel", omit_defaults=False, gc=False):
     received_at: Timestamp | None
     decided_at: Timestamp
     rule_version: str
-    evidence: list[str]
+    evidence: Evidence
 
 
 class Cause(Struct, rename="camel", omit_defaults=True, frozen=True, gc=False):

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.moment import Reason, Value
+from schemas.output import RETRACTED_EVIDENCE_MAX
 from streams.customer.state import State
 from streams.language.declare import CAP_MAX, Scope
 from streams.rows import NodeKey
@@ -115,8 +116,9 @@ Release = tuple[int, str]
 
 
 class Live(Struct, array_like=True, frozen=True, gc=False):
-    """An output that holds: its content's hash, its revision, and itself without its sentence, enough to take it back, read when that is asked for.
-    Of what has no sentence, as a stage change, the content can be read: no hash of it is kept.
+    """An output that holds: its content's hash, its revision, and itself without its sentence and with the newest of its evidence only (all of it, for
+    each output, would be as the square of a timeline), enough to take it back, read when that is asked for. Of what is kept whole, as a stage
+    change, the content can be read: no hash of it is kept.
 
     `customer`: under whose canonical key it was said, where that is another's, whose redirect leads to the one who keeps it.
     """
@@ -150,7 +152,7 @@ class Kept(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Said(Struct, frozen=True, gc=False):
-    """An output to publish; a retraction carries what it takes back, without the sentence. A moment has a verdict once it is judged."""
+    """An output to publish; a retraction carries what it takes back, as Live keeps it. A moment has a verdict once it is judged."""
 
     emission: Emission
     revision: int
@@ -318,13 +320,15 @@ def _judged(kepts: Sequence[Kept]) -> tuple[dict[str, Verdict], dict[str, tuple[
 
 
 def _live(emission: Emission, revision: int, customer: NodeKey = b"") -> Live:
-    return Live(content(emission) if emission.text or emission.values else b"", revision, _written(emission), customer)
+    is_whole = not (emission.text or emission.values or len(emission.evidence) > RETRACTED_EVIDENCE_MAX)
+    return Live(b"" if is_whole else content(emission), revision, _written(emission), customer)
 
 
 def _written(emission: Emission) -> msgspec.Raw:
-    """An output without its sentence; a stage change, which has only the first fields, by those."""
+    """An output without its sentence and older evidence; a stage change, which has only the first fields, by those."""
+    evidence = emission.evidence[-RETRACTED_EVIDENCE_MAX:]
     if emission.kind != "stage":
-        return msgspec.Raw(_ENCODE(msgspec.structs.replace(emission, text="", values={})))
+        return msgspec.Raw(_ENCODE(msgspec.structs.replace(emission, evidence=evidence, text="", values={})))
     said = (
         emission.kind,
         emission.id,
@@ -335,7 +339,7 @@ def _written(emission: Emission) -> msgspec.Raw:
         emission.received_at,
         emission.message_id,
         emission.deadline,
-        emission.evidence,
+        evidence,
         emission.replayed,
         emission.origin,
         emission.to,

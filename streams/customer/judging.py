@@ -3,6 +3,7 @@
 The rule this module owns: journeys first, then segments, then moments, each in the order in which they were written.
 """
 
+from schemas.output import EVIDENCE_MAX
 from streams.customer.emissions import Emission, identify
 from streams.customer.state import Position, State
 from streams.language import START
@@ -57,7 +58,7 @@ def _stage(
     deadline = facts.deadline if touch is None else None
     state.journeys[name] = Position(to, now, shown[-1], deadline)
     facts.entered[name] = to
-    evidence = (touch.id,) if touch is not None and shown == (facts.name,) else tuple([id_of(one) for one in shown])
+    evidence = (touch.id,) if touch is not None and shown == (facts.name,) else tuple([id_of(one) for one in shown[-EVIDENCE_MAX:]])
     return Emission(
         "stage",
         identify("stage", name, origin, to, cause, deadline is not None),
@@ -140,7 +141,7 @@ def _moment(state: State, facts: Facts, moment: MomentRule, firing: Firing, sign
         received_at=state.received_at,
         message_id=facts.touch.id if facts.touch is not None else id_of(firing.evidence[-1]),
         deadline=deadline,
-        evidence=tuple([id_of(name) for name in firing.evidence]),
+        evidence=tuple([id_of(name) for name in firing.evidence[-EVIDENCE_MAX:]]),
         replayed=state.replayed,
         scope=declared.scope,
         expires_at=facts.now + declared.expires,

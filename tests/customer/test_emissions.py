@@ -120,3 +120,13 @@ def test_a_fold_row_is_read_as_it_was_written() -> None:
     row = state.FoldRow("rules", 3, 5, None, _state(6), b"kept")
 
     assert state.decode_row(state.encode_row(row)) == row
+
+
+def test_of_much_evidence_what_is_kept_has_the_newest_and_still_knows_the_content() -> None:
+    many = replace(said(), text="", evidence=tuple(f"e{number}" for number in range(100)))
+    kept = emissions.amend(Kept(), [many], complete=True).kept
+
+    assert emissions.amend(kept, [many], complete=True).records == []
+    assert [one.revision for one in emissions.amend(kept, [replace(many, evidence=many.evidence[1:])], complete=True).records] == [2]
+    (taken_back,) = emissions.amend(kept, [], complete=True).records
+    assert taken_back.emission.evidence == tuple(f"e{number}" for number in range(92, 100))

@@ -1,19 +1,26 @@
 """The law of sizes: whatever valid interactions come, no row and no record is larger than the engine and the broker take."""
 
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from schemas import topics
 from schemas.interaction import CONSENTS_MAX, IDENTIFIERS_MAX, NAME_CHARACTERS_MAX
+from schemas.output import EVIDENCE_MAX
+from streams import instants
 from streams.boundary import Decision
 from streams.customer.horizon import LIMITS
 from streams.engine import EngineSettings
 from streams.engine.settings import RECORD_OVERHEAD_BYTES
+from streams.instants import HOUR
 from streams.journeys import retail
 from streams.language import Rulebook, rulebook
 from tests.laws.memory import Memory, View
 
 LARGEST = EngineSettings(app_id="sizes", bootstrap="none", state_dir=Path()).record_bytes_max - 2 * RECORD_OVERHEAD_BYTES
+BEGIN = instants.parse("2024-12-01T00:00:00Z") or 0
 SMILE = "\U0001f642"
 
 
@@ -40,6 +47,10 @@ class Measured(Memory):
 @pytest.fixture(scope="module")
 def shop() -> Rulebook:
     return rulebook(retail)
+
+
+def values(memory: Memory, topic: str) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(record.value or b"") for record in memory.log[topic]]
 
 
 def _name(letters: str, number: int, longest: int = NAME_CHARACTERS_MAX) -> str:
@@ -73,3 +84,16 @@ def test_all_decisions_under_all_identifiers_of_an_interaction_fit_a_row(shop: R
     memory.run()
 
     assert memory.tally["kairos_interactions_applied",] == 2
+
+
+def test_a_customer_whose_every_order_is_a_big_one_fits_a_row(shop: Rulebook) -> None:
+    memory = Measured(shop, batch=200)
+
+    for number in range(1_990):
+        at = instants.text(BEGIN + number * 4 * HOUR)
+        revenue = {"revenue": str((number + 1) ** 4), "currency": "GBP"}
+        order = {"userId": "walk-in", "event": "Order Completed", "timestamp": at, "properties": revenue}
+        memory.produce({**order, "messageId": f"5f0f8f4e-77cf-4a3c-b0f2-{number:012}"}, key=b"one")
+    memory.run()
+
+    assert max(len(value["evidence"]) for value in values(memory, topics.MOMENTS)) == EVIDENCE_MAX
