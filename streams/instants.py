@@ -21,6 +21,9 @@ _UNITS: tuple[tuple[float, int], ...] = ((1e11, SECOND), (1e14, 1_000), (1e17, 1
 _NUMERIC_LENGTHS = frozenset({10, 13, 16})
 """Digits of a written number of seconds, milliseconds or microseconds in this age; fewer are a year or a day."""
 
+LATEST: Instant = 253_402_300_800 * SECOND - 1
+"""The last instant that text can say: the year 9999 ends."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = _EPOCH.toordinal()
@@ -32,7 +35,8 @@ _CACHED = 1 << 16
 
 @lru_cache(_CACHED)
 def text(instant: Instant) -> str:
-    """Write an instant as RFC 3339 in UTC, with as many decimals (0, 3 or 6) as it needs."""
+    """Write an instant as RFC 3339 in UTC, with as many decimals (0, 3 or 6) as it needs; what is later than LATEST, as that."""
+    instant = min(instant, LATEST)
     seconds, fraction = divmod(instant, SECOND)
     days, second = divmod(seconds, 86400)
     minute, second = divmod(second, 60)

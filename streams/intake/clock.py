@@ -28,14 +28,15 @@ def times(said: Interaction, appended_at: Instant, replayed: bool) -> tuple[Inst
     """When it occurred and when it was received.
 
     With `sentAt` the sender's clock is corrected: occurred = received - (sent - original). A difference of over a day is no skew but an
-    interaction that was kept and sent again later, so it is left alone. In a replay only a recorded reception tells of the sender's clock.
+    interaction that was kept and sent again later, so it is left alone. In a replay only a recorded reception tells of the sender's clock, and it
+    lies in the past as any other: what is said to be received after the broker took it was received then.
     """
     received_at = appended_at
     if said.received_at is not None:
         given = instant(said.received_at)
         if given is None:
             return Refusal("bad_timestamp", "receivedAt cannot be read as an instant")
-        received_at = given if replayed else min(given, appended_at)
+        received_at = min(given, appended_at)
     written = said.timestamp if said.timestamp is not None else said.original_timestamp
     if written is None:
         return Refusal("bad_timestamp", "timestamp is missing")

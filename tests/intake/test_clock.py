@@ -69,9 +69,20 @@ def test_reception_is_when_the_broker_took_it_or_earlier_if_a_collector_says_so(
 
 
 def test_reception_in_a_replay_is_as_it_was_recorded() -> None:
-    recorded = touch(clock=REPLAY, receivedAt="2027-01-01T00:00:00Z", timestamp="2027-01-01T00:00:00Z")
+    recorded = touch(clock=REPLAY, receivedAt="2011-01-01T00:00:00Z", timestamp="2011-01-01T00:00:00Z")
 
-    assert recorded.received_at == recorded.occurred_at == instants.parse("2027-01-01T00:00:00Z")
+    assert recorded.received_at == recorded.occurred_at == instants.parse("2011-01-01T00:00:00Z")
+
+
+def test_reception_in_a_replay_is_no_later_than_the_broker_took_it() -> None:
+    assert touch(clock=REPLAY, receivedAt=NOW + HOUR).received_at == NOW
+
+
+@pytest.mark.parametrize("year", [2027, 5000, 9999])
+def test_what_vouches_for_its_own_future_is_refused_in_a_replay_too(year: int) -> None:
+    said = {"timestamp": f"{year}-12-31T23:59:59Z", "receivedAt": f"{year}-12-31T00:00:00Z"}
+
+    assert letter_of(sent(clock=REPLAY, **said)).reason == "too_far_ahead"
 
 
 def test_reception_is_now_where_the_record_has_no_timestamp() -> None:
@@ -129,3 +140,7 @@ def test_an_instant_is_written_with_the_decimals_that_it_needs(said: datetime, u
     written = exact.isoformat(timespec=decimals) + "Z"
 
     assert instants.text(instants.parse(written) or 0) == written
+
+
+def test_an_instant_that_text_cannot_say_is_written_as_the_last_one() -> None:
+    assert instants.text(instants.LATEST) == instants.text(instants.LATEST + 2 * DAY) == "9999-12-31T23:59:59.999999Z"
