@@ -19,7 +19,7 @@ Said = dict[str, Any]
 def member(toy: ToyRun, name: str, **options: Any) -> subprocess.Popen[bytes]:
     """A worker with a directory of its own."""
     settings = {"standbys": 1, "instance_id": None, "state_dir": str(toy.directory / name), "health": str(toy.directory / f"{name}.json")}
-    return toy.worker(**{**settings, "session_timeout_seconds": SESSION_SECONDS, **options})
+    return toy.worker(**{**settings, "session_timeout_seconds": SESSION_SECONDS, "heartbeat_seconds": 0.5, **options})
 
 
 def warm(copies: int) -> Callable[[Said], bool]:
@@ -58,6 +58,7 @@ def test_a_copy_takes_over_from_a_worker_that_dies(toy: ToyRun, guarantee: str, 
     toy.stop(second)
 
 
+@pytest.mark.faults
 def test_a_worker_that_stops_is_replaced_at_once_and_is_a_copy_when_it_comes_back(toy: ToyRun) -> None:
     toy.feed(ROWS, keys=10 * ROWS, to="keyed")
     first, second = (member(toy, name) for name in "ab")
