@@ -28,6 +28,7 @@ DEADLINE_SECONDS = 60.0
 STOP_SECONDS_MAX = 10.0
 LOADED_SECONDS = 3.0
 """What a loaded machine needs to end a process."""
+NOT_LED_YET = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "OFFSET_NOT_AVAILABLE")
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
 
 
@@ -286,7 +287,7 @@ def _end(reader: Consumer, target: TopicPartition) -> int:
         try:
             return int(reader.get_watermark_offsets(target, timeout=10)[1])
         except KafkaException as error:
-            if not error.args[0].retriable() and error.args[0].name() != "NOT_LEADER_FOR_PARTITION":
+            if not error.args[0].retriable() and error.args[0].name() not in NOT_LED_YET:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.2)
     raise AssertionError(f"nobody leads {target}")
