@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     )
     guarantee: Literal["exactly_once", "at_least_once"] = Field(
         "exactly_once",
-        description="exactly_once: a Kafka transaction a batch. at_least_once: without; states stay exact, outputs may come again.",
+        description="exactly_once: a Kafka transaction a batch. at_least_once: without; states stay exact, outputs may come again, and after a crash one may "
+        "stand that was never taken back.",
     )
     mock: bool = Field(False, description="The broker is the mock of `kairos run --broker mock`, which sets this.")
     timeline_interactions_max: int = Field(
