@@ -48,6 +48,12 @@ METRICS = (
     Metric("kairos_customers_erased", "counter", (), "Customers erased."),
     Metric("kairos_identity_conflicts", "counter", ("rule",), "Links refused, by rule."),
     Metric("kairos_customers_folded", "counter", ("how",), "Folds of a customer: incremental, or again from the timeline (refold)."),
+    Metric(
+        "kairos_customers_lightened",
+        "counter",
+        ("part",),
+        "Rows with too little room, by what gave way: names heard of long ago, what rules remember (memory), what was said long ago (said).",
+    ),
     Metric("kairos_deadlines_drained", "counter", (), "Deadlines that fell due."),
     Metric("kairos_profiles", "counter", (), "Profiles published."),
     Metric("kairos_stage_changes", "counter", ("journey", "to", "retracted"), "Stage changes published."),

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from schemas import money
 from streams.boundary import Rows
-from streams.customer import reducers
+from streams.customer import reducers, room
 from streams.customer.reducers import cases, consent, identifiers, traits
 from streams.customer.state import NAMES_MAX, Case, Seen, State, Totals, trim
 from streams.customer.timeline import Held
@@ -34,6 +34,11 @@ class Aged(Struct, array_like=True, frozen=True, gc=False):
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
 _DECODE = msgspec.msgpack.Decoder(Aged).decode
+_NOTHING = State()
+
+
+def _written(state: State) -> bytes:
+    return _ENCODE(Aged(state))
 
 
 def read(row: bytes) -> State:
@@ -58,7 +63,7 @@ def take(rows: Rows, going: Sequence[Held]) -> list[Touch]:
         state = State() if row is None else read(row)
         for touch in by_fragment[fragment]:
             _count(state, touch)
-        rows.put(AGED, fragment, _ENCODE(Aged(state)))
+        rows.put(AGED, fragment, room.written(_written, state, _NOTHING))
     return touches
 
 
@@ -159,7 +164,7 @@ def _case(_: str, one: Case, other: Case) -> Case:
         later.topic or earlier.topic,
         min(one.opened_at, other.opened_at),
         later.updated_at,
-        (*earlier.channels, *(channel for channel in later.channels if channel not in earlier.channels)),
+        (*earlier.channels, *(channel for channel in later.channels if channel not in earlier.channels))[: cases.CHANNELS_MAX],
         later.owner or earlier.owner,
         earlier.solved_at if later.solved_at is None else later.solved_at,
     )

@@ -22,6 +22,7 @@ from streams.customer import (
     partition_time,
     publish,
     receipts,
+    room,
     timeline,
     too_late,
 )
@@ -32,7 +33,7 @@ from streams.customer.guards import Court
 from streams.customer.horizon import LIMITS, Limits
 from streams.customer.lapsing import Lapsed
 from streams.customer.partition_time import PartitionTime
-from streams.customer.state import FoldRow, sealed
+from streams.customer.state import FoldRow, empty, next_deadline, sealed
 from streams.identity import afterwards, messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
@@ -70,7 +71,7 @@ def decide(
         if more or begun is not None:
             partition_time.begin(rows, time.before if more else None)
     changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs, rulebook.caps))
-    _write(rows, rulebook, changed, gone, limits)
+    changed = _write(rows, rulebook, changed, gone, limits, tally)
     outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
     send = [*advanced.send, *outputs]
     if advanced.void:
@@ -204,21 +205,39 @@ def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime
     return drained, lapsed, due.more
 
 
-def _write(rows: Rows, rulebook: Rulebook, changed: Sequence[Customer], gone: Sequence[Redirect], limits: Limits) -> None:
-    """Put the rows of customers and of their next deadlines."""
+def _write(
+    rows: Rows, rulebook: Rulebook, changed: list[Customer], gone: Sequence[Redirect], limits: Limits, tally: Counter[tuple[str, ...]]
+) -> list[Customer]:
+    """Put the rows of customers and of their next deadlines; the customers, with the rows as they were put where they had to give way."""
     lapsing.expect(rows, gone)
     for redirect in gone:
         rows.put(FOLD, customers.subject(redirect.gone), None)
         if redirect.deadline is not None:
             rows.put(DUE, partition_time.due_key(redirect.deadline, customers.subject(redirect.gone)), None)
-    for customer in changed:
+    for place, customer in enumerate(changed):
         subject = customers.subject(customer.person.canonical)
         before, after = customer.before, customer.after
         if horizon.is_due(after, limits):
             after = horizon.clear(rows, rulebook, subject, customer.person.fragments, after, limits)
-        rows.put(FOLD, subject, sealed(after))
+        row = sealed(after)
+        if len(row) > room.LOOK_BYTES:
+            after = _fitted(rows, rulebook, customer.person, after, limits, tally)
+            row, changed[place] = sealed(after), structs.replace(customer, after=after)
+        rows.put(FOLD, subject, row)
         deadline = after.next_deadline
         if before is not None and before.next_deadline is not None and before.next_deadline != deadline:
             rows.put(DUE, partition_time.due_key(before.next_deadline, subject), None)
         if deadline is not None:
             rows.put(DUE, partition_time.due_key(deadline, subject), customer.root)
+    return changed
+
+
+def _fitted(rows: Rows, rulebook: Rulebook, person: Person, row: FoldRow, limits: Limits, tally: Counter[tuple[str, ...]]) -> FoldRow:
+    """A row that has grown large, with as much as there is room for; what gave way is counted."""
+    state, gave_way = room.fitted(row.state, empty(rulebook))
+    if len(row.kept) > room.KEPT_BYTES_MAX:
+        row = horizon.lighten(rows, rulebook, customers.subject(person.canonical), person.fragments, row, limits)
+        gave_way.append("said")
+    for part in gave_way:
+        tally["kairos_customers_lightened", part] += 1
+    return structs.replace(row, state=state, next_deadline=next_deadline(state)) if gave_way else row

@@ -16,6 +16,7 @@ The rule this module owns, in four laws:
    and the rules' memory as of the cut) goes to the new customer that has the old one's id, of several to the one cleared up to the latest; a part
    that split off begins anew at the cut. New rules know where a customer stands and remember nothing from before the cut. Who merges is cleared
    up to the latest of the cuts, so beyond the horizon the order of arrival may show.
+Where what was said of a timeline takes more room than a row has, it is cleared further than the limits ask for, likewise.
 """
 
 from bisect import bisect_left, bisect_right
@@ -27,7 +28,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from streams.boundary import Rows
-from streams.customer import aged, emissions, refold, timeline
+from streams.customer import aged, emissions, refold, room, timeline
 from streams.customer.fold import fold
 from streams.customer.growth import Grown
 from streams.customer.state import FORMAT, FoldRow, Mark, State, copied, empty
@@ -42,6 +43,9 @@ SLACK = 16
 """A timeline is cleared when it holds more than it may by one part in so many."""
 AGE_SLACK = 4
 """And when it reaches further back by one part in so many: who comes seldom would else be cleared at every visit."""
+
+EIGHTHS = 8
+"""A timeline that is cleared for want of room is cleared by so many of them as are needed."""
 
 
 class Limits(NamedTuple):
@@ -127,6 +131,21 @@ def clear(rows: Rows, rulebook: Rulebook, subject: bytes, fragments: Sequence[No
     newest = row.state.newest
     before = 0 if row.mark is None else row.mark.cut
     cut = before if newest is None else max(before, _cut([each.entry.occurred_at for each in held], newest[0], limits))
+    return _cleared(rows, rulebook, subject, row, held, cut, limits)
+
+
+def lighten(rows: Rows, rulebook: Rulebook, subject: bytes, fragments: Sequence[NodeKey], row: FoldRow, limits: Limits) -> FoldRow:
+    """Clear a timeline so far that what was said after it takes half of the room that there is; where nothing less helps, all of it."""
+    held = timeline.held(rows, fragments)
+    newest = row.state.newest
+    cuts = [held[len(held) * part // EIGHTHS].entry.occurred_at for part in range(1, EIGHTHS)] if held else []
+    cuts.append(max(row.state.drained, newest[0] if newest is not None else 0))
+    cut = next((cut for cut in cuts if len(since(row.kept, cut)) <= room.KEPT_BYTES_MAX // 2), cuts[-1])
+    return _cleared(rows, rulebook, subject, row, held, max(cut, _cut_of(row)), limits)
+
+
+def _cleared(rows: Rows, rulebook: Rulebook, subject: bytes, row: FoldRow, held: Sequence[Held], cut: Instant, limits: Limits) -> FoldRow:
+    newest, before = row.state.newest, _cut_of(row)
     kept, going = row.kept, bisect_right(held, cut, key=_instant)
     if cut > before:
         state = start(rows, rulebook, subject, row) or empty(rulebook)
@@ -301,7 +320,7 @@ def _under(state: State, rulebook: Rulebook) -> State:
 
 
 def _put(rows: Rows, rulebook: Rulebook, subject: bytes, state: State) -> None:
-    rows.put(BASE, subject, _ENCODE(Base(rulebook.version, state)))
+    rows.put(BASE, subject, room.written(lambda fitting: _ENCODE(Base(rulebook.version, fitting)), state, empty(rulebook)))
 
 
 def _cut_of(row: FoldRow) -> Instant:

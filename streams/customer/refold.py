@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from streams import rows as kinds
 from streams.boundary import Rows
-from streams.customer import timeline
+from streams.customer import room, timeline
 from streams.customer.emissions import Emission
 from streams.customer.fold import Folded, fold
 from streams.customer.state import FORMAT, State, empty
@@ -104,7 +104,8 @@ def _base(rows: Rows, subject: bytes, fragments: tuple[NodeKey, ...], since: int
 
 def _put(rows: Rows, subject: bytes, fragments: tuple[NodeKey, ...], state: State, rulebook: Rulebook) -> None:
     assert state.newest is not None
-    rows.put(CHECKPOINT, subject + _at(max(state.newest[0], state.drained)), _ENCODE(Checkpoint(rulebook.version, fragments, state)))
+    written = room.written(lambda fitting: _ENCODE(Checkpoint(rulebook.version, fragments, fitting)), state, empty(rulebook))
+    rows.put(CHECKPOINT, subject + _at(max(state.newest[0], state.drained)), written)
 
 
 def _at(instant: int) -> bytes:

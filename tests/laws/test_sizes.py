@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from schemas import topics
-from schemas.interaction import CONSENTS_MAX, IDENTIFIERS_MAX, NAME_CHARACTERS_MAX
+from schemas.interaction import CONSENTS_MAX, IDENTIFIERS_MAX, NAME_CHARACTERS_MAX, RECORD_BYTES_MAX
 from schemas.output import EVIDENCE_MAX
 from streams import instants
 from streams.boundary import Decision
@@ -97,3 +97,50 @@ def test_a_customer_whose_every_order_is_a_big_one_fits_a_row(shop: Rulebook) ->
     memory.run()
 
     assert max(len(value["evidence"]) for value in values(memory, topics.MOMENTS)) == EVIDENCE_MAX
+
+
+@pytest.mark.parametrize("letter", [SMILE, "\x01"], ids=["four bytes a letter", "six bytes a letter in JSON"])
+def test_a_customer_of_the_widest_interactions_fits_its_rows_and_profiles(shop: Rulebook, letter: str) -> None:
+    memory = Measured(shop, batch=9)
+    room = RECORD_BYTES_MAX // len(msgspec.json.encode(letter)[1:-1]) - 6_500  # Letters beside those of the envelope.
+
+    for number in range(360):
+        said: dict[str, Any] = {
+            "userId": "ann",
+            "event": "Case Opened",
+            "timestamp": instants.text(BEGIN + number * HOUR),
+            "messageId": f"{number}",
+        }
+        for field in ("channel", "touchpoint", "caseId", "topic", "language", "timezone", "department", "account"):
+            said[field] = _name(letter, number)
+        said["source"] = {"system": _name(letter, number)}
+        widest = (
+            {"identifiers": {"card": [_name(letter, 100 * number + each, 1000) for each in range(min(63, room // 1100))]}},
+            {"consent": _decisions(letter, number)[: room // 1100]},
+            {"traits": {_name(letter, 1000 * number + each): letter * 1000 for each in range(room // 1800)}},
+        )
+        memory.produce(msgspec.json.encode({**said, **widest[number % 3]}), key=b"one")
+    memory.run()
+
+    assert not values(memory, topics.DEAD_LETTERS)
+    assert memory.tally["kairos_interactions_applied",] == 360
+    assert memory.tally["kairos_customers_lightened", "names"] > 0
+    last = values(memory, topics.PROFILES)[-1]
+    assert last["language"] == _name(letter, 359)
+    assert _name(letter, 359) in last["accounts"]
+    assert "user_id" in last["identifiers"]
+
+
+def test_a_customer_of_the_longest_ids_whose_every_order_is_a_big_one_fits_a_row(shop: Rulebook) -> None:
+    memory = Measured(shop, batch=100)
+
+    for number in range(2_000):
+        order = {"userId": "ann", "event": "Order Completed", "timestamp": instants.text(BEGIN + number * 4 * HOUR)}
+        said = {"source": {"system": _name(SMILE, 1)}, "properties": {"revenue": str((number + 1) ** 4), "currency": "GBP"}}
+        memory.produce({**order, **said, "messageId": _name(SMILE, number)}, key=b"one")
+    memory.run()
+
+    assert memory.tally["kairos_interactions_applied",] == 2_000
+    assert memory.tally["kairos_customers_lightened", "said"] > 0
+    assert memory.tally["kairos_customers_lightened", "memory"] > 0
+    assert values(memory, topics.PROFILES)[-1]["totals"]["GBP"]["orders"] == 2_000

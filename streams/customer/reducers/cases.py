@@ -8,6 +8,8 @@ SOLVED_MAX = 20
 """How many solved cases are remembered; of more, the one updated longest ago is forgotten."""
 OPEN_MAX = NAMES_MAX
 """How many open ones, likewise."""
+CHANNELS_MAX = 20
+"""How many channels of a case are remembered, the first ones."""
 
 
 def reduce(state: State, touch: Touch) -> None:
@@ -18,7 +20,9 @@ def reduce(state: State, touch: Touch) -> None:
     at, meaning, case = touch.occurred_at, EVENTS.get(touch.event), state.cases.get(case_id)
     if case is None:
         case = Case(touch.topic, at, at, (), None)
-    channels = case.channels if not touch.channel or touch.channel in case.channels else (*case.channels, touch.channel)
+    channels = case.channels
+    if touch.channel and touch.channel not in channels and len(channels) < CHANNELS_MAX:
+        channels = (*channels, touch.channel)
     solved_at = at if meaning == "case_solved" else None if meaning == "case_opened" else case.solved_at
     after = Case(touch.topic or case.topic, case.opened_at, at, channels, touch.department or case.owner, solved_at)
     state.cases = bounded({**state.cases, case_id: after})
