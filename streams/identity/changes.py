@@ -101,8 +101,9 @@ def _home(people: Iterable[Person]) -> dict[NodeKey, NodeKey]:
 
 
 def fingerprint(refused: Refused) -> bytes:
-    """What tells a conflict from another: its rule and the two identifiers (8 bytes)."""
-    return blake2b(refused.rule.encode() + refused.left + refused.right, digest_size=_CONFLICT_BYTES).digest()
+    """What tells a conflict from another: its rule and the two identifiers, of who is crowded also with which type (8 bytes)."""
+    of_type = refused.type if refused.rule == "crowded" else ""
+    return blake2b(refused.rule.encode() + refused.left + refused.right + of_type.encode(), digest_size=_CONFLICT_BYTES).digest()
 
 
 def conflict(refused: Refused, people: Sequence[Person], types: Sequence[IdentifierType]) -> Conflict:

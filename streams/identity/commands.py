@@ -13,14 +13,14 @@ from msgspec import structs
 
 from streams.identity import erasure, moves, past
 from streams.identity.component import MET, Component, bind, forbid, is_bound, mark, pair
-from streams.identity.messages import Ask, Bind, Cannot, Erase, Forget, Generic, Union
+from streams.identity.messages import Ask, Bind, Cannot, Crowded, Erase, Forget, Generic, Union
 from streams.identity.resolve import resolve
 from streams.identity.workspace import Carried, Workspace, ready
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of
 
 MET_MAX = 1_000
 """So many of those who met an identifier are told in one batch that it links again; the partition sends itself a message to go on."""
-M = TypeVar("M", Ask, Bind, Cannot, Generic, Erase, Forget)
+M = TypeVar("M", Ask, Bind, Cannot, Generic, Crowded, Erase, Forget)
 Command = Ask | Bind | Cannot | Generic | Erase
 NOBODY: Sequence[Person] = ()
 
@@ -34,7 +34,7 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
             work.write_node(key, structs.replace(work.node(key), unique=frozenset(), generic=message.marked, order=message.order))
         if not message.marked and message.order == work.node(key).order:
             _link_again(work, key, message)
-    root = _root(work, key, message)
+    root = at_root(work, key, message)
     if root is None:
         return
     component = work.component(root)
@@ -65,7 +65,7 @@ def _link_again(work: Workspace, key: NodeKey, message: Generic) -> None:
 
 def cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
     """Two identifiers are nobody's together, or may be again."""
-    root = _root(work, key, message)
+    root = at_root(work, key, message)
     if root is None:
         return
     component, both = work.component(root), pair(*message.pair)
@@ -89,7 +89,7 @@ def cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
 
 def link(work: Workspace, key: NodeKey, message: Bind) -> None:
     """Two identifiers are one person's, whatever the evidence says. Where they are two components', these have been told to become one."""
-    root = _root(work, key, message)
+    root = at_root(work, key, message)
     if root is None:
         return
     component, both = work.component(root), pair(*message.pair)
@@ -105,7 +105,7 @@ def link(work: Workspace, key: NodeKey, message: Bind) -> None:
 
 def ask(work: Workspace, key: NodeKey, message: Ask) -> None:
     """Who holds an identifier, for somebody who may know; nothing changes."""
-    root = _root(work, key, message)
+    root = at_root(work, key, message)
     if root is not None:
         component = work.component(root)
         _answer(work, component, message, (message.identifier,), _asked(work, component, message), holds=True)
@@ -113,7 +113,7 @@ def ask(work: Workspace, key: NodeKey, message: Ask) -> None:
 
 def erase(work: Workspace, key: NodeKey, message: Erase) -> None:
     """Forget whoever holds an identifier; the receipt of an erasure answers for itself."""
-    root = _root(work, key, message)
+    root = at_root(work, key, message)
     if root is None:
         return
     component = work.component(root)
@@ -127,8 +127,8 @@ def erase(work: Workspace, key: NodeKey, message: Erase) -> None:
 def forget(work: Workspace, key: NodeKey, message: Forget) -> None:
     """An identifier was erased elsewhere: what is anchored at it, or names it, is void."""
     if key == message.identifier:
-        erasure.unlink(work, key)
-    root = _root(work, key, message)
+        erasure.unlink(work, key, message)
+    root = at_root(work, key, message)
     if root is not None:
         erasure.forget(work, root, message)
 
@@ -161,7 +161,7 @@ def _customers(people: Sequence[Person], named: Sequence[NodeKey]) -> tuple[Node
     return tuple(sorted(held))
 
 
-def _root(work: Workspace, key: NodeKey, message: M) -> NodeKey | None:
+def at_root(work: Workspace, key: NodeKey, message: M) -> NodeKey | None:
     """The root in this partition that a message has come to and where it can be done; None where it went on, or waits."""
     root, path, here = work.climb(key, message.path)
     onward = structs.replace(message, path=path)

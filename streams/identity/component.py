@@ -4,7 +4,7 @@ The rule this module owns: evidence only grows, and joining it is commutative, a
 changed only by the batch that copied it (workspace.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal, TypeVar
 
 import msgspec
@@ -20,6 +20,9 @@ FORMAT = 1
 Pair = bytes
 """Two node keys, the lesser first: 32 bytes."""
 
+Crowd = bytes
+"""An identifier's key and, in one more byte, the code of a type of which it was seen with more than an identifier links: 17 bytes."""
+
 
 class Node(Struct, array_like=True, frozen=True):
     """An identifier's place in the forest; no row means the default: a root that never asked or was asked.
@@ -27,6 +30,8 @@ class Node(Struct, array_like=True, frozen=True):
     `linked`: identifiers it told to join already, a cache. `unique`: distinct unique identifiers seen with it. `generic`: too many of them.
     `order`: of the newest command that said whether it is generic, whatever is counted; 0: of none.
     `bare`: it had nothing when it got its parent, so nothing of it has to be absorbed before what climbs through it.
+    `neighbours`: beginnings of the keys of those it was seen with, by which they are counted; of a type it is crowded with, none are kept.
+    `crowded`: codes of the types of which it was seen with more than an identifier links. `erased`: the newest erasure of it as a person's own.
     """
 
     format: int = FORMAT
@@ -36,6 +41,9 @@ class Node(Struct, array_like=True, frozen=True):
     generic: bool = False
     bare: bool = False
     order: int = 0
+    neighbours: frozenset[bytes] = frozenset()
+    crowded: frozenset[int] = frozenset()
+    erased: tuple[Instant, int] | None = None
 
 
 class Component(Struct, array_like=True):
@@ -63,6 +71,8 @@ class Component(Struct, array_like=True):
     """The pairs that a command makes one person's, and its order; a later one of `cannot` ends it."""
     said_generic: dict[NodeKey, tuple[int, bool]] = {}
     """Of identifiers the order of the newest command that said whether they are generic, and whether; `generic` is what holds."""
+    crowded: set[Crowd] = set()
+    """Who was seen with too many of which type: no link between them is kept."""
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
     undisputed: bool = False
@@ -90,6 +100,7 @@ def copy(component: Component) -> Component:
         component.past,
         dict(component.bound),
         dict(component.said_generic),
+        set(component.crowded),
         component.settled,
         component.undisputed,
     )
@@ -122,8 +133,10 @@ def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -
         return "new"
     last = hour(occurred_at)
     found: News = "again" if newest < last else "nothing"
-    edges = component.edges
+    edges, crowded = component.edges, component.crowded
     for other in ids[1:]:
+        if crowded and is_crowded(crowded, anchor, other):
+            continue
         seen = edges.get(anchor + other)
         if seen is None or occurred_at < seen[0]:
             return "new"
@@ -140,8 +153,10 @@ def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant
     newest = component.fragments.get(anchor)
     if newest is None or newest < last:
         component.fragments[anchor] = last
-    edges = component.edges
+    edges, crowded = component.edges, component.crowded
     for other in ids[1:]:
+        if crowded and is_crowded(crowded, anchor, other):
+            continue
         both = anchor + other
         seen = edges.get(both)
         if seen is None:
@@ -182,6 +197,22 @@ def mark(component: Component, key: NodeKey, order: int, generic: bool) -> bool:
     return True
 
 
+def is_crowded(crowded: Collection[Crowd], left: NodeKey, right: NodeKey) -> bool:
+    """Whether one of two was seen with too many of the other's type, so that nothing links them."""
+    return left + right[:1] in crowded or right + left[:1] in crowded
+
+
+def crowd(component: Component, seen: Crowd) -> None:
+    """Keep that an identifier was seen with too many of a type, and no link between them, in a component that the caller owns."""
+    component.crowded.add(seen)
+    _part_crowds(component)
+
+
+def _part_crowds(component: Component) -> None:
+    for both in [both for both in component.edges if is_crowded(component.crowded, *ends(both))]:
+        del component.edges[both]
+
+
 def is_bound(component: Component, both: Pair) -> bool:
     """Whether the newest command about two identifiers makes them one person's."""
     order = component.bound.get(both)
@@ -203,6 +234,9 @@ def join(component: Component, other: Component) -> None:
         seen = component.edges.get(both)
         component.edges[both] = (first, last) if seen is None else (min(seen[0], first), max(seen[1], last))
     component.generic |= other.generic
+    component.crowded |= other.crowded
+    if component.crowded:
+        _part_crowds(component)
     if component.said_generic or other.said_generic:
         _join_marks(component, other)
     for both, (order, apart) in other.cannot.items():
@@ -230,6 +264,7 @@ def is_bare(component: Component) -> bool:
         or component.cannot
         or component.bound
         or component.said_generic
+        or component.crowded
         or component.parked
         or component.floor
         or component.past
@@ -278,7 +313,8 @@ def _write_component(component: Component) -> bytes:
         component.said and sorted(component.said),
         component.people,
         component.past,
-        *((_sorted(component.bound), _sorted(component.said_generic)) if component.bound or component.said_generic else ()),
+        *((_sorted(component.bound), _sorted(component.said_generic)) if component.bound or component.said_generic or component.crowded else ()),
+        *((sorted(component.crowded),) if component.crowded else ()),
     ))  # fmt: skip
 
 
@@ -301,6 +337,8 @@ COMPONENT = _kind("component", b"c", Component, _write_component)
 """Key: the root's node key. A component that never had a touch, a command or a message waiting has no row."""
 MET: Kind[bytes] = Kind("met", b"m", bytes, bytes)
 """Key: a generic identifier (16) + an anchor that was seen with it since it is (16); whom it would link if it linked again."""
+PASSED: Kind[bytes] = Kind("passed", b"x", bytes, bytes)
+"""Key: an identifier (16) + an anchor that named it and is crowded with its type (16): who has to hear of it if it is erased."""
 PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
 """Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
 STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)

@@ -15,7 +15,7 @@ from collections import Counter
 from msgspec import structs
 
 from streams.identity import messages
-from streams.identity.component import PARKED, Component, Pair, ends, witness
+from streams.identity.component import PARKED, PASSED, Component, Pair, ends, witness
 from streams.identity.identifiers import keys
 from streams.identity.messages import Apply, Erase, Forget
 from streams.identity.past import Erasing, Mark, Past, Receipt, erasing, is_outdated, is_void
@@ -58,11 +58,18 @@ def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
         work.emit(member, Forget(member, mark.until, mark.order, mark.own, ()))
 
 
-def unlink(work: Workspace, key: NodeKey) -> None:
-    """A node forgets what it was linked with; that it is shared by too many it keeps, for that is said of a value and not of a person."""
+def unlink(work: Workspace, key: NodeKey, message: Forget) -> None:
+    """A node forgets what it was linked with; that it is shared by too many it keeps, for that is said of a value and not of a person.
+
+    Those who named it and are linked to none of its type have interactions that are void now: they hear of it as well.
+    """
     node = work.node(key)
-    if node.linked:
-        work.write_node(key, structs.replace(node, linked=frozenset()))
+    erased = max(node.erased or (0, 0), (message.until, message.order)) if message.own else node.erased
+    if node.linked or erased != node.erased:
+        work.write_node(key, structs.replace(node, linked=frozenset(), erased=erased))
+    if message.own:
+        for row, _ in list(work.rows.scan(PASSED, key, end_of(key))):
+            work.emit(row[NODE_KEY_BYTES:], Forget(key, message.until, message.order, True, ()))
 
 
 def forget(work: Workspace, root: NodeKey, message: Forget) -> None:
@@ -106,6 +113,8 @@ def _holder(component: Component, policy: Policy, key: NodeKey) -> Person:
 
 
 def _is_own(work: Workspace, component: Component, key: NodeKey, is_named: bool) -> bool:
+    if any(seen[:NODE_KEY_BYTES] == key for seen in component.crowded):
+        return False
     return key not in component.generic and (is_named or work.types[key[0]].strength != "weak")
 
 
@@ -142,6 +151,9 @@ def _drop_links(own: Component, fragments: set[NodeKey]) -> int:
 def _reached(own: Component, past: Past) -> set[NodeKey]:
     """The fragments that may hold what is void."""
     found = {key for key in past.erased if key in own.fragments}
+    if own.crowded:  # Their links are not kept: only their interactions say whom they name.
+        types = {key[0] for key, mark in past.erased.items() if mark.own}
+        found.update([seen[:NODE_KEY_BYTES] for seen in own.crowded if seen[-1] in types and seen[:NODE_KEY_BYTES] in own.fragments])
     found.update([both[:NODE_KEY_BYTES] for both in own.edges if _is_void_link(own, past, both)])
     return found
 

@@ -47,11 +47,13 @@ class Apply(Struct, array_like=True, frozen=True, gc=False, tag=2):
 
 
 class Union(Struct, array_like=True, frozen=True, gc=False, tag=3):
-    """At the greater of two: hook under `low`. `via`: the anchor that saw both, at their first meeting only."""
+    """At the greater of two: hook under `low`. `via`: the anchor that saw both, at their first meeting only. `passing`: that one was seen with too many
+    like this, so they have met and nothing links them."""
 
     low: NodeKey
     via: NodeKey | None
     cause: Cause | None
+    passing: bool = False
 
 
 class Absorb(Struct, array_like=True, frozen=True, gc=False, tag=4):
@@ -80,6 +82,15 @@ class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
     audit: Audit | None = None
     marked: bool = True
     order: int = 0
+
+
+class Crowded(Struct, array_like=True, frozen=True, gc=False, tag=13):
+    """At a root: this identifier was seen with more of a type (by its code) than one links, so nothing links them. `own`: as for GENERIC."""
+
+    identifier: NodeKey
+    code: int
+    own: bool
+    path: Path
 
 
 class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
@@ -144,7 +155,7 @@ ORDERS_PER_MICROSECOND = 1 << 11
 GO_ON = Time(0xFFFFFFFF, 0)
 """What a partition tells itself to go on with the deadlines that are due; it says no time."""
 
-Message = Event | Apply | Union | Absorb | SetHome | Generic | Cannot | Bind | Ask | Erase | Forget | Time
+Message = Event | Apply | Union | Absorb | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
 decode: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode

@@ -29,6 +29,10 @@ _CONTESTED: tuple[Contested, ...] = ("latest", "first", "none")
 SECRET_BYTES_MAX = 64
 COMPONENT_MEMBERS_MAX = 1_000
 """So many identifiers that never expire may be linked; above that, later links are not followed (resolve.py)."""
+NEIGHBOURS_MAX = 250
+"""So many of a type that never expires does an identifier link, unless the policy says otherwise."""
+NEIGHBOURS_LIMIT = 4_000
+"""The greatest number that a policy may set: a node's row holds as many beginnings of keys."""
 _TYPES_MAX = 255
 
 
@@ -39,6 +43,7 @@ class PolicyError(ValueError):
 class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A type of identifier: a person has at most `limit` of those seen within `window_days`; it links for `expires_hours`; None: no end.
 
+    `neighbours_max`: an identifier that was seen with more distinct ones of this type is linked to none of them, for good: that bounds every row.
     `nobodys_if_contested`: a weak one that several known people used belongs to none of them, whatever the policy says of the others.
     `trusted_sources`: the systems that are believed when they name one; what others say stays in the interaction, but is no identifier. None named: all are.
     """
@@ -50,6 +55,7 @@ class IdentifierType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit: int | None = None
     window_days: int | None = None
     generic_above: int = 3
+    neighbours_max: int = NEIGHBOURS_MAX
     expires_hours: int | None = None
     aliases: tuple[str, ...] = ()
     blocked_values: tuple[str, ...] = ()
@@ -136,6 +142,7 @@ def _check_type(kind: IdentifierType) -> None:
     _check(kind.window_days is None or kind.window_days >= 1, f"{path}.window_days", "at least 1, or none")
     _check(kind.window_days is None or kind.limit is not None, f"{path}.window_days", "a window needs a limit")
     _check(kind.generic_above >= 1, f"{path}.generic_above", "at least 1")
+    _check(1 <= kind.neighbours_max <= NEIGHBOURS_LIMIT, f"{path}.neighbours_max", f"1 to {NEIGHBOURS_LIMIT:,}")
     _check(kind.expires_hours is None or kind.expires_hours >= 1, f"{path}.expires_hours", "at least 1, or none")
     _check(kind.expires_hours is None or kind.strength == "weak", f"{path}.expires_hours", "only a weak identifier expires")
     _check(not kind.nobodys_if_contested or kind.strength == "weak", f"{path}.nobodys_if_contested", "only a weak identifier is contested")

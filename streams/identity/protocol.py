@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, commands, erasure, messages, moves, past
+from streams.identity import changes, commands, crowds, erasure, messages, moves, past
 from streams.identity.changes import Conflict
 from streams.identity.component import MET, PARKED, Component, is_bare, join, news, witness
 from streams.identity.messages import (
@@ -27,6 +27,7 @@ from streams.identity.messages import (
     Bind,
     Cannot,
     Cause,
+    Crowded,
     Erase,
     Event,
     Forget,
@@ -123,9 +124,10 @@ def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
     others, linked = message.ids[1:], node.linked
     if others and not linked.issuperset(others):
         fresh = [other for other in others if other not in linked]
-        told = Union(anchor, anchor, (message.occurred_at, touch_id(message.touch)))
+        node = crowds.meet(work, anchor, fresh)
+        cause = (message.occurred_at, touch_id(message.touch))
         for other in fresh:
-            work.emit(other, told)
+            work.emit(other, Union(anchor, anchor, cause, other[0] in node.crowded))
         known = linked if len(linked) < LINKED_MAX else frozenset[NodeKey]()
         work.write_node(anchor, structs.replace(node, linked=known.union(fresh)))
     return _admit(work, anchor, message, ()) if node.parent is None else _apply(work, anchor, message)
@@ -161,11 +163,15 @@ def _as_apply(message: Event | Apply, path: Path) -> Apply:
 
 def _union(work: Workspace, high: NodeKey, message: Union) -> None:
     low, via = message.low, message.via
-    node = work.node(high)
-    if via is not None and (node.generic or work.types[via[0]].strength == "unique"):
-        if _shared(work, high, via):
+    if via is not None:
+        node = crowds.meet(work, high, (via,))
+        is_apart = message.passing or via[0] in node.crowded
+        if (node.generic or work.types[via[0]].strength == "unique") and _shared(work, high, via, is_apart):
             return
-        node = work.node(high)
+        if is_apart:
+            crowds.passed(work, high, via, message.passing)
+            return
+    node = work.node(high)
     if low == high:
         return
     if node.parent is not None:
@@ -178,8 +184,9 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
         _hook(work, high, low, message.cause)
 
 
-def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
-    """Count a unique identifier that was seen with this one; whether this one is shared by too many, which those concerned are told."""
+def _shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
+    """Count a unique identifier that was seen with this one; whether this one is shared by too many and nothing else keeps the two apart, which
+    those concerned are told."""
     node = work.node(key)
     if node.order and not node.generic:
         return False
@@ -190,10 +197,11 @@ def _shared(work: Workspace, key: NodeKey, via: NodeKey) -> bool:
         work.write_node(key, node)
         if generic:
             work.emit(key, Generic(key, True, ()))
-    if node.generic:
-        work.rows.put(MET, key + via, _THERE)
-        work.emit(via, Generic(key, False, (), None, True, node.order))
-    return node.generic
+    if not node.generic or is_apart:
+        return False
+    work.rows.put(MET, key + via, _THERE)
+    work.emit(via, Generic(key, False, (), None, True, node.order))
+    return True
 
 
 def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
@@ -263,7 +271,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
-        assert isinstance(message, Apply | Absorb | Generic | Cannot | Bind | Ask | Erase | Forget)
+        assert isinstance(message, Apply | Absorb | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget)
         if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
@@ -283,6 +291,7 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Absorb: _absorb,
     SetHome: _set_home,
     Generic: commands.generic,
+    Crowded: crowds.crowded,
     Cannot: commands.cannot,
     Bind: commands.link,
     Ask: commands.ask,

@@ -3,6 +3,7 @@
 The rule this module owns: people are a pure function of (evidence, policy). No arrival order, no raw component's size and no clock has a say:
 all that counts is the *live* part that an identifier belongs to, which is what non-generic, non-forbidden, unexpired links connect.
 
+- What was seen with more of a type than one links (`neighbours_max`) has no links to that type: they are not in the evidence. It is reported.
 - An identifier that expires links only what it was first seen with inside its lifetime, counted from its first link: who meets a re-used
   one later is linked to nobody by it.
 - What a command binds is joined before all else, and neither limits nor weakness refuse it; but nothing generic links, and another command may part.
@@ -69,7 +70,8 @@ class _Cluster:
 
 class Law(NamedTuple):
     """A policy as links are judged by it: its types by rank, and by the types' codes how many one person may have, of those seen how long ago (only
-    where there is a window), how long one links, which are weak, and which of these are nobody's if several known people used one."""
+    where there is a window), how long one links, which are weak, and which of these are nobody's if several known people used one;
+    and the least number of neighbours of one type that is ever too many, less one."""
 
     policy: Policy
     types: tuple[IdentifierType, ...]
@@ -78,6 +80,7 @@ class Law(NamedTuple):
     windows: Mapping[int, Duration]
     weak: frozenset[int]
     nobodys: frozenset[int]
+    neighbours_min: int
 
 
 @lru_cache(maxsize=16)
@@ -89,7 +92,7 @@ def law(policy: Policy) -> Law:
     windows = {code: kind.window for code, kind in enumerate(types) if kind.window is not None}
     weak = frozenset(code for code, kind in enumerate(types) if kind.strength == "weak")
     nobodys = frozenset(code for code in weak if policy.contested == "none" or types[code].nobodys_if_contested)
-    return Law(policy, types, limits, lifetimes, windows, weak, nobodys)
+    return Law(policy, types, limits, lifetimes, windows, weak, nobodys, min(kind.neighbours_max for kind in types))
 
 
 def resolve(component: Component, policy: Policy) -> Resolved:
@@ -102,11 +105,11 @@ def resolve_by(law: Law, component: Component) -> Resolved:
     policy, types = law.policy, law.types
     everybody = identifiers(component)
     if len(everybody) == 1:
-        refused = _generic(component, everybody, types) if component.generic else []
+        refused = _shared(component, everybody, types)
         return Resolved((_person(list(everybody), component),), tuple(refused), True)
     if _is_undisputed(component, everybody, law):
         return Resolved((_person(list(everybody), component),), (), True)
-    refused = _generic(component, everybody, types)
+    refused = _shared(component, everybody, types)
     people: list[Person] = []
     for members, links in _parts(everybody, _live(component, law, refused)):
         if _lasting(members, types) > policy.component_members_max:
@@ -132,7 +135,7 @@ def _is_undisputed(component: Component, members: set[NodeKey], law: Law) -> boo
     A lesser end of a strong member is strong, so strong members are connected without weak ones.
     """
     edges = component.edges
-    if component.generic or component.cannot or component.bound:
+    if component.generic or component.cannot or component.bound or component.crowded:
         return False
     if len({both[NODE_KEY_BYTES:] for both in edges}) < len(members) - 1:
         return False
@@ -159,11 +162,14 @@ def _person(members: list[NodeKey], component: Component) -> Person:
     return Person(members[0], tuple(members), tuple([member for member in members if member in fragments]))
 
 
-def _generic(component: Component, members: set[NodeKey], types: Sequence[IdentifierType]) -> list[Refused]:
-    if not component.generic:
+def _shared(component: Component, members: set[NodeKey], types: Sequence[IdentifierType]) -> list[Refused]:
+    """Those that are shared by too many, and those whose root this is that were seen with too many of a type, which is at fault then."""
+    if not component.generic and not component.crowded:
         return []
     shared = [key for key in component.generic if key in members]
-    return [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
+    refused = [Refused("generic", key, key, types[key[0]].name, None) for key in sorted(shared)]
+    crowded = [seen for seen in sorted(component.crowded) if seen[:NODE_KEY_BYTES] in component.members]
+    return refused + [Refused("crowded", seen[:NODE_KEY_BYTES], seen[:NODE_KEY_BYTES], types[seen[-1]].name, None) for seen in crowded]
 
 
 def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:

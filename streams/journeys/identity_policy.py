@@ -4,6 +4,8 @@ from streams.identity.policy import IdentifierType, Policy
 
 YEAR_DAYS = 365
 MONTH_DAYS = 30
+SESSIONS_MAX = 2_000
+"""Of sessions and cases a person has many more in a life than of devices and browsers; after so many they are linked to her by no session of theirs."""
 OWNER = "customer data"
 """Who answers for the policy, and so for profiles and for who is held to be whom."""
 
@@ -73,9 +75,23 @@ TYPES = (
         aliases=("anonymousId", "cookie", "cookie_id"),
     ),
     IdentifierType(
-        name="case_id", strength="weak", priority=7, generic_above=1, expires_hours=90 * 24, aliases=("caseId", "case", "ticket_id")
+        name="case_id",
+        strength="weak",
+        priority=7,
+        generic_above=1,
+        neighbours_max=SESSIONS_MAX,
+        expires_hours=90 * 24,
+        aliases=("caseId", "case", "ticket_id"),
     ),
-    IdentifierType(name="session_id", strength="weak", priority=7, generic_above=1, expires_hours=24, aliases=("sessionId", "session")),
+    IdentifierType(
+        name="session_id",
+        strength="weak",
+        priority=7,
+        generic_above=1,
+        neighbours_max=SESSIONS_MAX,
+        expires_hours=24,
+        aliases=("sessionId", "session"),
+    ),
 )
 """user_id is a person's login, never a company's; the meaning of each column is in streams/identity/policy.py.
 

@@ -44,6 +44,8 @@ def test_an_error_names_the_field(field: str, wrong: dict[str, Any]) -> None:
         ("window_days", {"limit": 1, "window_days": 0}),
         ("window_days", {"window_days": 30}),
         ("generic_above", {"generic_above": 0}),
+        ("neighbours_max", {"neighbours_max": 0}),
+        ("neighbours_max", {"neighbours_max": 4_001}),
         ("expires_hours", {"expires_hours": 0}),
         ("expires_hours", {"expires_hours": 5, "strength": "strong"}),
         ("blocked_patterns", {"blocked_patterns": ("[",)}),

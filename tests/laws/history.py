@@ -68,7 +68,7 @@ def _contesting(nobodys: bool) -> Policy:
 
 def as_plain(policy: Policy) -> dict[str, Any]:
     """A policy as the oracle reads it."""
-    columns = ("priority", "strength", "limit", "window", "generic_above", "expires", "nobodys_if_contested")
+    columns = ("priority", "strength", "limit", "window", "generic_above", "expires", "nobodys_if_contested", "neighbours_max")
     return {
         "secret": policy.secret,
         "contested": policy.contested,

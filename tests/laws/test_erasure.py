@@ -88,7 +88,7 @@ def _generic(history: History) -> set[NodeKey]:
     return {key for key, seen in unique.items() if len(seen) > types[key[0]].generic_above}
 
 
-def _assert_forgotten(world: World, told: Told, marks: dict[NodeKey, Mark]) -> None:
+def assert_forgotten(world: World, told: Told, marks: dict[NodeKey, Mark]) -> None:
     """No row holds the text of what was erased as somebody's own; of what is shared only what is anchored elsewhere."""
     rows = [(key, row) for store in world.store for key, row in store.items()]
     for key, mark in marks.items():
@@ -105,7 +105,7 @@ def _assert_redirects_end(world: World, living: set[NodeKey]) -> None:
         assert to in living | world.erased
 
 
-def _live(seed: int, when: float, again: float) -> tuple[Told, World, dict[NodeKey, Mark]] | None:
+def live(seed: int, when: float, again: float) -> tuple[Told, World, dict[NodeKey, Mark]] | None:
     """A world in which somebody is erased while a share of the history is still to come; None where nothing is said about shared identifiers."""
     told = generate(seed)
     history, chance = told.history, Random(seed + 1)
@@ -139,7 +139,7 @@ def _produce(world: World, chance: Random, stream: list[Event | Command]) -> Non
 def test_what_is_void_is_gone_whenever_it_comes_and_all_others_are_as_without_it(block: int) -> None:
     judged = 0
     for seed in range(block * 20, block * 20 + 20):
-        lived = _live(seed, when=Random(seed).choice([0.0, 0.3, 0.7, 1.0]), again=0.5)
+        lived = live(seed, when=Random(seed).choice([0.0, 0.3, 0.7, 1.0]), again=0.5)
         if lived is not None:
             told, world, marks = lived
             found = world.result()
@@ -147,7 +147,7 @@ def test_what_is_void_is_gone_whenever_it_comes_and_all_others_are_as_without_it
             assert found.touches == wanted.touches
             for key, canonical in wanted.person.items():
                 assert found.person.get(key, key) == canonical
-            _assert_forgotten(world, told, marks)
+            assert_forgotten(world, told, marks)
             _assert_redirects_end(world, set(found.touches))
             judged += 1
     assert judged > 5
@@ -157,7 +157,7 @@ def test_what_is_void_is_gone_whenever_it_comes_and_all_others_are_as_without_it
 def test_who_begins_again_is_new_and_no_command_that_comes_twice_ends_that(block: int) -> None:
     begun = 0
     for seed in range(1_000 + block * 20, 1_000 + block * 20 + 20):
-        lived = _live(seed, when=1.0, again=0.3)
+        lived = live(seed, when=1.0, again=0.3)
         if lived is None:
             continue
         told, world, marks = lived

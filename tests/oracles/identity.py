@@ -43,6 +43,9 @@ def people(policy, events, commands=(), forgotten=(), shared=(), unshared=()):
                 unique[other].add(min(keys))
     generic = {key for key, seen in unique.items() if len(seen) > row(key)["generic_above"]} | set(shared)
     generic -= set(unshared)
+    crowded = _crowded([keys for keys, _, _ in (*events, *forgotten)], row)
+    first = {edge: since for edge, since in first.items() if not {(edge[0], edge[1][0]), (edge[1], edge[0][0])} & crowded}
+    last = {edge: last[edge] for edge in first}
     said = {}
     for left, right, apart, _ in sorted(commands, key=lambda command: command[3]):
         nodes |= {left, right}
@@ -70,6 +73,16 @@ def people(policy, events, commands=(), forgotten=(), shared=(), unshared=()):
     for uid, anchor in anchor_of.items():
         timeline[who[anchor]].add(uid)
     return who, dict(timeline)
+
+
+def _crowded(seen, row):
+    """Who was seen with more of a type than links: (key, the type's place)."""
+    beside = defaultdict(set)
+    for keys in seen:
+        for other in set(keys) - {min(keys)}:
+            beside[min(keys), other[0]].add(other)
+            beside[other, min(keys)[0]].add(min(keys))
+    return {one for one, met in beside.items() if len(met) > row(bytes([one[1]])).get("neighbours_max", len(met))}
 
 
 def _connected(nodes, edges):
