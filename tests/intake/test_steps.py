@@ -3,6 +3,7 @@
 import pytest
 
 from streams import rows
+from streams.boundary import Decision
 from streams.identity.identifiers import Identifier, normaliser
 from tests.intake.given import LIVE, NOW, POLICY, REPLAY, Record, decide, event_of, sent, touch
 from tests.intake.kinds import bytes_of
@@ -197,7 +198,7 @@ def test_key_and_headers_of_a_record_decide_nothing() -> None:
 
 
 def test_tick_without_records_decides_nothing() -> None:
-    assert decide() == ([], {})
+    assert decide() == Decision([], {})
 
 
 @pytest.mark.parametrize("revenue", [None, 0, -12.5, "12.500", "-.5", 1e29, 10**29, 1.23456789012345678e-5])
