@@ -11,10 +11,12 @@ import pytest
 from tests.faults.toyrun import ToyRun
 
 STUCK_SECONDS = 4
+IDLE_SECONDS = 12
+"""Of four partitions that take a second each one waits for the three others, and longer on a busy machine."""
 
 
 def watched(toy: ToyRun, failpoint: str = "", **options: float) -> subprocess.Popen[bytes]:
-    return toy.worker(failpoint, stuck_seconds=STUCK_SECONDS, health=str(toy.directory / "health.json"), **options)
+    return toy.worker(failpoint, **{"stuck_seconds": STUCK_SECONDS, **options}, health=str(toy.directory / "health.json"))
 
 
 def ends_and_names(toy: ToyRun, process: subprocess.Popen[bytes], topic: str) -> None:
@@ -48,10 +50,10 @@ def test_a_partition_that_fails_and_begins_anew_for_ever_ends_the_process(toy: T
 
 @pytest.mark.faults
 def test_who_had_nothing_to_do_for_long_is_not_stuck_when_work_comes(toy: ToyRun) -> None:
-    process = watched(toy, slow_seconds=1.0)
+    process = watched(toy, slow_seconds=1.0, stuck_seconds=IDLE_SECONDS)
     toy.await_health("health.json", lambda said: bool(said["ready"]))
 
-    time.sleep(2 * STUCK_SECONDS)
+    time.sleep(2 * IDLE_SECONDS)
     toy.feed(2000)
     toy.await_done([process])
 
