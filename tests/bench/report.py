@@ -100,7 +100,9 @@ def figures(measured: Measured, given: Input) -> dict[str, Any]:
         "tail_seconds": found.tail_seconds,
         "settling": {"seconds": settled.at - last.at, "deadlines": settled.deadlines - last.deadlines},
         "written_bytes": {**written, "both": sum(written.values())},
-        "row_bytes": {_KINDS.get(name[-1], name[-1]): size / all_applied for name, size in settled.bytes.items() if name.startswith("rows ")},
+        "row_bytes": {
+            _KINDS.get(name[-1], name[-1]): size / all_applied for name, size in settled.bytes.items() if name.startswith("rows ")
+        },
         "rows": {_KINDS.get(name, name): count / all_applied for name, count in settled.rows.items()},
         "output_bytes": {name: size / all_applied for name, size in settled.bytes.items() if name in topics.BY_NAME},
         "memory_bytes": {"at_20_percent": found.early_rss, "at_the_end": last.rss, "settled": settled.rss},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import orjson
 
 from tests.bench.engine import document, picture, report
@@ -12,6 +13,7 @@ from tests.bench.engine.load import Input, interactions
 from tests.bench.engine.measure import Run
 from tests.bench.engine.systems import HERE, LIMIT, OURS, SYSTEMS
 from tests.bench.engine.work import Answer, State, Sum, canonical, fold, output, pack, read, unpack
+from tests.bench.latency import report as latency
 from tests.house.source import sources
 
 PEERS = {"quixstreams", "bytewax"}
@@ -117,6 +119,14 @@ def test_no_peer_is_imported_by_the_product_and_every_package_of_theirs_is_pinne
 
     assert not imported & PEERS
     assert pinned and all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line) for line in pinned)
+
+
+def test_the_page_shows_the_latencies_that_are_kept_beside_it() -> None:
+    found = msgspec.json.decode((document.DOCS / "latency.json").read_bytes(), type=latency.Found)
+    page = (document.DOCS / "engine.md").read_text()
+
+    assert latency.document_lines(found) in page
+    assert document.placed(page, latency.document_lines(found), *document.marks("latency")) == page
 
 
 def test_the_page_and_the_picture_show_the_figures_that_are_kept_beside_them() -> None:
