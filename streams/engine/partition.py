@@ -285,8 +285,7 @@ class Partition:
         self._finishing = self._shared.keep(asyncio.create_task(self._finish(batch, decision, self._producer)))
 
     async def _finish(self, batch: Batch, decision: Decision, producer: AnyProducer) -> None:
-        decided = time.perf_counter()
-        shared = self._shared
+        decided, shared = time.perf_counter(), self._shared
         if decision.scrub and self._table is not None:
             self._table.scrub()
         ending = ending_of(batch, producer, self._table if batch.rows is not None else None, self.waiting.position, shared)

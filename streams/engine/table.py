@@ -145,8 +145,11 @@ class Table:
     async def _replay(self, store: Store, at: Callable[[int, int, int], None]) -> None:
         try:
             await restore(store, self._source, self._reader(), self._shared.failpoint, at, log.warning, self._journal)
-        except Locked:
+        except Locked:  # Another process has it now: what is left to scrub is marked beside it.
             self._store = None
+            if self._scrub is not None:
+                self._scrub.end()
+                self._scrub = None
             raise
 
     def _at(self, offset: int) -> Position:
