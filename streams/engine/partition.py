@@ -22,6 +22,7 @@ from streams.engine.isolation import Isolation
 from streams.engine.life import FOLLOWS, State, Token
 from streams.engine.offsets import Chunk, Gap, Taken, Waiting
 from streams.engine.overlay import Overlay
+from streams.engine.pace import Pace
 from streams.engine.producer import AcknowledgedProducer
 from streams.engine.shared import Progress, Shared
 from streams.engine.table import Table
@@ -47,9 +48,9 @@ class Partition:
         self._shared = shared
         self._bounds = Bounds(shared.settings.batch_records_max, shared.settings.batch_bytes_max, shared.settings.batch_seconds_max)
         self._isolation = Isolation()
+        self._pace = Pace()
         self._stable_end: int | None = None
-        self._restored = (0, 0)
-        self._restored_rows = 0
+        self._restored, self._restored_rows = (0, 0), 0
         self._advances = 0
         self._table = copy if copy is not None or table is None else Table(topic, number, table, shared)
         self._producer: AnyProducer | None = None
@@ -168,13 +169,12 @@ class Partition:
         self._life = self._shared.keep(asyncio.create_task(self._live(self.token, attempt)))
 
     async def _live(self, token: Token, attempt: int) -> None:
-        first = not attempt
         while token is self.token:
             try:
                 if attempt:
                     await asyncio.sleep(min(BACKOFF_SECONDS_MAX, 0.05 * 2**attempt))
                 await self._fence(token)
-                await self._restore(first)
+                await self._restore(not attempt)
                 await self._position(token)
                 break
             except Exception as error:  # noqa: BLE001 - Sorted by class; what has no class of its own ends the worker.
@@ -185,7 +185,6 @@ class Partition:
                     self._shared.fail(error)
                     return
                 attempt += 1
-                first = False
                 log.warning("%s[%d] is %s, once more: %r", self.topic, self.number, self.state.name, error)
                 self._discard(KafkaError("its partition begins anew"))
                 self._to(State.FENCING)
@@ -222,9 +221,8 @@ class Partition:
         self._restored, self._restored_rows = (offset, end), rows
 
     def _to(self, state: State) -> None:
-        if state is not self.state:
-            assert state in FOLLOWS[self.state], (self.state, state)
-            self.state = state
+        assert state is self.state or state in FOLLOWS[self.state], (self.state, state)
+        self.state = state
         self._shared.metrics.state(self.topic, self.number, state)
 
     def _discard(self, error: KafkaError) -> None:
@@ -249,8 +247,10 @@ class Partition:
             behind = not waiting.count and waiting.read_to > waiting.position
             taken = Taken((), waiting.read_to if behind else -1)
         elif waiting.count:
-            limit = self._bounds.records
-            taken = waiting.take(self._bounds, self._isolation.limit(waiting.position, limit))
+            limit = self._isolation.limit(waiting.position, self._bounds.records)
+            if waiting.count < limit and waiting.bytes < self._bounds.bytes_max and self._pace.rests(self._pump):
+                return
+            taken = waiting.take(self._bounds, limit)
             if waiting.room(self._bounds):
                 self._shared.wake()
         else:
@@ -328,6 +328,7 @@ class Partition:
         self._strange_errors = 0
         seconds = time.perf_counter() - batch.began
         self._bounds.learn(len(batch.records), batch.work_seconds + ending.work_seconds)
+        self._pace.committed(ending.seconds.get("commit", 0.0))
         ending.seconds["decide"] = decided - batch.began
         ending.seconds["wait"] = batch.began - batch.waiting_since
         shared.metrics.batch(self.topic, len(batch.records), ending.seconds, seconds)
