@@ -10,7 +10,7 @@ VERSION = "3.0.0"
 BINDING_VERSION = "0.5.0"
 
 _PRODUCERS = frozenset({"producers", "operators"})
-_OURS = frozenset({"intake", "commands", "customer"})
+_OURS = frozenset({"intake", "commands", "customer", "deliverer"})
 
 _CLOUD_EVENT: Document = {
     "type": "object",

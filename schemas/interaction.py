@@ -52,6 +52,14 @@ EVENTS = {
 }
 """The events with a meaning to a customer's state: what producers call them, and what they mean."""
 
+OUTCOMES = {
+    "delivered": "Moment Delivered",
+    "opened": "Moment Opened",
+    "acted": "Moment Acted",
+    "converted": "Moment Converted",
+}
+"""What may become of a moment that was released, and the event that says so; `outcome`, or the property `momentId`, names the moment."""
+
 MONEY_MEANINGS = ("order", "cancellation", "refund")
 """The meanings that count money: the property `revenue`, or where there is none `value`."""
 

@@ -59,6 +59,13 @@ METRICS = (
     Metric("kairos_stage_changes", "counter", ("journey", "to", "retracted"), "Stage changes published."),
     Metric("kairos_segment_changes", "counter", ("segment", "entered", "retracted"), "Segment changes published."),
     Metric("kairos_moments", "counter", ("moment", "status"), "Moments published, by verdict."),
+    Metric(
+        "kairos_outcomes",
+        "counter",
+        ("kind", "within"),
+        "Outcomes of moments that came back (delivered, opened, acted, converted), by how long after the release: 1s, 1m, 1h, 1d, longer, "
+        "unknown (the release is not remembered).",
+    ),
 )
 
 COLLECTOR_METRICS = (
@@ -71,4 +78,31 @@ COLLECTOR_METRICS = (
 )
 """What a collector has to say; all others are a worker's."""
 
-BY_NAME = {metric.name: metric for metric in (*METRICS, *COLLECTOR_METRICS)}
+DELIVERY_METRICS = (
+    Metric(
+        "kairos_deliveries",
+        "counter",
+        ("endpoint", "outcome"),
+        "What became of requests: delivered, expired, refused, given_up, unreadable; and of attempts: failed, throttled, gone.",
+    ),
+    Metric(
+        "kairos_delivery_seconds",
+        "histogram",
+        ("endpoint",),
+        "From Kairos's decision to the endpoint's answer that it has it: insight to action.",
+    ),
+    Metric("kairos_delivery_attempt_seconds", "histogram", ("endpoint",), "How long an endpoint took to answer, or not to."),
+    Metric("kairos_delivery_lag_records", "gauge", ("endpoint",), "Records that the endpoint's group has not read yet."),
+    Metric(
+        "kairos_delivery_waiting", "gauge", ("endpoint",), "Requests in hand: on their way, waiting for one before, or to be tried again."
+    ),
+    Metric(
+        "kairos_endpoint_disabled", "gauge", ("endpoint",), "1 while the endpoint is switched off (it answered 410, or an operator did it)."
+    ),
+    Metric(
+        "kairos_endpoint_broken", "gauge", ("endpoint",), "1 while the endpoint's circuit breaker is open: it fails, and is only probed."
+    ),
+)
+"""What `kairos deliver` has to say; endpoints are named by their file, so labels stay few."""
+
+BY_NAME = {metric.name: metric for metric in (*METRICS, *COLLECTOR_METRICS, *DELIVERY_METRICS)}

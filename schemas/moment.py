@@ -44,7 +44,8 @@ class Explanation(Struct, rename="camel", gc=False):
 
 
 class Moment(Output, rename="camel", omit_defaults=True, gc=False):
-    """A moment and its verdict; never act after `expiresAt`. Only one that `fired` was released; `reason` says why another was not.
+    """A moment and its verdict; never act after `expiresAt`. Only one that `fired` was released; `reason` says why another was not, of a retraction why
+    what it takes back had not been (null: it had, and calls for repair).
 
     `limit` is what held it back, in words, where a rule set it: `at most 3 within 30 days`.
     The verdict is judged once for an id: what is said again, with other content, carries the verdict that it had. `retracts` names the id that

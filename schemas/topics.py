@@ -32,6 +32,8 @@ SEGMENTS = "journey.segments.v1"
 MOMENTS = "journey.moments.v1"
 IDENTITY_CHANGES = "journey.identity.changes.v1"
 IDENTITY_CONFLICTS = "journey.identity.conflicts.v1"
+DEAD_DELIVERIES = "journey.deliveries.dead.v1"
+ENDPOINTS = "journey.endpoints.v1"
 
 _PLACE = "hash of where the record lay"
 _NODE = "keyed hash of an identifier"
@@ -47,6 +49,8 @@ def _output(name: str, about: str, days: int | None, readers: tuple[str, ...] = 
 _TAKEN = "Every interaction, as producers send it."
 _REFUSED = "Records that were refused, and why."
 _ORDERED = "Commands about who is who: link, keep apart, allow again, mark as shared, unmark, export, erase; each with who, when and why."
+_UNDELIVERED = "Outputs that an endpoint did not take, and why; where each lies, not what it says."
+_SWITCHED = "Endpoints that are switched off, by an answer 410 or by an operator, and on again."
 _ASKED = "Internal: who is this? Its messages are no contract."
 
 TOPICS = (
@@ -65,6 +69,8 @@ TOPICS = (
     _output(MOMENTS, "Moments with their verdicts and retractions.", 30),
     _output(IDENTITY_CHANGES, "Merges, splits and erasures of customers, and the receipts of commands.", 365),
     _output(IDENTITY_CONFLICTS, "Links that were refused, and by which rule.", 90, readers=("operators",)),
+    Topic(DEAD_DELIVERIES, _CUSTOMER, None, "delete", 30 * DAY_MS, MEBIBYTE // 4, ("deliverer",), ("operators",), _UNDELIVERED),
+    Topic(ENDPOINTS, "endpoint", None, "compact", -1, MEBIBYTE // 4, ("deliverer",), ("deliverer", "operators"), _SWITCHED),
 )
 """In the order of one event's way."""
 

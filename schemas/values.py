@@ -7,6 +7,7 @@ from msgspec import Struct
 from schemas import topics
 from schemas.command import Command
 from schemas.dead_letter import DeadLetter
+from schemas.delivery import DeadDelivery, EndpointSwitch
 from schemas.identity_change import IdentityChange
 from schemas.identity_conflict import IdentityConflict
 from schemas.interaction import Interaction
@@ -25,5 +26,7 @@ VALUES: Mapping[str, type[Struct]] = {
     topics.MOMENTS: Moment,
     topics.IDENTITY_CHANGES: IdentityChange,
     topics.IDENTITY_CONFLICTS: IdentityConflict,
+    topics.DEAD_DELIVERIES: DeadDelivery,
+    topics.ENDPOINTS: EndpointSwitch,
 }
 """By the topic's name, in the order of one event's way."""

@@ -35,3 +35,5 @@ topic journey.segments.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=8640000
 topic journey.moments.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
 topic journey.identity.changes.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=31536000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
 topic journey.identity.conflicts.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=7776000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.deliveries.dead.v1 "$PARTITIONS" cleanup.policy=delete segment.ms=86400000 retention.ms=2592000000 max.message.bytes=4194304 message.timestamp.type=LogAppendTime
+topic journey.endpoints.v1 "$PARTITIONS" cleanup.policy=compact max.compaction.lag.ms=604800000 retention.ms=-1 max.message.bytes=4194304 message.timestamp.type=LogAppendTime

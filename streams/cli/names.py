@@ -13,6 +13,8 @@ SHORT = {
     "moments": topics.MOMENTS,
     "changes": topics.IDENTITY_CHANGES,
     "conflicts": topics.IDENTITY_CONFLICTS,
+    "undelivered": topics.DEAD_DELIVERIES,
+    "endpoints": topics.ENDPOINTS,
 }
 
 

@@ -19,6 +19,7 @@ from streams.customer import (
     guards,
     horizon,
     lapsing,
+    outcomes,
     partition_time,
     publish,
     receipts,
@@ -71,6 +72,7 @@ def decide(
         if more or begun is not None:
             partition_time.begin(rows, time.before if more else None)
     changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs, rulebook.caps))
+    outcomes.count(changed, tally)
     changed = _write(rows, rulebook, changed, gone, limits, tally)
     outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
     send = [*advanced.send, *outputs]

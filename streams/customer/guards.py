@@ -75,12 +75,15 @@ def judged(changed: Sequence[Customer], court: Court) -> list[Customer]:
 
 
 def passed(said: Sequence[Said], kept: Kept, court: Court, known: dict[str, Verdict]) -> tuple[list[Said], Kept]:
-    """What is said of one customer, with verdicts, and what it keeps with them. `known`: verdicts of this batch by id; those judged here are added."""
+    """What is said of one customer, with verdicts, and what it keeps with them; a retraction has the verdict on what it takes back. `known`: verdicts of
+    this batch by id; those judged here are added."""
     verdicts, released = dict(kept.verdicts), dict(kept.released)
     records: list[Said] = []
     for one in said:
         emission = one.emission
-        if emission.kind == "moment" and not one.retracted:
+        if emission.kind == "moment" and one.retracted:
+            one = replace(one, verdict=verdicts.get(emission.id, known.get(emission.id)))
+        elif emission.kind == "moment":
             name = emission.id
             if name not in verdicts and name in known:
                 verdicts[name] = known[name]

@@ -205,7 +205,7 @@ def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
         emission.rule,
         emission.scope,
         status,
-        None if said.retracted else said.verdict,
+        said.verdict,
         instants.text(emission.expires_at),
         emission.significance,
         None,

@@ -199,6 +199,23 @@ def test_a_merge_keeps_the_cap_of_either(partitions: int) -> None:
     assert limits == [None, None, None, "at most 3 within 30 days", None]
 
 
+def test_a_retraction_says_whether_what_it_takes_back_had_been_released() -> None:
+    memory = Memory(RULES, 1)
+    for number in range(2):
+        tell(memory, added(f"m{number}", BEGIN + number * DAY, userId="ann"), until=BEGIN + number * DAY + 5 * HOUR)
+
+    for number in range(2):
+        ordered = {**added(f"o{number}", BEGIN + number * DAY + HOUR, userId="ann"), "event": "Order Completed"}
+        tell(memory, {**ordered, "properties": {"revenue": 40, "currency": "GBP"}}, until=BEGIN + 3 * DAY)
+
+    assert moments(memory) == [
+        ("m0", 1, "fired", None),
+        ("m1", 1, "suppressed", "cool_down"),
+        ("m0", 2, "retracted", None),
+        ("m1", 2, "retracted", "cool_down"),
+    ]
+
+
 def test_what_a_rule_holds_back_by_is_said_in_words() -> None:
     memory = Memory(RULES, 1)
     for number in range(2):

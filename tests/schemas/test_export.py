@@ -41,7 +41,7 @@ def test_topics_are_versioned_and_hold_what_their_readers_take() -> None:
         assert 0 < topic.record_bytes_max <= topics.BATCH_BYTES_MAX
         assert topic.writers
         assert topic.readers
-        assert (topic.cleanup == "compact") == (topic.name == topics.PROFILES) == (topic.retention_ms == -1)
+        assert (topic.cleanup == "compact") == (topic.name in (topics.PROFILES, topics.ENDPOINTS)) == (topic.retention_ms == -1)
 
 
 def test_tables_name_every_row_of_their_source() -> None:
@@ -118,8 +118,9 @@ def test_asyncapi_says_what_kairos_does_with_each_topic() -> None:
         done[topic].add(action)
 
     assert done[topics.INTERACTIONS] == done[topics.COMMANDS] == {"receive"}
-    assert done[topics.IDENTITY] == {"receive", "send"}
-    assert all(done[topic] == {"send"} for topic in set(topics.BY_NAME) - {topics.INTERACTIONS, topics.COMMANDS, topics.IDENTITY})
+    assert done[topics.IDENTITY] == done[topics.ENDPOINTS] == {"receive", "send"}
+    others = set(topics.BY_NAME) - {topics.INTERACTIONS, topics.COMMANDS, topics.IDENTITY, topics.ENDPOINTS}
+    assert all(done[topic] == {"send"} for topic in others)
 
 
 def test_schemas_say_choices_in_one_list_of_types() -> None:
