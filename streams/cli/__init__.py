@@ -20,6 +20,7 @@ COMMANDS = {
     "play": "Play a source onto a cluster whose workers are running.",
     "collector": "Take interactions over HTTP, as Segment's clients send them.",
     "keys": "Make, list and revoke the collector's write keys.",
+    "deliver": "Deliver moments, stages, segments and profiles to HTTP endpoints, signed; replay, status, secrets.",
     "simulate": "Write invented interactions of an omnichannel brand, and the truth beside them.",
     "schemas": "Export the contract as JSON Schema and AsyncAPI.",
 }

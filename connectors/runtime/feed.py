@@ -1,0 +1,273 @@
+"""Kafka's side of a delivery: one consumer of one endpoint's own group, in a thread of its own.
+
+The rule this module owns: an offset is committed only as the deliverer says, with its note; so a dead endpoint's group lags, and nobody else notices.
+What is read at once is bounded by the room that the deliverer has; without room the partitions are paused, and the group is kept alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from msgspec import Struct
+
+from connectors.runtime.deliverer import Position
+from connectors.runtime.fetched import Fetched
+from connectors.runtime.waiting import Place
+
+T = TypeVar("T")
+POLL_SECONDS = 0.1
+COMMIT_SECONDS = 1.0
+KAFKA_SECONDS_MAX = 20.0
+FETCHED_MAX = 200
+REVOKE_SECONDS_MAX = 65.0
+"""So long what is under way may take to end before its partition is another's."""
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What to read: the group and its topics; where a partition begins that the group has no offset of (microseconds UTC; None: at its end, as it is
+    now); whether to stop at the ends, as they are when they are first met."""
+
+    bootstrap: str
+    group: str
+    topics: tuple[str, ...]
+    since: int | None = None
+    is_bounded: bool = False
+    session_seconds: float = 10.0
+    """After this without a sign of life a process's partitions go to the others."""
+    instance_id: str | None = None
+    """A name that a process keeps over its restarts: then it goes on at once after a kill."""
+
+
+class Taker(Protocol):
+    """What the feed needs of a deliverer; its methods are called in the loop, `room` from the feed's thread."""
+
+    @property
+    def room(self) -> int: ...
+    def assigned(self, positions: Mapping[Place, Position]) -> None: ...
+    async def revoked(self, places: Sequence[Place], seconds_max: float) -> dict[Place, Position]: ...
+    def lost(self, places: Sequence[Place]) -> None: ...
+    async def take(self, records: Sequence[Fetched]) -> None: ...
+    def positions(self) -> dict[Place, Position]: ...
+
+
+class Feed(threading.Thread):
+    """One endpoint's consumer; `start` it, and `stop` it: what is under way then is waited for and committed."""
+
+    def __init__(self, reading: Reading, taker: Taker, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(name=f"feed-{reading.group}", daemon=True)
+        self._reading, self._taker, self._loop = reading, taker, loop
+        self._stopping = threading.Event()
+        self._committed: dict[Place, Position] = {}
+        self._ends: dict[Place, int] = {}
+        self._unread: set[Place] = set()
+        self._expected = 0
+        self._paused = False
+        self.looked_at = self._commit_at = time.monotonic()
+        self.is_assigned = self.is_away = False
+        self.lag_records = 0
+        self.failure: BaseException | None = None
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": reading.bootstrap,
+                "group.id": reading.group,
+                **({} if reading.instance_id is None else {"group.instance.id": reading.instance_id}),
+                "session.timeout.ms": int(reading.session_seconds * 1000),
+                "heartbeat.interval.ms": int(reading.session_seconds * 1000 / 4),
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",  # Where a topic no longer has what is next: what it has.
+                "partition.assignment.strategy": "cooperative-sticky",
+                "enable.partition.eof": reading.is_bounded,
+                "fetch.wait.max.ms": 50,
+                "queued.max.messages.kbytes": 8 * 1024,
+                "fetch.message.max.bytes": 4 * 1024 * 1024,
+                "error_cb": self._erred,
+                "log_level": 2,
+            }
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        """All was read that was to be: bounded feeds only."""
+        return 0 < self._expected == len(self._ends) and not self._unread
+
+    def stop(self) -> None:
+        """Ask for the end; join to wait for it."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Until stopped, or until it fails; `failure` says how."""
+        try:
+            if self._reading.is_bounded:
+                self._expected = sum(map(self._partitions_of, self._reading.topics))
+            self._consumer.subscribe(list(self._reading.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+            while not self._stopping.is_set():
+                self._look()
+        except Exception as failure:  # noqa: BLE001 - The loop's side raises it; a thread has nobody to raise it to.
+            self.failure = failure
+        finally:
+            self._consumer.close()
+
+    def _look(self) -> None:
+        room = min(FETCHED_MAX, self._taker.room)
+        self._pause(room <= 0)
+        first = self._consumer.poll(POLL_SECONDS)
+        messages = [] if first is None else [first, *(self._consumer.consume(room - 1, 0) if room > 1 else [])]
+        now = time.monotonic()
+        ended: set[Place] = set()
+        records = [self._fetched(message) for message in messages if self._is_record(message, ended)]
+        if records:
+            self._in_loop(self._taker.take(records))
+        self._unread -= ended
+        self.looked_at = now
+        if now >= self._commit_at:
+            self._commit_at = now + COMMIT_SECONDS
+            self._commit()
+            self.lag_records = self._lag()
+            if self.is_away:
+                self.is_away = not self._is_there()
+
+    def _pause(self, paused: bool) -> None:
+        if paused != self._paused:
+            self._paused = paused
+            assignment = self._consumer.assignment()
+            (self._consumer.pause if paused else self._consumer.resume)(assignment)
+
+    def _is_record(self, message: Message, ended: set[Place]) -> bool:
+        """Whether this is a record to take; a partition that is at its end with it has `ended`."""
+        place = (message.topic() or "", message.partition() or 0)
+        error = message.error()
+        if error is not None:
+            if error.code() == KafkaError._PARTITION_EOF:
+                ended.add(place)
+                return False
+            if error.fatal() or error.code() in _HOPELESS:
+                raise KafkaException(error)
+            return False
+        self.is_away = False
+        if self._reading.is_bounded and place in self._ends:
+            offset = message.offset() or 0
+            if offset >= self._ends[place] - 1:
+                ended.add(place)
+            return offset < self._ends[place]
+        return True
+
+    def _fetched(self, message: Message) -> Fetched:
+        return Fetched(
+            message.topic() or "",
+            message.partition() or 0,
+            message.offset() or 0,
+            message.key(),
+            message.value(),
+            dict(message.headers() or ()),  # type: ignore[arg-type]  # a list of pairs, as librdkafka gives it
+            message.timestamp()[1],
+        )
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Partitions come: each begins where the group was, or where it shall begin, which is committed at once."""
+        if not partitions:
+            consumer.incremental_assign([])
+            self.is_assigned = True
+            return
+        found = consumer.committed(partitions, timeout=KAFKA_SECONDS_MAX)
+        known = {
+            (each.topic, each.partition): Position(each.offset, each.metadata or "") for each in found if each.offset != OFFSET_INVALID
+        }
+        new = [each for each in partitions if (each.topic, each.partition) not in known]
+        begun = {(each.topic, each.partition): Position(self._beginning(consumer, each), "") for each in new}
+        positions = known | begun
+        if begun:
+            self._committed |= begun
+            consumer.commit(offsets=_offsets(begun), asynchronous=False)
+        if self._reading.is_bounded:
+            for each in partitions:
+                self._ends[each.topic, each.partition] = consumer.get_watermark_offsets(each, timeout=KAFKA_SECONDS_MAX)[1]
+                self._unread.add((each.topic, each.partition))
+        self._call(lambda: self._taker.assigned(positions))
+        consumer.incremental_assign(
+            [TopicPartition(topic, partition, position.offset) for (topic, partition), position in positions.items()]
+        )
+        self._paused = False
+        self.is_assigned = True
+
+    def _beginning(self, consumer: Consumer, place: TopicPartition) -> int:
+        since = self._reading.since
+        if since is not None:
+            asked = TopicPartition(place.topic, place.partition, since // 1000)
+            found = consumer.offsets_for_times([asked], timeout=KAFKA_SECONDS_MAX)[0].offset
+            if found >= 0:
+                return found
+        return int(consumer.get_watermark_offsets(place, timeout=KAFKA_SECONDS_MAX)[1])
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        places = [(each.topic, each.partition) for each in partitions]
+        left = self._in_loop(self._taker.revoked(places, REVOKE_SECONDS_MAX))
+        if left:
+            consumer.commit(offsets=_offsets(left), asynchronous=False)
+        self._forget(places)
+        consumer.incremental_unassign(partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        places = [(each.topic, each.partition) for each in partitions]
+        self._call(lambda: self._taker.lost(places))
+        self._forget(places)
+        consumer.incremental_unassign(partitions)
+
+    def _forget(self, places: Sequence[Place]) -> None:
+        for place in places:
+            self._committed.pop(place, None)
+            self._unread.discard(place)
+
+    def _commit(self) -> None:
+        """What has changed since the last time; where Kafka does not answer, the next time."""
+        positions = self._call(self._taker.positions)
+        changed = {place: position for place, position in positions.items() if self._committed.get(place) != position}
+        if changed:
+            try:
+                self._consumer.commit(offsets=_offsets(changed), asynchronous=False)
+            except KafkaException:
+                return
+            self._committed |= changed
+
+    def _lag(self) -> int:
+        """Records between where it reads and the ends, as far as the client has heard of them."""
+        lag = 0
+        for place in self._consumer.position(self._consumer.assignment()):
+            end = self._consumer.get_watermark_offsets(place, cached=True)[1]
+            if place.offset >= 0 and end >= 0:
+                lag += max(0, end - place.offset)
+        return lag
+
+    def _partitions_of(self, topic: str) -> int:
+        return len(self._consumer.list_topics(topic, timeout=KAFKA_SECONDS_MAX).topics[topic].partitions)
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(self._consumer.list_topics(self._reading.topics[0], timeout=1.0).brokers)
+        except KafkaException:
+            return False
+
+    def _erred(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.is_away = True
+
+    def _in_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def _call(self, act: Any) -> Any:
+        async def acted() -> Any:
+            return act()
+
+        return self._in_loop(acted())
+
+
+_HOPELESS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
+
+
+def _offsets(positions: Mapping[Place, Position]) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, position.offset, position.note) for (topic, partition), position in positions.items()]

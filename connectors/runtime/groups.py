@@ -1,0 +1,53 @@
+"""How far the groups of endpoints are, seen from outside. Its rule: it changes nothing but a group that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from connectors.runtime.ledger import noted
+
+TIMEOUT_SECONDS = 20.0
+
+
+class Standing(NamedTuple):
+    """Of a group: records that it has not read, or not done, and of the latter how many were tried in vain; None where it has never begun."""
+
+    unread: int
+    undone: int
+    tried: int
+
+
+def standing(bootstrap: str, group: str, topics: Sequence[str]) -> Standing | None:
+    """How far a group is. Raises KafkaException."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 2})
+    try:
+        places = []
+        for topic in topics:
+            found = consumer.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            places += [TopicPartition(topic, partition) for partition in found.partitions]
+        committed = [each for each in consumer.committed(places, timeout=TIMEOUT_SECONDS) if each.offset != OFFSET_INVALID]
+        if not committed:
+            return None
+        unread = undone = tried = 0
+        for each in committed:
+            end = consumer.get_watermark_offsets(each, timeout=TIMEOUT_SECONDS)[1]
+            read_to, opened, in_vain = noted(each.offset, each.metadata or "")
+            unread += max(0, end - read_to)
+            undone += opened
+            tried += in_vain
+        return Standing(unread, undone, tried)
+    finally:
+        consumer.close()
+
+
+def forget(bootstrap: str, group: str) -> None:
+    """Delete a group that nobody is in any more. Raises KafkaException."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})  # Answers come only as long as there is one.
+    for future in client.delete_consumer_groups([group]).values():
+        future.result(TIMEOUT_SECONDS)
