@@ -167,6 +167,14 @@ def test_a_store_that_is_behind_gets_what_it_lacks(scene: Scene) -> None:
     assert not scene.said
 
 
+def test_the_only_row_at_the_very_first_offset_is_restored(scene: Scene) -> None:
+    scene.write(*rows(0, 1))
+
+    assert scene.restore() == 1
+
+    assert scene.held() == {b"k000000": b"v0"}
+
+
 def test_an_empty_changelog_is_an_empty_store(scene: Scene) -> None:
     assert scene.restore() == 0
 
