@@ -35,9 +35,18 @@ class Settings(BaseSettings):
         Path(".kairos"), description="Directory of state stores, the embedded broker's data, jars and the generated secret."
     )
     partitions: int = Field(4, ge=1, le=64, description="Partitions of the co-partitioned topics; fixed once there is state.")
+    topic_prefix: str = Field(
+        "",
+        pattern=r"^([a-zA-Z0-9._-]{1,100}\.)?$",
+        description="What a worker puts before the name of every topic that it reads or writes; `kairos replay run` sets it for a shadow.",
+    )
     replication: int = Field(1, ge=1, le=9, description="Replication factor of the topics that Kairos creates.")
     journeys: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("retail",), description="Names of modules in streams/journeys/ whose rules are live, comma-separated."
+        ("retail",), description="Names of modules in streams/journeys/ whose rules are live, or files of such (FILE.py), comma-separated."
+    )
+    policy: Path | None = Field(
+        None,
+        description="File of another identity policy than the one in streams/journeys/: JSON, TOML or Python; `kairos identity policy` prints one.",
     )
     region: str = Field("GB", pattern="^[A-Z]{2}$", description="Region of phone numbers written without a country, ISO 3166.")
     secret: SecretStr | None = Field(

@@ -46,11 +46,11 @@ def command(directory: Path | None, path: Path, count: int, broker: str, as_json
     import orjson
 
     from streams import app
-    from streams.cli import policies, screen
+    from streams.cli import screen
     from streams.identity.compare import difference
 
     in_force = app.policy_of(options.settings())
-    new = policies.read(path, in_force)
+    new = app.policy_in(path, in_force)
     before, after = _of_workers(broker, in_force, new) if directory is None else _of_directory(directory, in_force, new)
     found = difference(before, after)
     if as_json:

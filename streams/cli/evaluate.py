@@ -35,10 +35,10 @@ def command(directory: Path, path: Path | None, as_json: bool) -> None:
     import orjson
 
     from streams import app
-    from streams.cli import policies, quality, screen
+    from streams.cli import quality, screen
 
     in_force = app.policy_of(options.settings())
-    policy = in_force if path is None else policies.read(path, in_force)
+    policy = in_force if path is None else app.policy_in(path, in_force)
     with screen.bar("Interactions", quality.lines(directory)) as moved:
         found = quality.assess(directory, policy, moved)
     if as_json:

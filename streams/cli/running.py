@@ -39,7 +39,7 @@ def perform(
     plain: bool,
 ) -> None:
     """Run, print, and exit with 1 where the counts do not reconcile; 130 after Ctrl-C, when all is stopped."""
-    unknown = [name for name in settings.journeys if name not in app.journeys_known()]
+    unknown = app.journeys_missing(settings.journeys)
     if unknown:
         raise click.UsageError(f"There is no journey named {', '.join(unknown)}; there are {', '.join(app.journeys_known())}.")
     plan = job.Plan(source, reader, broker, until, workers, shuffle_seed, duplicates)

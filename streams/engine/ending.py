@@ -62,11 +62,11 @@ class Ending(ABC):
 
     async def _pack_outputs(self, decision: Decision) -> list[Packed]:
         by_target: dict[tuple[str, int], list[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]]] = {}
-        counts = self._partitions
+        counts, prefix = self._partitions, self._producer.topic_prefix
         for topic, key, value, headers, partition in map(_PARTS, decision.send):
             if partition is None:
                 if topic not in counts:
-                    counts[topic] = await self._producer.partitions_of(topic)
+                    counts[topic] = await self._producer.partitions_of(prefix + topic)
                 if key is None:
                     raise EngineError(f"an output for {topic} has neither key nor partition: where should it go?")
                 partition = partition_of(key, counts[topic])
@@ -74,7 +74,7 @@ class Ending(ABC):
             if target is None:
                 target = by_target[topic, partition] = []
             target.append((key, value, headers))
-        return [self._producer.pack(topic, partition, rows) for (topic, partition), rows in by_target.items()]
+        return [self._producer.pack(prefix + topic, partition, rows) for (topic, partition), rows in by_target.items()]
 
     def _pack_rows(self, partition: int, changes: Sequence[Change]) -> Packed | None:
         if not changes:

@@ -65,9 +65,12 @@ class Engine:
         def declare(body: Body) -> Body:
             if self._ended is not None:
                 raise EngineError(f"an agent of {topic} comes too late: the engine has begun, and its partitions are given out")
-            if topic in self._agents:
+            prefix = self.settings.topic_prefix
+            named = prefix + topic
+            if named in self._agents:
                 raise EngineError(f"{topic} has two agents; a record can be acknowledged only once")
-            self._agents[topic] = Agent(getattr(body, "__name__", topic), topic, table, body, feeds)
+            fed = None if feeds is None else prefix + feeds
+            self._agents[named] = Agent(getattr(body, "__name__", topic), named, table, body, fed)
             return body
 
         return declare

@@ -53,6 +53,7 @@ class Producer:
     def __init__(self, settings: EngineSettings, **options: Any) -> None:
         aiokafka.producer.sender.ProduceRequest = ProduceOnce
         self._record_bytes_max = settings.record_bytes_max
+        self.topic_prefix = settings.topic_prefix
         self._discarded = False
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap,

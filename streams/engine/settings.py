@@ -29,6 +29,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """False: a broker that cannot be administered, with topics that are there from its start and gone with it (librdkafka's mock)."""
     instance_id: str | None = None
     """Static membership: a worker that comes back within the session time-out with this id keeps its partitions without a rebalance."""
+    topic_prefix: str = ""
+    """Put before every topic that an agent reads or writes; they go on saying its bare name. The group and the changelogs are named by `app_id`."""
     replayed: bool = False
     """What `batch.clock.replayed` says."""
     tick_seconds: float | None = 1.0

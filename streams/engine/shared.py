@@ -88,12 +88,12 @@ class Shared:
     def committed(self, topic: str, partition: int, tally: Tally, seconds: float) -> None:
         """A batch is committed: its counts are real now."""
         for callback in self.on_commit:
-            callback(topic, partition, tally, seconds)
+            callback(topic.removeprefix(self.settings.topic_prefix), partition, tally, seconds)
 
     def poisoned(self, topic: str, record: Record, error: Exception) -> Decision | None:
         """A record fails alone: what to do with it, None for not knowing."""
         self.metrics.poisoned(topic)
-        return None if self.on_poison is None else self.on_poison(topic, record, error)
+        return None if self.on_poison is None else self.on_poison(topic.removeprefix(self.settings.topic_prefix), record, error)
 
     def between_batches(self) -> None:
         """No batch holds the loop: time for what must not happen in one."""

@@ -13,6 +13,7 @@ from msgspec import structs
 from rich.console import Console
 
 from connectors.simulator import simulate
+from streams import app
 from streams.cli import diff, main, policies
 from streams.identity.compare import difference
 from streams.identity.identifiers import Identifier, customer_id, normaliser
@@ -123,7 +124,7 @@ def test_the_policy_in_force_is_printed_as_a_beginning_of_another(tmp_path: Path
 
     assert printed.exit_code == 0
     assert "a secret" not in printed.output
-    assert policies.read(tmp_path / "new.json", identity_policy(b"a secret")) == identity_policy(b"a secret", "DE")
+    assert app.policy_in(tmp_path / "new.json", identity_policy(b"a secret")) == identity_policy(b"a secret", "DE")
 
 
 def test_a_wrong_policy_is_told_by_its_field(directory: Path, tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ def test_a_policy_is_read_as_it_was_written_from_json_and_from_python(tmp_path: 
     (tmp_path / "p.py").write_text("from streams.journeys.identity_policy import identity_policy\n")
 
     assert "secret" not in policies.written(POLICY)
-    assert policies.read(tmp_path / "p.json", POLICY) == POLICY
-    assert policies.read(tmp_path / "p.py", POLICY) == POLICY
+    assert app.policy_in(tmp_path / "p.json", POLICY) == POLICY
+    assert app.policy_in(tmp_path / "p.py", POLICY) == POLICY
 
 
 def test_a_directory_of_something_else_is_told_what_is_missing(tmp_path: Path) -> None:
