@@ -164,6 +164,9 @@ class Interaction(Struct, kw_only=True, rename="camel", omit_defaults=True):
 TIME_HEADER = "kairos-time"
 """A record with this header is no interaction: under the replay clock its value says the least timestamp still to come on its partition;
 under the live clock it is counted and dropped."""
+ORIGIN_HEADER = "kairos-origin"
+"""Under the replay clock: where a record that is fed again lay, and when the broker took it there, as PARTITION/OFFSET/MILLISECONDS/CLOCK, the clock
+being the one it was read by, `live` or `replay`. It is read as it was there. Under the live clock the header says nothing."""
 REFUSED_HEADER = "kairos-refused"
 """A record with this header was refused by a source's reader: the header holds the reason, the value the original bytes."""
 DETAIL_HEADER = "kairos-refused-detail"

@@ -20,7 +20,7 @@ from streams.identity.messages import ORDERS_PER_MICROSECOND, Ask, Audit, Bind, 
 from streams.identity.policy import Policy
 from streams.instants import SECOND, Instant
 from streams.intake import clock as times
-from streams.intake import envelope
+from streams.intake import control, envelope
 from streams.intake.refusal import Refusal, dead_letter
 from streams.rows import NodeKey
 
@@ -36,6 +36,8 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy) -> Decision:
     send: list[Outgoing] = []
     tally: Counter[tuple[str, ...]] = Counter()
     for record in records:
+        if clock.replayed and record.headers:
+            record = control.origin(record)
         tally["kairos_commands_read",] += 1
         received_at = times.appended(record.timestamp_ms, clock.now)
         outcome = _command(record, received_at, policy)

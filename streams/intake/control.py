@@ -1,14 +1,18 @@
-"""Records that are no interactions, told by a header: how far a replayed source has come, and what a source's reader has refused."""
+"""What a header tells of a record: how far a replayed source has come, what a source's reader has refused, where a record lay that is fed again.
+
+The rule this module owns: of a record with a time or a refusal no interaction comes; one that is fed again is read as it was at first.
+"""
 
 from collections.abc import Sequence
+from typing import NamedTuple, final
 
 import msgspec
 from msgspec import Struct
 
 from schemas import topics
 from schemas.dead_letter import DETAIL_CHARACTERS_MAX, REASONS
-from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER, TIME_HEADER
-from streams.boundary import Clock, Outgoing, Record
+from schemas.interaction import DETAIL_HEADER, ORIGIN_HEADER, REFUSED_HEADER, TIME_HEADER
+from streams.boundary import Clock, Headers, Outgoing, Record
 from streams.identity import messages
 from streams.intake import clock as times
 from streams.intake.refusal import Refusal
@@ -18,6 +22,42 @@ HEADERS = frozenset({TIME_HEADER, REFUSED_HEADER})
 _NO_DETAIL = b"refused by the source's reader"
 _DETAIL_BYTES_MAX = 4 * DETAIL_CHARACTERS_MAX
 """Room for as many characters as a letter holds, whichever they are."""
+
+
+@final
+class Fed(NamedTuple):
+    """A record that is fed again, as it was where it lay first; `live`: by which clock it was read there."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+    partition: int
+    offset: int
+    live: bool
+
+
+def origin(record: Record) -> Record:
+    """A record as it was where it lay first, if it says where that was; else the record."""
+    said = next((value for name, value in record.headers if name == ORIGIN_HEADER), None)
+    if said is None or len(said) > _ORIGIN_BYTES_MAX:
+        return record
+    parts = said.split(b"/")
+    if len(parts) != _ORIGIN_PARTS or not all(part.isdigit() for part in parts[:-1]) or parts[-1] not in _CLOCKS:
+        return record
+    partition, offset, timestamp_ms = map(int, parts[:-1])
+    headers = [header for header in record.headers if header[0] != ORIGIN_HEADER]
+    return Fed(record.key, record.value, headers, timestamp_ms, partition, offset, parts[-1] == _CLOCKS[0])
+
+
+def was_live(record: Record) -> bool:
+    """Whether it is fed again from where it was read by the live clock."""
+    return type(record) is Fed and record.live
+
+
+_CLOCKS = (b"live", b"replay")
+_ORIGIN_PARTS = 4
+_ORIGIN_BYTES_MAX = 64
 
 
 class _Time(Struct):

@@ -75,6 +75,9 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
     send: list[Outgoing] = []
     for record in records:
         headers = record.headers
+        if headers and clock.replayed:
+            record = control.origin(record)
+            headers = record.headers
         aside = control.header(record) if headers else None
         if aside is None:
             outcome = _interaction(record, headers, batch)
@@ -132,7 +135,8 @@ def named(draft: Draft, batch: Batch) -> Refusal | None:
 
 def dated(draft: Draft, batch: Batch) -> Refusal | None:
     """When it occurred, by a clock put right, and when it was received."""
-    found = times.times(draft.said, draft.appended_at, batch.clock.replayed)
+    replayed = batch.clock.replayed and not control.was_live(draft.record)
+    found = times.times(draft.said, draft.appended_at, replayed)
     if isinstance(found, Refusal):
         return found
     draft.occurred_at, draft.received_at = found
