@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, NonEmptyGroupError, TopicAlreadyExistsError
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
@@ -89,6 +89,46 @@ def end_offsets(bootstrap: str, names: Iterable[str], committed: bool = True) ->
             for partition in topic["partitions"]
         ]
         found = client.list_partition_offsets(dict.fromkeys(partitions, OffsetSpec.LATEST), isolation_level=isolation)
+    return {(partition.topic, partition.partition): answer.offset for partition, answer in found.items()}
+
+
+def begin_offsets(bootstrap: str, names: Iterable[str]) -> dict[tuple[str, int], int]:
+    """The first offset that there still is of each partition by (topic, partition)."""
+    return _listed(bootstrap, names, OffsetSpec.EARLIEST)
+
+
+def offsets_since(bootstrap: str, names: Iterable[str], timestamp_ms: int) -> dict[tuple[str, int], int | None]:
+    """The first offset of each partition that was appended then or later, by (topic, partition); None where nothing was."""
+    found = _listed(bootstrap, names, timestamp_ms)
+    return {place: None if offset < 0 else offset for place, offset in found.items()}
+
+
+def topics_like(bootstrap: str, prefix: str) -> list[str]:
+    """The names of all topics that begin so, sorted."""
+    with _client(bootstrap) as client:
+        return sorted(name for name in client.list_topics() if name.startswith(prefix))
+
+
+def delete_groups(bootstrap: str, groups: Iterable[str]) -> list[str]:
+    """Delete those of the consumer groups that there are; the names of those that have members, and stay."""
+    busy = []
+    with _client(bootstrap) as client:
+        for group, error in client.delete_groups(list(groups)):
+            if error is NonEmptyGroupError:
+                busy.append(str(group))
+            elif error not in (NoError, GroupIdNotFoundError):
+                raise error(f"group {group}")
+    return busy
+
+
+def _listed(bootstrap: str, names: Iterable[str], spec: OffsetSpec | int) -> dict[tuple[str, int], int]:
+    with _client(bootstrap) as client:
+        partitions = [
+            TopicPartition(topic["name"], partition["partition_index"])
+            for topic in client.describe_topics(list(names))
+            for partition in topic["partitions"]
+        ]
+        found = client.list_partition_offsets(dict.fromkeys(partitions, spec))
     return {(partition.topic, partition.partition): answer.offset for partition, answer in found.items()}
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "collector": "Take interactions over HTTP, as Segment's clients send them.",
     "keys": "Make, list and revoke the collector's write keys.",
     "deliver": "Deliver moments, stages, segments and profiles to HTTP endpoints, signed; replay, status, secrets.",
+    "replay": "History once more, into a shadow: other rules, another policy, mended records; compare, and clean.",
     "simulate": "Write invented interactions of an omnichannel brand, and the truth beside them.",
     "schemas": "Export the contract as JSON Schema and AsyncAPI.",
 }

@@ -21,6 +21,7 @@ LONDON = ZoneInfo("Europe/London")
 EXACT = Context(prec=60, traps=[Inexact])
 """Sums that would have to be rounded raise instead."""
 
+HIGH_VALUE = 5000
 ACTIVE = ("first_order", "repeat", "loyal", "won_back")
 
 
@@ -111,10 +112,10 @@ class Answer(NamedTuple):
         return [invoice for invoices in self.customers.values() for invoice in invoices if not invoice.is_order]
 
 
-def answer(path: Path = SHOP, until: datetime = UNTIL) -> Answer:
-    """Read the year and judge every customer as of `until`."""
+def answer(path: Path = SHOP, until: datetime = UNTIL, high_value: int = HIGH_VALUE) -> Answer:
+    """Read the year and judge every customer as of `until`; from `high_value` GBP on a customer is in the segment of that name."""
     customers, refused = read(path)
-    return Answer(customers, refused, {customer: judge(invoices, until) for customer, invoices in customers.items()})
+    return Answer(customers, refused, {customer: judge(invoices, until, high_value) for customer, invoices in customers.items()})
 
 
 def read(path: Path) -> tuple[dict[str, list[Invoice]], int]:
@@ -142,9 +143,9 @@ def read(path: Path) -> tuple[dict[str, list[Invoice]], int]:
     return dict(sorted(customers.items())), refused
 
 
-def judge(invoices: Sequence[Invoice], until: datetime) -> Life:
+def judge(invoices: Sequence[Invoice], until: datetime, high_value: int = HIGH_VALUE) -> Life:
     """Live one customer's life; `invoices` are sorted and none is after `until`."""
-    life = _Living(invoices)
+    life = _Living(invoices, high_value)
     instants = {invoice.time + days(number) for invoice in invoices for number in (45, 90, 180, 365)}
     steps: list[tuple[datetime, int, int]] = [(invoice.time, 0, place) for place, invoice in enumerate(invoices)]
     steps += [(instant, 1, 0) for instant in instants if instant <= until]
@@ -160,8 +161,9 @@ def judge(invoices: Sequence[Invoice], until: datetime) -> Life:
 class _Living:
     """One customer between two steps."""
 
-    def __init__(self, invoices: Sequence[Invoice]) -> None:
+    def __init__(self, invoices: Sequence[Invoice], threshold: int) -> None:
         self.invoices = invoices
+        self.threshold = threshold
         self.so_far: Sequence[Invoice] = ()
         self.stage: str | None = None
         self.is_high_value = False
@@ -243,7 +245,7 @@ class _Living:
             self.moments.append(Moment(cancellation.customer, "third_cancellation", cancellation.time, tuple(within)))
 
     def high_value(self, now: datetime) -> None:
-        holds = sum(one.revenue for one in self.within(365, now)) >= 5000
+        holds = sum(one.revenue for one in self.within(365, now)) >= self.threshold
         if holds != self.is_high_value:
             self.is_high_value = holds
             self.segment_changes.append(SegmentChange(self.invoices[0].customer, holds, now))
