@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import GroupIdNotFoundError, KafkaError, NoError, NonEmptyGroupError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
 
 ANSWER_SECONDS_MAX = 9.0
 _REQUEST_MS_MAX = 30_000
+_GONE = frozenset({"OK", "GroupIdNotFoundError"})
+_BUSY = "NonEmptyGroupError"
+"""What the client says of a group that was to be deleted."""
 
 
 class NewTopic(NamedTuple):
@@ -111,14 +114,14 @@ def topics_like(bootstrap: str, prefix: str) -> list[str]:
 
 def delete_groups(bootstrap: str, groups: Iterable[str]) -> list[str]:
     """Delete those of the consumer groups that there are; the names of those that have members, and stay."""
-    busy = []
     with _client(bootstrap) as client:
-        for group, error in client.delete_groups(list(groups)):
-            if error is NonEmptyGroupError:
-                busy.append(str(group))
-            elif error not in (NoError, GroupIdNotFoundError):
-                raise error(f"group {group}")
-    return busy
+        found = client.delete_groups(list(groups))
+    others = {group: said for group, said in found.items() if said not in _GONE | {_BUSY}}
+    if others:
+        raise BrokerUnavailable(
+            f"Consumer groups cannot be deleted: {', '.join(f'{group} ({said})' for group, said in sorted(others.items()))}."
+        )
+    return sorted(group for group, said in found.items() if said == _BUSY)
 
 
 def _listed(bootstrap: str, names: Iterable[str], spec: OffsetSpec | int) -> dict[tuple[str, int], int]:

@@ -92,6 +92,9 @@ class Watch:
             try:
                 found = reader.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
             except KafkaException as error:  # Of a Kafka that is gone it says that a partition is unknown.
+                if error.args[0].code() in _LEADERLESS and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                    continue
                 raise BrokerUnavailable(f"Kafka does not answer any more ({error.args[0].str()}): is it still running?") from error
             errors = [place.error for place in found if place.error is not None]
             if not errors:

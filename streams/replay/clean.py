@@ -5,9 +5,14 @@ The rule this module owns: what is deleted bears the shadow's name; whatever els
 
 from __future__ import annotations
 
+import time
+
 from schemas import topics
 from streams.broker import admin
 from streams.replay.shadow import NAME, PREFIX, Shadow
+
+MEMBER_SECONDS_MAX = 20.0
+"""A worker that was killed is a member of its group for no longer than this."""
 
 
 class NotOurs(ValueError):
@@ -32,7 +37,9 @@ def clean(bootstrap: str, shadow: Shadow) -> list[str]:
     """Delete the shadow's groups and topics; the names of the topics. Busy where somebody is still at work in it, NotOurs before anything is deleted."""
     found = [*admin.topics_like(bootstrap, shadow.topic_prefix), *admin.topics_like(bootstrap, shadow.changelog)]
     check(shadow, [*found, *shadow.groups()])
-    busy = admin.delete_groups(bootstrap, shadow.groups())
+    deadline = time.monotonic() + MEMBER_SECONDS_MAX
+    while (busy := admin.delete_groups(bootstrap, shadow.groups())) and time.monotonic() < deadline:
+        time.sleep(0.5)
     if busy:
         raise Busy(f"{', '.join(busy)} still has members: stop the workers of this replay first")
     admin.delete_topics(bootstrap, found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli.settle import Watch
@@ -104,3 +104,24 @@ def test_a_message_that_the_group_sent_itself_is_not_settled(group: Group) -> No
     _commit(member, producer, TopicPartition(internal, 0, 1))
 
     assert not any(_is_settled(watch) for _ in range(10))
+
+
+class _Electing:
+    """A Kafka whose topics are so new that they have no leader at first: the client tells that of one partition, or of the whole request."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def offsets_for_times(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        self.asked += 1
+        if self.asked < 3:
+            raise KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))
+        return [TopicPartition(place.topic, place.partition, 7) for place in places]
+
+
+def test_a_topic_that_elects_its_leaders_is_asked_again(group: Group) -> None:
+    *_, watch = group
+    electing = _Electing()
+
+    assert set(watch._ends(electing).values()) == {7}  # type: ignore[arg-type]  # as much of a consumer as is asked
+    assert electing.asked == 3

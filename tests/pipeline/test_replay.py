@@ -126,6 +126,7 @@ def test_unchanged_it_differs_in_nothing_and_all_that_it_says_is_replayed(live: 
     assert (note["state"], note["why"], len(note["runs"]), note["runs"][0]["outcome"]) == ("done", "nothing changed", 1, "done")
 
 
+@pytest.mark.faults
 def test_by_another_threshold_it_differs_exactly_as_the_oracle_says(live: Live, name: str, tmp_path: Path) -> None:
     before, after = (_segments(live, threshold) for threshold in (oracle.HIGH_VALUE, LOWER))
 
@@ -139,6 +140,7 @@ def test_by_another_threshold_it_differs_exactly_as_the_oracle_says(live: Live, 
     assert {tuple(one["why"]) for one in found["differences"]} == {("rule",)}
 
 
+@pytest.mark.faults
 def test_dead_letters_mended_give_what_was_never_broken(live: Live, name: str, tmp_path: Path) -> None:
     (tmp_path / "mapping.toml").write_text(MAPPING)
     never_broken = Memory(app.rules_of(("retail",)), 1, policy=POLICY)
