@@ -239,7 +239,7 @@ class Store:
         EngineError where the disk does not take it. Cancelled, it ends with the file in hand.
         """
         await self._scrub(self._db.flush)
-        for file in self._db.live_files():
+        for file in self._files():
             await self._scrub(self._db.compact_range, file["start_key"], file["end_key"])
 
     def wipe(self) -> None:
@@ -287,6 +287,13 @@ class Store:
             await asyncio.wrap_future(self._scrubbing)
         except Exception as error:  # As everywhere, rocksdict raises plain Exception.
             raise self._unreadable(error) from error
+
+    def _files(self) -> list[dict[str, Any]]:
+        try:
+            files: list[dict[str, Any]] = self._db.live_files()
+        except Exception as error:  # As everywhere, rocksdict raises plain Exception.
+            raise self._unreadable(error) from error
+        return files
 
     def _join(self) -> None:
         wait([under_way for under_way in (self._writing, self._scrubbing) if under_way is not None])

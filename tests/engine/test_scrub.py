@@ -128,3 +128,33 @@ def test_a_store_can_be_closed_while_it_is_scrubbed(store: Store, tmp_path: Path
 
     assert (tmp_path / "s.to-scrub").exists()
     opened(tmp_path).close()
+
+
+def test_a_store_that_cannot_list_its_files_says_so_and_is_scrubbed_at_the_next_start(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unlisted:
+        """A database whose manifest cannot be read."""
+
+        def flush(self) -> None: ...
+
+        def live_files(self) -> list[object]:
+            raise Exception("IO error: No such file or directory: MANIFEST-000004")
+
+    async def run() -> None:
+        scrub = Scrub(store, 0.0)
+        scrub.ask()
+        await scrub.done()
+
+    real, store._db = store._db, Unlisted()  # type: ignore[assignment]  # It has what is asked of it here.
+    asyncio.run(run())
+    store._db = real
+
+    assert "it is tried again at the next start" in caplog.text
+    assert found(tmp_path), "nothing was scrubbed"
+    asyncio.run(scrubbed_by_the_next(store))
+    assert not found(tmp_path)
+
+
+async def scrubbed_by_the_next(store: Store) -> None:
+    await Scrub(store, 0.0).done()
