@@ -40,11 +40,11 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", ti
     Under `read_committed` the end lies before the first transaction that is still open. Raises ReadFailed, also where nothing comes for
     `timeout_seconds`.
     """
-    consumer = _consumer(bootstrap, isolation)
+    consumer = open_consumer(bootstrap, isolation)
     try:
-        partitions = _partitions(consumer, topic, OFFSET_BEGINNING, timeout_seconds)
+        partitions = partitions_of(consumer, topic, OFFSET_BEGINNING, timeout_seconds)
         # The ends are asked for before anything is fetched, so that an end that is met lies beyond them.
-        ends = {one.partition: _end(consumer, one, timeout_seconds) for one in partitions}
+        ends = {one.partition: end_of(consumer, one, timeout_seconds) for one in partitions}
         consumer.assign(partitions)
         unread = {partition for partition, end in ends.items() if end > 0}
         heard = time.monotonic()
@@ -55,10 +55,10 @@ def read_topic(bootstrap: str, topic: str, isolation: str = "read_committed", ti
             elif time.monotonic() - heard > timeout_seconds:
                 raise ReadFailed(f"{topic}: nothing came for {timeout_seconds} s; partitions {sorted(unread)} are not read to their ends.")
             for message in messages:
-                if _is_end(message):
+                if is_end(message):
                     unread.discard(message.partition() or 0)
                     continue
-                record = _record(message)
+                record = record_of(message)
                 if record.offset < ends[record.partition]:
                     yield record
                 if record.offset >= ends[record.partition] - 1:
@@ -76,19 +76,20 @@ def follow_topic(
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> Iterator[Record | None]:
     """Records as they come, from now on or from the beginning, until `is_over`; None at least once a second while there is nothing new."""
-    consumer = _consumer(bootstrap, isolation)
+    consumer = open_consumer(bootstrap, isolation)
     try:
-        consumer.assign(_partitions(consumer, topic, OFFSET_BEGINNING if from_beginning else OFFSET_END, timeout_seconds))
+        consumer.assign(partitions_of(consumer, topic, OFFSET_BEGINNING if from_beginning else OFFSET_END, timeout_seconds))
         while not is_over():
-            fetched = [message for message in consumer.consume(500, 0.25) if not _is_end(message)]
-            yield from map(_record, fetched)
+            fetched = [message for message in consumer.consume(500, 0.25) if not is_end(message)]
+            yield from map(record_of, fetched)
             if not fetched:
                 yield None
     finally:
         consumer.close()
 
 
-def _consumer(bootstrap: str, isolation: str) -> Consumer:
+def open_consumer(bootstrap: str, isolation: str) -> Consumer:
+    """A client that reads what it is assigned, says where a partition ends, and commits nothing."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -105,7 +106,8 @@ def _consumer(bootstrap: str, isolation: str) -> Consumer:
     )
 
 
-def _partitions(consumer: Consumer, topic: str, offset: int, timeout_seconds: float) -> list[TopicPartition]:
+def partitions_of(consumer: Consumer, topic: str, offset: int, timeout_seconds: float) -> list[TopicPartition]:
+    """Every partition of a topic, at this offset. Raises ReadFailed."""
     try:
         found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
     except KafkaException as error:
@@ -115,7 +117,8 @@ def _partitions(consumer: Consumer, topic: str, offset: int, timeout_seconds: fl
     return [TopicPartition(topic, partition, offset) for partition in sorted(found.partitions)]
 
 
-def _end(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:
+def end_of(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:
+    """The offset behind the last record; 0 where there is none. Raises ReadFailed."""
     deadline = time.monotonic() + timeout_seconds
     while True:
         try:
@@ -127,7 +130,7 @@ def _end(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) 
             time.sleep(0.1)
 
 
-def _is_end(message: Message) -> bool:
+def is_end(message: Message) -> bool:
     """Whether this says that a partition is read to its end; any other error is raised."""
     error = message.error()
     if error is None:
@@ -137,7 +140,8 @@ def _is_end(message: Message) -> bool:
     raise ReadFailed(f"{message.topic()}[{message.partition()}]: {error.str()}")
 
 
-def _record(message: Message) -> Record:
+def record_of(message: Message) -> Record:
+    """A message that is no end, as a record."""
     _, timestamp_ms = message.timestamp()
     return Record(
         message.topic() or "",

@@ -1,5 +1,6 @@
-"""The player: puts a file's interactions onto their topic, in the file's order or shuffled, and says how far time has come."""
+"""Puts interactions onto their topic: a program's own (Publisher), or a file's (play), in the file's order or shuffled, saying how far time has come."""
 
 from connectors.producer.play import Played, PlayFailed, play
+from connectors.producer.publisher import NotAnInteraction, Publisher, PublishFailed
 
-__all__ = ["PlayFailed", "Played", "play"]
+__all__ = ["NotAnInteraction", "PlayFailed", "Played", "PublishFailed", "Publisher", "play"]
