@@ -213,10 +213,7 @@ class Deliverer:
         outcomes = await self.sink.deliver([entry.request for entry in sent])
         self._counts.attempted(self.endpoint, time.monotonic() - start)
         for entry, outcome in zip(sent, outcomes, strict=True):
-            if entry.is_dropped:
-                self._breaker.abandon()
-            else:
-                await _FOLLOWS[outcome.kind](self, entry, outcome, is_probe)
+            await _FOLLOWS[outcome.kind](self, entry, outcome, is_probe)
 
     def _is_over(self, entry: Entry) -> bool:
         """Whether a request may not go out any more: its time has passed. It is done with then."""

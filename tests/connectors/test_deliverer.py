@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from connectors.runtime.counts import Counts
 from connectors.runtime.deliverer import Deliverer, Limits, Position
 from connectors.runtime.fetched import Fetched
+from connectors.runtime.ledger import Ledger, Tried
 from connectors.runtime.notices import Unwritten
 from connectors.runtime.patience import Patience
 from connectors.runtime.sinks import Outcome, Output, Request
@@ -83,11 +84,11 @@ class Noted:
 class Bench:
     """A deliverer at work on one partition."""
 
-    def __init__(self, answer: Answer, fails: int = 0, **limits: int) -> None:
+    def __init__(self, answer: Answer, fails: int = 0, pause: float = 0.05, give_up: float = 0.3, **limits: int) -> None:
         self.sink, self.noted, self.said = Sink(answer), Noted(fails), list[tuple[str, str]]()
         self.registry = CollectorRegistry()
         notices: Any = self.noted
-        patience = Patience(first_seconds=0.01, pause_seconds_max=0.05, give_up_seconds=0.3, retry_after_seconds_max=0.2)
+        patience = Patience(first_seconds=0.01, pause_seconds_max=pause, give_up_seconds=give_up, retry_after_seconds_max=0.2)
         tell = lambda _, kind, text: self.said.append((kind, text))  # noqa: E731 - A name would say no more.
         self.deliverer = Deliverer("crm", self.sink, notices, Counts(self.registry), tell, patience, Limits(**limits))
         self.deliverer.assigned({PLACE: Position(0, "")})
@@ -242,6 +243,28 @@ def test_an_endpoint_that_fails_is_probed_and_when_it_is_back_all_goes_on() -> N
 
     assert [kind for kind, _ in bench.said] == ["broken", "mended"]
     assert bench.noted.letters == []
+
+
+def test_what_was_to_wait_for_hours_is_tried_as_soon_as_the_endpoint_is_back() -> None:
+    alive = False
+
+    async def play(bench: Bench) -> None:
+        nonlocal alive
+        bench.deliverer._breaker._open_seconds = 0.02
+        before = Ledger(0)
+        before.read(0)
+        bench.deliverer.assigned({PLACE: Position(0, before.note({0: Tried(20, time.time())}))})
+        await bench.take([("0", "c0")])
+        await bench.until(lambda: bench.sink.asked and not bench.sink.under_way)
+        await bench.take((f"{number}", f"c{number}") for number in range(1, 6))
+        await bench.until(lambda: bench.said)
+        alive = True
+        await bench.until(lambda: bench.offset == 6)
+
+    bench = Bench(lambda _, __: DELIVERED if alive else FAILED, pause=3600.0, give_up=3600.0)
+    work(bench, play)
+
+    assert bench.sink.ids.count("0") == 2
 
 
 def test_what_is_in_hand_and_under_way_is_bounded() -> None:
