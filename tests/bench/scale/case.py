@@ -1,6 +1,7 @@
-"""One case: the rows are restored by one worker or several, then all interactions are worked off, and time, CPU and memory are taken.
+"""One case: the rows are restored by one worker or several, then all interactions are sent and worked off, and time, CPU and memory are taken.
 
-The rule this module owns: a case in which the rows do not add up to the interactions is void.
+The rules this module owns: nothing is read before the clock starts, or more partitions and workers would have read ahead more; a case in which the rows
+do not add up to the interactions is void.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -21,7 +23,7 @@ from streams.engine.changelog import changelog_topic
 from tests.bench.engine.measure import LOOK_SECONDS, Failed, Watch, running
 from tests.bench.engine.prepare import Ready
 from tests.bench.engine.task import Task
-from tests.bench.scale.load import fill
+from tests.bench.scale.load import fill, interactions, send
 from tests.bench.scale.worker import Counts
 
 APP, SOURCE, TABLE = "scale", "scale-input", "counts"
@@ -51,19 +53,24 @@ class Kept(msgspec.Struct, frozen=True):
 
 def measured(kafka: EmbeddedBroker, case: Case, events: int, place: Path) -> Kept:
     """Fill, restore, work; Failed where it does not end, or the rows are wrong."""
-    filled = fill(kafka.bootstrap, APP, SOURCE, TABLE, events, case.customers, case.partitions)
+    filled = fill(kafka.bootstrap, APP, SOURCE, TABLE, case.customers, case.partitions)
+    made = list(interactions(events, case.customers, case.partitions))
     load, began = os.getloadavg()[0], time.monotonic()
     with ExitStack() as stack:
         processes = [stack.enter_context(_worker(kafka, events, place, number)) for number in range(case.workers)]
         while sum(_running(place, number) for number in range(case.workers)) < case.partitions:
             _look(processes, time.monotonic() - began < RESTORE_SECONDS_MAX)
         restored = time.monotonic() - began
-        watch = Watch(kafka.bootstrap, APP, SOURCE, case.partitions)
         spent, started, memory = _cpu(processes), time.monotonic(), 0
-        (place / "go").touch()
+        sending = threading.Thread(target=send, args=(kafka.bootstrap, SOURCE, made))
+        sending.start()
+        while sending.is_alive():
+            _look(processes, time.monotonic() - started < WORK_SECONDS_MAX)
+            memory = _memory(memory, processes)
+        watch = Watch(kafka.bootstrap, APP, SOURCE, case.partitions)
         while not watch.is_done():
             _look(processes, time.monotonic() - started < WORK_SECONDS_MAX)
-            memory = max(memory, *(psutil.Process(process.pid).memory_info().rss for process in processes))
+            memory = _memory(memory, processes)
         seconds, spent = time.monotonic() - started, _cpu(processes) - spent
         watch.close()
     counted = _counted(kafka.bootstrap, filled)
@@ -73,8 +80,8 @@ def measured(kafka: EmbeddedBroker, case: Case, events: int, place: Path) -> Kep
 
 
 def _worker(kafka: EmbeddedBroker, events: int, place: Path, number: int) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    state, marks, go = place / f"state-{number}", place / f"marks-{number}", place / "go"
-    task = Task(kafka.bootstrap, APP, SOURCE, "", events, str(state), str(marks), {"go": str(go)})
+    state, marks = place / f"state-{number}", place / f"marks-{number}"
+    task = Task(kafka.bootstrap, APP, SOURCE, "", events, str(state), str(marks), {})
     return running(Ready([sys.executable, "-m", "tests.bench.scale.worker"], ""), task, place / f"log-{number}")
 
 
@@ -92,6 +99,10 @@ def _look(processes: list[subprocess.Popen[bytes]], in_time: bool) -> None:
     if not in_time:
         raise Failed("it did not get to the end in time")
     time.sleep(LOOK_SECONDS)
+
+
+def _memory(before: int, processes: list[subprocess.Popen[bytes]]) -> int:
+    return max(before, *(psutil.Process(process.pid).memory_info().rss for process in processes))
 
 
 def _cpu(processes: list[subprocess.Popen[bytes]]) -> float:

@@ -1,4 +1,4 @@
-"""What a case of the scale bench begins with: a changelog of one row for every customer, and a topic of interactions of any of them.
+"""What a case of the scale bench begins with, a changelog of one row for every customer, and what it then gets, interactions of any of them.
 
 The rule this module owns: a customer's number says the partition, so that rows and interactions meet without any hashing.
 """
@@ -58,15 +58,19 @@ def interactions(events: int, customers: int, partitions: int) -> Iterator[tuple
         yield customer % partitions, key(customer), orjson.dumps(value)
 
 
-def fill(bootstrap: str, app_id: str, source: str, table: str, events: int, customers: int, partitions: int) -> dict[int, int]:
-    """Make both topics and write them; returns where each partition of the changelog ends."""
+def fill(bootstrap: str, app_id: str, source: str, table: str, customers: int, partitions: int) -> dict[int, int]:
+    """Make both topics and write the rows; returns where each partition of the changelog ends."""
     admin.create_topics(bootstrap, [admin.NewTopic(source, partitions, _STAMPED)])
     kept = changelog.changelog_topic(app_id, table)
     changelog.prepare(EngineSettings(app_id=app_id, bootstrap=bootstrap, state_dir=Path()), [source], [table])
     rows = ((customer % partitions, Counts.tag + key(customer), row(customer)) for customer in range(customers))
     _write(bootstrap, kept, rows, {"compression.type": "zstd"})
-    _write(bootstrap, source, interactions(events, customers, partitions), {})
     return {partition: end for (_, partition), end in admin.end_offsets(bootstrap, [kept]).items()}
+
+
+def send(bootstrap: str, source: str, made: list[tuple[int, bytes, bytes]]) -> None:
+    """Interactions that were made before, as fast as the broker takes them."""
+    _write(bootstrap, source, iter(made), {})
 
 
 def _write(bootstrap: str, topic: str, records: Iterator[tuple[int, bytes, bytes]], options: dict[str, Any]) -> None:
