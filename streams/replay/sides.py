@@ -1,7 +1,7 @@
 """What an application knew and said at one vector of offsets: read from its changelog and its topics, the same way for the live one and its shadow.
 
-The rule this module owns: what lies behind the vector is not looked at, but for one thing: a row whose older values compaction has taken. Of it
-nobody can say any more what it was, and that is told.
+The rule this module owns: what lies behind the vector is not looked at, nor what time alone did after the plan's instant: no two partitions go by the
+same second. But for one thing: a row whose older values compaction has taken. Of it nobody can say any more what it was, and that is told.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas import topics
+from streams import instants
 from streams.broker import admin
 from streams.customer import digest
 from streams.customer.state import decode_row
@@ -63,7 +64,7 @@ class Side(Struct, kw_only=True):
 def live(bootstrap: str, plan: Plan) -> Side:
     """The live application at the plan's vector."""
     changelog = next(name for name in plan.outputs if name not in PEOPLE)
-    return read(lambda name: reading.read(bootstrap, admin.end_offsets(bootstrap, [name])), changelog, plan.compared())
+    return read(lambda name: reading.read(bootstrap, admin.end_offsets(bootstrap, [name])), changelog, plan.compared(), _instant(plan))
 
 
 def shadow(bootstrap: str, plan: Plan) -> Side:
@@ -74,24 +75,43 @@ def shadow(bootstrap: str, plan: Plan) -> Side:
         named = name if name == own.changelog else own.topic(name)
         return reading.read(bootstrap, admin.end_offsets(bootstrap, [named]))
 
-    return read(topic, own.changelog, {})
+    return read(topic, own.changelog, {}, _instant(plan))
 
 
-def read(topic: Read, changelog: str, ends: Ends) -> Side:
-    """One side, as it stood at the ends; of a topic without ends, all of it."""
+def _instant(plan: Plan) -> int | None:
+    """After this, time alone is not looked at; where a player says the time, both sides go by the same."""
+    return plan.until if plan.clock == "live" else None
+
+
+def read(topic: Read, changelog: str, ends: Ends, until: int | None = None) -> Side:
+    """One side, as it stood at the ends; of a topic without ends, all of it. `until`: what fell due later is left out (None: nothing is)."""
     side = Side()
-    _rows(side, topic(changelog), changelog, ends)
+    _rows(side, topic(changelog), changelog, ends, until)
     for name, kind in SAID.items():
-        _outputs(side, topic(name), name, kind, ends)
-    _profiles(side, topic(topics.PROFILES), ends)
+        _outputs(side, topic(name), name, kind, ends, until)
+    _profiles(side, topic(topics.PROFILES), ends, until)
     return side
+
+
+def _fell_due_after(value: Value, field: str, until: int | None) -> bool:
+    """Whether a deadline, not an interaction, set it off after the instant; a moment does not tell which it was."""
+    by_time = "cause" not in value or value["cause"]["kind"] == "deadline"
+    return until is not None and by_time and (instants.parse(value[field]) or 0) > until
+
+
+def _moved_after(row: bytes | None, until: int) -> bool:
+    """Whether a customer was folded as of a time after the instant that no interaction of its own has brought."""
+    if row is None:
+        return False
+    fold = decode_row(row)
+    return fold.as_of > until and (fold.state.newest is None or fold.state.newest[0] != fold.as_of)
 
 
 def _before(message: Message, topic: str, ends: Ends) -> bool:
     return message.offset < ends.get((topic, message.partition), 1 << 62)
 
 
-def _rows(side: Side, messages: Iterable[Message], changelog: str, ends: Ends) -> None:
+def _rows(side: Side, messages: Iterable[Message], changelog: str, ends: Ends, until: int | None) -> None:
     wanted = (COMPONENT.tag, TIMELINE.tag, FOLD.tag)
     newest: dict[tuple[int, bytes], bytes | None] = {}
     lost: dict[tuple[int, bytes], bytes | None] = {}
@@ -100,7 +120,9 @@ def _rows(side: Side, messages: Iterable[Message], changelog: str, ends: Ends) -
         if not place[1].startswith(wanted):
             continue
         if _before(message, changelog, ends):
-            newest[place] = message.value
+            moved = until is not None and place in newest and place[1].startswith(FOLD.tag) and _moved_after(message.value, until)
+            if not moved:
+                newest[place] = message.value
         elif place not in newest:
             lost.setdefault(place, message.value)
     for (_, key), row in newest.items():
@@ -133,27 +155,30 @@ def _concerned(side: Side, key: bytes, row: bytes | None) -> set[str]:
     return set() if row is None else {customer_id(person.canonical) for person in settled(COMPONENT.decode(row))}
 
 
-def _outputs(side: Side, messages: Iterable[Message], topic: str, kind: str, ends: Ends) -> None:
+def _outputs(side: Side, messages: Iterable[Message], topic: str, kind: str, ends: Ends, until: int | None) -> None:
     newest: dict[Said, Value] = {}
     for message in messages:
         if not _before(message, topic, ends):
             continue
         value = msgspec.json.decode(message.value or b"{}")
         side.not_replayed += not value["replayed"]
+        if value.get("retracts") is None and _fell_due_after(value, "occurredAt", until):
+            continue
         name = (kind, value["id"])
         if name not in newest or newest[name]["revision"] < value["revision"]:
             newest[name] = value
     side.said.update({name: value for name, value in newest.items() if value.get("retracts") is None})
 
 
-def _profiles(side: Side, messages: Iterable[Message], ends: Ends) -> None:
+def _profiles(side: Side, messages: Iterable[Message], ends: Ends, until: int | None) -> None:
     newest: dict[str, bytes | None] = {}
     for message in messages:
         name = (message.key or b"").decode()
-        if _before(message, topics.PROFILES, ends):
+        if not _before(message, topics.PROFILES, ends):
+            if name not in newest:
+                side.lost.add(name)
+        elif message.value is None or until is None or not _fell_due_after(msgspec.json.decode(message.value), "asOf", until):
             newest[name] = message.value
-        elif name not in newest:
-            side.lost.add(name)
     for name, value in newest.items():
         if value is None:
             continue
