@@ -74,7 +74,12 @@ COLLECTOR_METRICS = (
         "kairos_collector_items", "counter", ("source", "outcome"), "Items that Kafka has, by source: taken, or refused (a dead letter)."
     ),
     Metric("kairos_collector_kafka_seconds", "histogram", (), "How long a request waited for Kafka's acknowledgement."),
-    Metric("kairos_collector_waiting_bytes", "gauge", (), "Bytes of items that wait for Kafka's acknowledgement."),
+    Metric(
+        "kairos_collector_waiting_bytes",
+        "gauge",
+        (),
+        "Bytes that the collector holds: bodies still coming, and items that wait for Kafka's acknowledgement.",
+    ),
 )
 """What a collector has to say; all others are a worker's."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,6 +10,12 @@ from connectors.collector.mapping import Item
 from schemas.metrics import BY_NAME
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def tally(items: Sequence[Item]) -> dict[str, int]:
+    """How many there are by outcome; none that is 0."""
+    refused = sum(item.refused is not None for item in items)
+    return {outcome: count for outcome, count in (("taken", len(items) - refused), ("refused", refused)) if count}
 
 
 class Counts:
@@ -26,12 +32,10 @@ class Counts:
         """A request had this answer."""
         self._requests.labels(str(status)).inc()
 
-    def taken(self, source: str, items: Sequence[Item], seconds: float) -> None:
+    def taken(self, source: str, counts: Mapping[str, int], seconds: float) -> None:
         """Kafka has these, after so long."""
-        refused = sum(item.refused is not None for item in items)
-        self._items.labels(source, "taken").inc(len(items) - refused)
-        if refused:
-            self._items.labels(source, "refused").inc(refused)
+        for outcome, count in counts.items():
+            self._items.labels(source, outcome).inc(count)
         self._seconds.observe(seconds)
 
     def waiting(self, bytes_now: Callable[[], float]) -> None:

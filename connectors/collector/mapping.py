@@ -4,18 +4,20 @@ The rule this module owns: an item keeps what it says. Put in are when it was re
 of the path if there is one; a batch's `sentAt` and `context` stand for items that have none of their own.
 """
 
+import re
 import zlib
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
 
+from connectors.collector.config import Config
+from connectors.collector.problem import Problem
 from schemas.dead_letter import ORIGINAL_BYTES_MAX
 
 PATHS = {
-    **dict.fromkeys(("track", "identify", "page", "screen", "group", "alias")),
+    **{name: name for name in ("track", "identify", "page", "screen", "group", "alias")},
     "t": "track",
     "i": "identify",
     "p": "page",
@@ -23,26 +25,44 @@ PATHS = {
     "g": "group",
     "a": "alias",
 }
-"""The last part of a path that takes one message, and its type (None: the same word)."""
+"""The last part of a path that takes one message, and its type."""
 BATCH_PATHS = ("batch", "b", "import")
 KEY_FIELDS = ("writeKey", "api_key")
 """Where a body may carry the write key; it goes no further."""
 GZIP = b"\x1f\x8b"
 
+RAW_BYTES_MAX = 256 * 1024
+"""A larger item is not even read, only refused: what its many small pieces would take in memory is some forty times as much."""
+PIECES_MAX = 1_000_000
+"""Commas in a batch; for the same reason."""
+
 Fields = dict[str, Raw]
+_NULL = Raw(b"null")
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read of a body as a whole; all else in it is not even looked at."""
+
+    batch: Raw = _NULL
+    sent_at: Raw = msgspec.field(default=_NULL, name="sentAt")
+    context: Raw = _NULL
+    write_key: Raw = msgspec.field(default=_NULL, name="writeKey")
+    api_key: Raw = _NULL
+
+
+_BODY = msgspec.json.Decoder(Body).decode
 _FIELDS = msgspec.json.Decoder(Fields).decode
 _ITEMS = msgspec.json.Decoder(list[Raw]).decode
 _TEXT = msgspec.json.Decoder(str).decode
 _ENCODE = msgspec.json.Encoder().encode
-_NULL = Raw(b"null")
-
-
-class Problem(Exception):
-    """A request that cannot be taken at all: an HTTP status, a code for machines, a sentence for people."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+_HALF = re.compile(
+    rb"((?:[^\\]++|\\[^u]|\\u(?:[0-9a-cA-CefEF]|[dD][0-7])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F])*+)(\\u[dD][89a-fA-F][0-9a-fA-F]{2})?",
+    re.DOTALL,
+)
+"""What is well, up to the next escape that is half of a pair of surrogates, or to the end."""
+HALVES_MAX = 10_000
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError)
+"""What the decoder says of text that is no JSON, or no UTF-8."""
 
 
 class Item(NamedTuple):
@@ -69,68 +89,107 @@ def unpacked(body: bytes, bytes_max: int) -> bytes:
     return found
 
 
-def fields(body: bytes) -> Fields:
-    """The body as a JSON object. Problem 400."""
+def read(body: bytes) -> tuple[bytes, Body]:
+    """The body as a JSON object: its text, and what is read of it as a whole. Problem 400.
+
+    Half a character (what a script leaves of an emoji that it cuts in two) is read as U+FFFD: else one such title would cost the client its batch.
+    """
     try:
-        return _FIELDS(body)
+        try:
+            return body, _BODY(body)
+        except msgspec.DecodeError as wrong:
+            mended = _HALF.sub(_whole, body, HALVES_MAX)
+            if isinstance(wrong, msgspec.ValidationError) or mended == body:
+                raise
+            return mended, _BODY(mended)
     except msgspec.ValidationError:
         raise Problem(400, "not_an_object", "The body is JSON, but no object.") from None
-    except (msgspec.DecodeError, RecursionError) as wrong:
+    except (*_NO_JSON, RecursionError) as wrong:
         raise Problem(400, "not_json", f"The body is no JSON: {wrong}.") from None
 
 
-def write_key(said: Fields) -> str | None:
+def _whole(found: re.Match[bytes]) -> bytes:
+    return found[1] if found[2] is None else found[1] + b"\\ufffd"
+
+
+def write_key(said: Body) -> str | None:
     """The write key in a body; None if there is none."""
-    for name in KEY_FIELDS:
-        raw = said.get(name)
-        if raw is not None and bytes(raw).startswith(b'"'):
-            return _TEXT(raw)
+    for raw in (said.write_key, said.api_key):
+        if bytes(raw).startswith(b'"'):
+            try:
+                return _TEXT(raw)
+            except _NO_JSON:  # No key has half a character in it.
+                return None
     return None
 
 
-def items(said: Fields, kind: str | None, source: str, received_at: str, items_max: int, item_bytes_max: int) -> Iterator[Item]:
-    """The interactions of a body: of a batch (`kind` None), or the one of a path of that type. Problem 400 or 413, before the first is given."""
-    added: Fields = {"receivedAt": Raw(_ENCODE(received_at))}
-    if kind is not None:
-        return iter((_item(said, {**added, "type": Raw(_ENCODE(kind))}, {}, source, item_bytes_max),))
+def single(body: bytes, kind: str, key: str, source: str, received_at: str, config: Config) -> list[Item]:
+    """The one interaction of a path of that type; `key` is taken out of what is too large to be read."""
+    return [_Writing(key, source, received_at, config, {"type": Raw(_ENCODE(kind))}, {}).item(Raw(body))]
+
+
+def batch(said: Body, key: str, source: str, received_at: str, config: Config) -> list[Item]:
+    """The interactions of a batch, as many as its list has. Problem 400 or 413."""
+    if len(said.batch) > PIECES_MAX and bytes(said.batch).count(b",") > PIECES_MAX:
+        raise Problem(413, "batch_too_long", f"The batch has more than {PIECES_MAX} commas.")
     try:
-        batch = _ITEMS(said.get("batch", _NULL))
+        found = _ITEMS(said.batch)
     except msgspec.ValidationError:
         raise Problem(400, "no_batch", "The body has no list `batch`.") from None
-    if len(batch) > items_max:
-        raise Problem(413, "batch_too_long", f"The batch has {len(batch)} items; at most {items_max} are taken at once.")
-    shared: Fields = {name: said[name] for name in ("sentAt", "context") if name in said and said[name] != _NULL}
-    return (_read(raw, added, shared, source, item_bytes_max) for raw in batch)
+    if len(found) > config.items_max:
+        raise Problem(413, "batch_too_long", f"The batch has {len(found)} items; at most {config.items_max} are taken at once.")
+    shared: Fields = {name: raw for name, raw in (("sentAt", said.sent_at), ("context", said.context)) if raw != _NULL}
+    writing, size, items = _Writing(key, source, received_at, config, {}, shared), 0, []
+    for raw in found:
+        item = writing.item(raw)
+        size += len(item.value)
+        if size > config.taken_bytes_max:
+            raise Problem(
+                413, "body_too_large", f"With the context that its items share the batch has more than {config.taken_bytes_max} bytes."
+            )
+        items.append(item)
+    return items
 
 
-def _read(raw: Raw, added: Fields, shared: Fields, source: str, item_bytes_max: int) -> Item:
-    try:
-        return _item(_FIELDS(raw), added, shared, source, item_bytes_max)
-    except msgspec.ValidationError:
-        return Item(bytes(raw)[:ORIGINAL_BYTES_MAX], "not_an_object", "an item of a batch")
-    except msgspec.DecodeError as wrong:  # A name in it is no UTF-8.
-        return Item(bytes(raw)[:ORIGINAL_BYTES_MAX], "not_json", str(wrong))
+class _Writing:
+    """What is the same for all items of a request."""
 
+    def __init__(self, key: str, source: str, received_at: str, config: Config, typed: Fields, shared: Fields) -> None:
+        self._key, self._source, self._bytes_max = key.encode(), source, config.item_bytes_max
+        self._shared = shared
+        self._added: Fields = {"receivedAt": Raw(_ENCODE(received_at)), **typed}
+        self._system = Raw(_ENCODE({"system": source}))
 
-def _item(said: Fields, added: Fields, shared: Fields, source: str, item_bytes_max: int) -> Item:
-    for name, raw in shared.items():
-        if said.get(name, _NULL) == _NULL:
-            said[name] = raw
-    for name in KEY_FIELDS:
-        said.pop(name, None)
-    value = _ENCODE({**said, **added, "source": _source(said.get("source"), source)})
-    if len(value) <= item_bytes_max:
-        return Item(value)
-    detail = f"{len(value)} bytes, the collector takes {item_bytes_max}; SHA-256 {sha256(value).hexdigest()}"
-    return Item(value[:ORIGINAL_BYTES_MAX], "too_large", detail)
-
-
-def _source(said: Raw | None, system: str) -> Raw:
-    """Where it comes from: the key says which system; what else a producer says of it stands."""
-    known: Fields = {}
-    if said is not None:
+    def item(self, raw: Raw) -> Item:
+        if len(raw) > RAW_BYTES_MAX:
+            return self._refused(bytes(raw).replace(self._key, b""), len(raw))
         try:
-            known = _FIELDS(said)
-        except msgspec.DecodeError:  # No object: intake would refuse the interaction for what is not its content.
-            known = {}
-    return Raw(_ENCODE({**known, "system": system}))
+            return self._written(_FIELDS(raw))
+        except msgspec.ValidationError:
+            return Item(bytes(raw)[:ORIGINAL_BYTES_MAX], "not_an_object", "an item of a batch")
+        except _NO_JSON as wrong:  # A name in it is no UTF-8.
+            return Item(bytes(raw)[:ORIGINAL_BYTES_MAX], "not_json", str(wrong))
+        except RecursionError:  # Just deep enough to be passed over, not to be read.
+            return Item(bytes(raw)[:ORIGINAL_BYTES_MAX], "too_deep")
+
+    def _written(self, said: Fields) -> Item:
+        for name, raw in self._shared.items():
+            if said.get(name, _NULL) == _NULL:
+                said[name] = raw
+        for name in KEY_FIELDS:
+            said.pop(name, None)
+        said.update(self._added)
+        said["source"] = self._sourced(said["source"]) if "source" in said else self._system
+        value = _ENCODE(said)
+        return Item(value) if len(value) <= self._bytes_max else self._refused(value, len(value))
+
+    def _refused(self, value: bytes, size: int) -> Item:
+        detail = f"{size} bytes, the collector takes {self._bytes_max}; SHA-256 {sha256(value).hexdigest()}"
+        return Item(value[:ORIGINAL_BYTES_MAX], "too_large", detail)
+
+    def _sourced(self, said: Raw) -> Raw:
+        """Where it comes from: the key says which system; what else a producer says of it stands."""
+        try:
+            return Raw(_ENCODE({**_FIELDS(said), "system": self._source}))
+        except _NO_JSON:  # No object: intake would refuse the interaction for what is not its content.
+            return self._system

@@ -4,6 +4,7 @@ from typing import Any
 
 from connectors.collector import mapping
 from connectors.collector.config import Config
+from connectors.collector.problem import AGAIN
 
 _PROBLEM = {
     "type": "object",
@@ -11,11 +12,16 @@ _PROBLEM = {
     "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
 }
 _REFUSALS = {
-    "400": "The body is no JSON object, no list `batch`, or no gzip.",
+    "400": "This is no HTTP, or its body no JSON object, no list `batch`, or no gzip.",
     "401": "No valid write key.",
+    "403": "Pages of this origin may not send.",
+    "404": "There is no such path.",
+    "405": "This path does not take this method.",
+    "408": "It did not come in time.",
     "413": "The body is too large, or the batch too long.",
+    "431": "Its headers are too large.",
     "429": "Too much waits for Kafka, or this key sends too fast; Retry-After says for how long to wait.",
-    "503": "Kafka does not take it; send it again.",
+    "503": "Kafka does not take it, the keys cannot be read, or the collector stops or has too many connections; send it again.",
 }
 _MESSAGE = {"type": "object", "description": "A message of Segment's HTTP API, or an interaction of docs/schemas."}
 
@@ -28,7 +34,7 @@ def document(config: Config) -> dict[str, Any]:
         "properties": {"batch": {"type": "array", "items": _MESSAGE, "maxItems": config.items_max}, "sentAt": {"type": "string"}},
     }
     taking = {f"/v1/{last}": {"post": _post(f"Take a batch ({last}).", batch)} for last in mapping.BATCH_PATHS}
-    taking |= {f"/v1/{last}": {"post": _post(f"Take one message: {kind or last}.", _MESSAGE)} for last, kind in mapping.PATHS.items()}
+    taking |= {f"/v1/{last}": {"post": _post(f"Take one message: {kind}.", _MESSAGE)} for last, kind in mapping.PATHS.items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Kairos collector", "version": "1", "description": "Interactions over HTTP, as Segment's clients send them."},
@@ -39,17 +45,14 @@ def document(config: Config) -> dict[str, Any]:
                 "get": {
                     "summary": "What analytics.js asks for before it sends.",
                     "parameters": [{"name": "key", "in": "path", "required": True, "schema": {"type": "string"}}],
-                    "responses": {"200": {"description": "Where to send."}, "401": _refusal("401")},
-                }
-            },
-            "/healthz": {"get": {"summary": "Whether it lives.", "security": [], "responses": {"200": {"description": "It does."}}}},
-            "/readyz": {
-                "get": {
-                    "summary": "Whether Kafka answers it.",
                     "security": [],
-                    "responses": {"200": {"description": "It does."}, "503": _refusal("503")},
+                    "responses": _answers("Where to send."),
                 }
             },
+            "/healthz": {"get": _open("Whether it lives.", "It does.")},
+            "/readyz": {"get": _open("Whether Kafka answers it, and its keys can be read.", "It does.")},
+            "/metrics": {"get": _open("What it has counted, for Prometheus.", "Every metric.")},
+            "/openapi.json": {"get": _open("This.", "This.")},
         },
         "components": {
             "schemas": {"Problem": _PROBLEM},
@@ -65,12 +68,22 @@ def _post(summary: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": {"200": {"description": "Kafka has it all."}, **{status: _refusal(status) for status in _REFUSALS}},
+        "responses": _answers("Kafka has it all."),
     }
+
+
+def _open(summary: str, answer: str) -> dict[str, Any]:
+    """What nobody needs a key for."""
+    return {"summary": summary, "security": [], "responses": _answers(answer)}
+
+
+def _answers(taken: str) -> dict[str, Any]:
+    return {"200": {"description": taken}, **{status: _refusal(status) for status in _REFUSALS}}
 
 
 def _refusal(status: str) -> dict[str, Any]:
     return {
         "description": _REFUSALS[status],
+        "headers": {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}} if int(status) in AGAIN else {},
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }

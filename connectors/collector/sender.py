@@ -1,30 +1,40 @@
 """What was let in, on its way to Kafka.
 
-The rule this module owns: `send` returns when Kafka has acknowledged every record, and raises if it has not, or if too much waits already. Who gets the error
-sends again, and a record that was taken all the same comes twice with one id, which the timeline sees.
+The rule this module owns: a delivery is over when Kafka has acknowledged every record of it, and raises if it has not. Who gets the error sends again, and a
+record that was taken all the same comes twice with one id, which the timeline sees.
 """
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from connectors.collector.config import Config
-from connectors.collector.mapping import Item, Problem
+from connectors.collector.mapping import Item
+from connectors.collector.problem import Problem
 from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER
 
 POLL_SECONDS = 0.1
 _QUEUED_MESSAGES_MAX = 2_000_000
 """Never met: what waits is bounded by bytes, and a record has its overhead counted."""
-OVERHEAD_BYTES = 100
-"""Of a record in the client, beside its value."""
-CLOSE_SECONDS_MAX = 10.0
+OVERHEAD_BYTES = 400
+"""Of a record in Kafka's client, beside its value."""
+CLOSE_SECONDS_MAX = 1.0
+"""Whoever waited for an answer has got one before."""
+READY_SECONDS = 1.0
+"""So long Kafka may take to answer, and so long its answer counts."""
 
 
-class Waiting:
-    """One request's records; its future is done when each has its answer."""
+def held_bytes(items: Sequence[Item]) -> int:
+    """What they take in memory until Kafka has them."""
+    return sum(len(item.value) for item in items) + OVERHEAD_BYTES * len(items)
+
+
+class Delivery:
+    """One request's records on their way; its future is done when each has its answer."""
 
     __slots__ = ("_error", "_future", "_left", "_loop")
 
@@ -32,6 +42,8 @@ class Waiting:
         self._left, self._loop = count, loop
         self._future: asyncio.Future[None] = loop.create_future()
         self._error: KafkaError | None = None
+        if not count:
+            self._future.set_result(None)
 
     def answered(self, error: KafkaError | None, _: Message | None = None) -> None:
         """One record was taken, or was not; called by the client's thread only."""
@@ -58,7 +70,8 @@ class Sender:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.waiting_bytes = 0
+        self._asked: asyncio.Future[bool] | None = None
+        self._answered_at = 0.0
         self._producer = Producer({
             "bootstrap.servers": config.bootstrap,
             "enable.idempotence": True,
@@ -66,7 +79,7 @@ class Sender:
             "linger.ms": 5,
             "batch.size": 512 * 1024,
             "queue.buffering.max.messages": _QUEUED_MESSAGES_MAX,
-            "queue.buffering.max.kbytes": 2 * config.waiting_bytes_max // 1024,
+            "queue.buffering.max.kbytes": 2 * config.held_bytes_max // 1024,
             "delivery.timeout.ms": int(config.delivery_seconds_max * 1000),
             "log_level": 2,
         })  # fmt: skip
@@ -74,35 +87,10 @@ class Sender:
         self._thread = threading.Thread(target=self._answer, name="kairos-collector-answers", daemon=True)
         self._thread.start()
 
-    async def send(self, items: Sequence[Item]) -> None:
-        """All of them are with Kafka. Problem 429 or 503."""
-        size = sum(len(item.value) + OVERHEAD_BYTES for item in items)
-        if self.waiting_bytes + size > self._config.waiting_bytes_max and self.waiting_bytes:
-            raise Problem(429, "busy", f"Too much waits for Kafka already; try again in {self._config.retry_after_seconds} s.")
-        if not items:
-            return
-        waiting = Waiting(len(items), asyncio.get_running_loop())
-        self.waiting_bytes += size
-        try:
-            self._hand_over(items, waiting)
-            await waiting.over()
-        finally:
-            self.waiting_bytes -= size
-
-    def reachable(self) -> bool:
-        """Whether a broker tells of the topic just now, within a second; blocks."""
-        try:
-            return not self._producer.list_topics(self._config.topic, timeout=1.0).topics[self._config.topic].error
-        except KafkaException:
-            return False
-
-    def close(self) -> None:
-        """Wait for what is on its way, but not for ever."""
-        self._closing.set()
-        self._thread.join(CLOSE_SECONDS_MAX + POLL_SECONDS)
-
-    def _hand_over(self, items: Sequence[Item], waiting: Waiting) -> None:
-        produce, topic, answered = self._producer.produce, self._config.topic, waiting.answered
+    def send(self, items: Sequence[Item]) -> Delivery:
+        """They are on their way; Kafka's client has copies. Problem 503."""
+        delivery = Delivery(len(items), asyncio.get_running_loop())
+        produce, topic, answered = self._producer.produce, self._config.topic, delivery.answered
         for item in items:
             options: dict[str, Any] = {}
             if item.refused is not None:
@@ -111,6 +99,26 @@ class Sender:
                 produce(topic, item.value, on_delivery=answered, **options)
             except (BufferError, KafkaException) as failed:
                 raise Problem(503, "kafka_unavailable", f"Kafka did not take it: {failed}. Send it again.") from None
+        return delivery
+
+    async def reachable(self) -> bool:
+        """Whether a broker tells of the topic just now; all who ask within a second share one answer."""
+        if self._asked is None or (self._asked.done() and time.monotonic() - self._answered_at > READY_SECONDS):
+            self._asked = asyncio.get_running_loop().run_in_executor(None, self._reach)
+        return await asyncio.shield(self._asked)
+
+    def close(self) -> None:
+        """Wait for what is on its way, but not for ever."""
+        self._closing.set()
+        self._thread.join(CLOSE_SECONDS_MAX + POLL_SECONDS)
+
+    def _reach(self) -> bool:
+        try:
+            return not self._producer.list_topics(self._config.topic, timeout=READY_SECONDS).topics[self._config.topic].error
+        except KafkaException:
+            return False
+        finally:
+            self._answered_at = time.monotonic()
 
     def _answer(self) -> None:
         while not self._closing.is_set():

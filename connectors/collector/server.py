@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from prometheus_client import REGISTRY, CollectorRegistry
 
-from connectors.collector.app import application
+from connectors.collector.app import Collector
 from connectors.collector.config import Config
+from connectors.collector.guard import Doorkeeper
 from connectors.collector.keys import Door
 
-STOP_SECONDS_MAX = 15
-"""Requests in hand are answered first; Kafka's answer takes no longer than Config.delivery_seconds_max."""
+STOP_SECONDS_MAX = 8
+"""Requests in hand are answered first, as far as that takes no longer; then they are told to send again."""
 _REQUESTS_WAITING_MAX = 2048
+_FILES_BESIDE = 128
+"""Open files that are no connections: Kafka's, the log, Python's own."""
 
 
-class _Told(uvicorn.Server):
+class Told(uvicorn.Server):
     """Says where it listens once it does."""
 
     def __init__(self, config: uvicorn.Config, tell: Callable[[str, int], None]) -> None:
@@ -29,6 +36,9 @@ class _Told(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """As uvicorn does, but a stop that was asked for is no death by signal."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -43,24 +53,42 @@ class _Told(uvicorn.Server):
             self._tell(host, port)
 
 
-def serve(config: Config, door: Door, host: str, port: int, tell: Callable[[str, int], None], **options: Any) -> bool:
+def serve(config: Config, door: Door, host: str, port: int, tell: Callable[[str, int], None]) -> bool:
     """Until SIGTERM or Ctrl-C; `tell(host, port)` once it listens. False where it could not begin (the port is taken: standard error says so)."""
-    server = _Told(
+    server = made(config, door, host, port, tell)
+    server.run()
+    return server.started
+
+
+def made(
+    config: Config, door: Door, host: str, port: int, tell: Callable[[str, int], None], registry: CollectorRegistry = REGISTRY
+) -> Told:
+    """The server, to be run; it stops when its `should_exit` is set, too."""
+    collector = Collector(config, door, registry)
+    keeper: Any = Doorkeeper(config, min(config.connections_max, _files_max() - _FILES_BESIDE), collector.answered)
+    return Told(
         uvicorn.Config(
-            application(config, door),
+            collector.application(),
             host=host,
             port=port,
             log_level="warning",
             access_log=False,
-            http="httptools",
+            http=keeper,
             loop="asyncio",
             ws="none",
             server_header=False,
             backlog=_REQUESTS_WAITING_MAX,
+            timeout_keep_alive=config.idle_seconds_max,
             timeout_graceful_shutdown=STOP_SECONDS_MAX,
-            **options,
         ),
         tell,
     )
-    server.run()
-    return server.started
+
+
+def _files_max() -> int:
+    """How many files may be open, after asking for as many as this process may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft if soft != resource.RLIM_INFINITY else sys.maxsize

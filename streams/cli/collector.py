@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import click
 
 from streams.cli import options
+
+
+def _without_slash(_context: click.Context, _parameter: click.Parameter, url: str | None) -> str | None:
+    if url is not None and not re.fullmatch(r"https?://[^/\s]+/?", url):
+        raise click.BadParameter("a scheme and a host, no path: https://collect.brand.co")
+    return url and url.rstrip("/")
 
 
 @click.command(
@@ -19,9 +26,15 @@ from streams.cli import options
 @click.option(
     "--origin", "origins", multiple=True, metavar="URL", help="A page's origin that may send from a browser; * (all) unless told."
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    callback=_without_slash,
+    help="Where browsers reach it, if TLS or a proxy stands in front of it; the settings of a page say so.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as a line of JSON.")
 @options.outside
-def command(broker: str, host: str, port: int, origins: tuple[str, ...], as_json: bool) -> None:
+def command(broker: str, host: str, port: int, origins: tuple[str, ...], public_url: str | None, as_json: bool) -> None:
     """Take interactions over HTTP, as Segment's clients send them, and put them onto Kafka.
 
     200 is said when Kafka has them all; 429 when too much waits or a key sends too fast. What is no interaction goes to the dead letters. Needs a write key:
@@ -53,6 +66,6 @@ def command(broker: str, host: str, port: int, origins: tuple[str, ...], as_json
             )
         if not keys.load(path):
             click.echo("no write key yet: nobody is let in. Make one with: kairos keys create SOURCE", err=True)
-        config = Config(bootstrap=kafka.bootstrap, topic=topics.INTERACTIONS, origins=origins or ("*",))
+        config = Config(bootstrap=kafka.bootstrap, topic=topics.INTERACTIONS, origins=origins or ("*",), public_url=public_url)
         if not server.serve(config, door, host, port, tell):
             sys.exit(1)

@@ -20,8 +20,17 @@ from streams.broker.embedded import EmbeddedBroker
 from tests.connectors.collectors import SECONDS_MAX, CollectorRun
 
 
+@pytest.fixture(scope="module")
+def collector(broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CollectorRun]:
+    """One for all tests that know theirs by a name."""
+    run = CollectorRun(broker, tmp_path_factory.mktemp("collector"))
+    yield run
+    run.close()
+
+
 @pytest.fixture
-def collector(broker: EmbeddedBroker, tmp_path: Path) -> Iterator[CollectorRun]:
+def fresh(broker: EmbeddedBroker, tmp_path: Path) -> Iterator[CollectorRun]:
+    """One that has counted nothing, and may be killed."""
     run = CollectorRun(broker, tmp_path)
     yield run
     run.close()
@@ -113,15 +122,15 @@ def test_a_page_in_a_browser_may_send(collector: CollectorRun) -> None:
     assert settings.json()["integrations"]["Segment.io"]["apiHost"] == f"127.0.0.1:{collector.port}/v1"
 
 
-def test_health_metrics_and_description_tell_of_it(collector: CollectorRun, app_id: str) -> None:
-    collector.post("/v1/batch", {"batch": [seen(app_id), 5]})
+def test_health_metrics_and_description_tell_of_it(fresh: CollectorRun, app_id: str) -> None:
+    fresh.post("/v1/batch", {"batch": [seen(app_id), 5]})
 
-    assert (collector.request("GET", "/healthz").status, collector.request("GET", "/readyz").status) == (200, 200)
-    metrics = collector.request("GET", "/metrics").body.decode()
+    assert (fresh.request("GET", "/healthz").status, fresh.request("GET", "/readyz").status) == (200, 200)
+    metrics = fresh.request("GET", "/metrics").body.decode()
     assert 'kairos_collector_items_total{outcome="taken",source="web"} 1.0' in metrics
     assert 'kairos_collector_items_total{outcome="refused",source="web"} 1.0' in metrics
     assert 'kairos_collector_requests_total{status="200"} 1.0' in metrics
-    described = collector.request("GET", "/openapi.json").json()
+    described = fresh.request("GET", "/openapi.json").json()
     assert {"/v1/batch", "/v1/t", "/v1/track", "/healthz", "/v1/projects/{key}/settings"} <= described["paths"].keys()
 
 
@@ -154,7 +163,7 @@ def test_rudderstacks_client_as_it_is(collector: CollectorRun, app_id: str) -> N
     assert [each["context"]["traits"]["email"] for each in mine if each["type"] == "identify"] == [f"{app_id}@brand.co"]
 
 
-def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(collector: CollectorRun, app_id: str) -> None:
+def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(fresh: CollectorRun, app_id: str) -> None:
     acknowledged: set[str] = set()
     killed = threading.Event()
 
@@ -163,7 +172,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(coll
         while not killed.is_set():
             batch = [seen(app_id, thread * 1_000_000 + number + each) for each in range(50)]
             try:
-                answer = collector.post("/v1/batch", {"batch": batch})
+                answer = fresh.post("/v1/batch", {"batch": batch})
             except OSError:
                 continue
             if answer.status == 200:
@@ -178,14 +187,14 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(coll
         while len(acknowledged) < before + 1_000:
             assert time.monotonic() < give_up, "nothing is acknowledged"
             time.sleep(0.01)
-        collector.process.kill()
-        collector.process.wait()
-        collector.start()
+        fresh.process.kill()
+        fresh.process.wait()
+        fresh.start()
     killed.set()
     for sender in senders:
         sender.join()
 
-    there = {each.get("messageId") for each in collector.interactions()}
+    there = {each.get("messageId") for each in fresh.interactions()}
     assert len(acknowledged) >= 2_000
     assert not acknowledged - there
 

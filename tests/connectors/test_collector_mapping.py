@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.collector import mapping
-from connectors.collector.mapping import Item, Problem
+from connectors.collector.config import Config
+from connectors.collector.mapping import Item
+from connectors.collector.problem import Problem
 from schemas.dead_letter import ORIGINAL_BYTES_MAX, REASONS
 from streams.intake import envelope
 
 RECEIVED = "2026-11-22T12:00:00Z"
+KEY = "wk_secret"
 
 
 def taken(body: Any, kind: str | None = None, item_bytes_max: int = 32_768) -> list[Item]:
-    said = mapping.fields(json.dumps(body).encode())
-    return list(mapping.items(said, kind, "shop", RECEIVED, 100, item_bytes_max))
+    config, packed = Config(bootstrap="", topic="", item_bytes_max=item_bytes_max), json.dumps(body).encode()
+    text, said = mapping.read(packed)
+    if kind is None:
+        return mapping.batch(said, KEY, "shop", RECEIVED, config)
+    return mapping.single(text, kind, KEY, "shop", RECEIVED, config)
 
 
 def values(body: Any, kind: str | None = None) -> list[Any]:
@@ -27,7 +39,8 @@ def values(body: Any, kind: str | None = None) -> list[Any]:
 
 def problem(body: bytes, **options: int) -> tuple[int, str]:
     with pytest.raises(Problem) as caught:
-        list(mapping.items(mapping.fields(mapping.unpacked(body, options.get("unpacked", 1_000))), None, "shop", RECEIVED, 2, 1_000))
+        _, read = mapping.read(mapping.unpacked(body, options.get("unpacked", 1_000)))
+        mapping.batch(read, KEY, "shop", RECEIVED, Config(bootstrap="", topic="", items_max=2))
     return caught.value.status, caught.value.code
 
 
@@ -65,14 +78,14 @@ def test_the_key_goes_no_further_and_says_the_source() -> None:
     ("last", "kind"), [("t", "track"), ("i", "identify"), ("p", "page"), ("s", "screen"), ("g", "group"), ("a", "alias")]
 )
 def test_a_path_says_the_type(last: str, kind: str) -> None:
-    assert mapping.PATHS[last] == kind and mapping.PATHS[kind] is None
+    assert mapping.PATHS[last] == mapping.PATHS[kind] == kind
     assert values({"type": "else", "userId": "u"}, kind)[0]["type"] == kind
 
 
 def test_numbers_come_through_as_they_were_written() -> None:
     body = b'{"batch": [{"type": "track", "properties": {"revenue": 10.10, "n": 12345678901234567890}}]}'
 
-    (item,) = mapping.items(mapping.fields(body), None, "shop", RECEIVED, 10, 1_000)
+    (item,) = mapping.batch(mapping.read(body)[1], KEY, "shop", RECEIVED, Config(bootstrap="", topic=""))
 
     assert b'"revenue": 10.10' in item.value and b"12345678901234567890" in item.value
 
@@ -132,3 +145,122 @@ def test_gzip_is_known_by_its_first_bytes() -> None:
     body = json.dumps({"batch": []}).encode()
 
     assert mapping.unpacked(gzip.compress(body), 1_000) == mapping.unpacked(body, 1_000) == body
+
+
+def test_a_context_that_items_share_cannot_make_a_batch_grow_beyond_its_bound() -> None:
+    body = {"batch": [{}] * 1_000, "context": {"page": "x" * 30_000}}
+
+    with pytest.raises(Problem) as caught:
+        taken(body)
+
+    assert (caught.value.status, caught.value.code) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"batch": [' + b"1," * 4_000_000 + b"1]}", b"{" + b",".join(b'"%d":1' % number for number in range(1_000_000)) + b"}"],
+    ids=["in a batch", "names of a body"],
+)
+def test_very_many_small_pieces_are_not_held_one_by_one(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        assert problem(body, unpacked=1 << 24)[0] in (400, 413)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert most < 3 * len(body)
+
+
+def test_an_item_of_very_many_names_is_not_held_name_by_name() -> None:
+    body = b'{"batch": [{' + b",".join(b'"%d":1' % number for number in range(500_000)) + b"}]}"
+    tracemalloc.start()
+    try:
+        (item,) = mapping.batch(mapping.read(body)[1], KEY, "shop", RECEIVED, Config(bootstrap="", topic=""))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert item.refused == "too_large" and most < 4 * len(body)
+
+
+def test_an_item_far_too_large_is_not_read_and_the_key_in_it_goes_no_further() -> None:
+    large = {"writeKey": KEY, "text": "x" * 300_000}
+
+    (single,) = taken(large, "track")
+    first, second = taken({"batch": [large, {"userId": "u"}]})
+
+    for item in (single, first):
+        assert item.refused == "too_large" and KEY.encode() not in item.value
+        assert len(item.value) == ORIGINAL_BYTES_MAX and " bytes, the collector takes 32768; SHA-256 " in item.detail
+    assert second.refused is None
+
+
+@pytest.mark.parametrize("key", [b'"\xff"', b"7", b"[]", b"null"])
+def test_a_key_that_is_no_text_is_none(key: bytes) -> None:
+    assert mapping.write_key(mapping.read(b'{"writeKey": ' + key + b"}")[1]) is None
+
+
+def test_a_name_that_is_no_text_makes_a_dead_letter_on_every_path() -> None:
+    config = Config(bootstrap="", topic="")
+    broken = b'{"\xff": 1}'
+
+    (single,) = mapping.single(broken, "track", KEY, "shop", RECEIVED, config)
+    (batched,) = mapping.batch(mapping.read(b'{"batch": [' + broken + b"]}")[1], KEY, "shop", RECEIVED, config)
+
+    assert {single.refused, batched.refused} == {"not_json"}
+
+
+@pytest.mark.parametrize("source", [b'"a"', b'{"\xff": 1}', b'{"system": "claimed"}'])
+def test_whatever_an_item_says_of_its_source_the_key_says_which_system(source: bytes) -> None:
+    (item,) = mapping.single(b'{"source": ' + source + b"}", "track", KEY, "shop", RECEIVED, Config(bootstrap="", topic=""))
+
+    assert json.loads(item.value)["source"] == {"system": "shop"}
+
+
+def test_however_deep_an_item_is_it_has_an_answer() -> None:
+    """Whether it is still read hangs on how deep its reader stands, so the two passes over a body part ways at some depth."""
+    outcomes = Counter(_at_depth(depth) for depth in range(700, 1_000))
+
+    assert outcomes.keys() <= {"not_json", "too_deep", None} and len(outcomes) > 1
+
+
+def _at_depth(depth: int) -> str | None:
+    body = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+    try:
+        mapping.read(body)
+    except Problem as refused:
+        return refused.code
+    return _from_deeper(lambda: mapping.single(body, "track", KEY, "shop", RECEIVED, Config(bootstrap="", topic=""))[0].refused, 5)
+
+
+def _from_deeper(call: Callable[[], str | None], frames: int) -> str | None:
+    return call() if not frames else _from_deeper(call, frames - 1)
+
+
+TEXTS = st.text(st.one_of(st.sampled_from('\\"u\ud83d\ude00\udfff d8'), st.characters()), max_size=12)
+
+
+@given(st.dictionaries(TEXTS, st.one_of(TEXTS, st.lists(TEXTS, max_size=4)), max_size=4), st.booleans())
+def test_half_a_character_costs_nobody_a_batch(said: dict[str, Any], neighbour: bool) -> None:
+    packed = json.dumps({"batch": [said, *[{"userId": "u"}] * neighbour]}).encode()
+
+    text, body = mapping.read(packed)
+
+    assert len(mapping.batch(body, KEY, "shop", RECEIVED, Config(bootstrap="", topic=""))) == 1 + neighbour
+    assert json.loads(text) == json.loads(
+        packed, object_pairs_hook=lambda pairs: {_put_right(name): _put_right(value) for name, value in pairs}
+    )
+
+
+def _put_right(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_put_right(each) for each in value]
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+
+
+def test_very_many_halves_take_no_time() -> None:
+    began = time.process_time()
+
+    assert problem(b'{"batch": "' + rb"\ud83d" * 600_000 + rb"\n" * 2_000_000 + b'"', unpacked=1 << 24) == (400, "not_json")
+    assert time.process_time() - began < 2.0
