@@ -18,7 +18,7 @@ from streams.broker import admin
 from streams.customer import digest
 from streams.customer.state import decode_row
 from streams.identity.component import COMPONENT, settled
-from streams.identity.identifiers import customer_id
+from streams.identity.identifiers import canonical, customer_id
 from streams.replay import reading
 from streams.replay.plan import PEOPLE, Plan
 from streams.replay.reading import Message
@@ -35,10 +35,11 @@ Said = tuple[str, str]
 
 
 class Side(Struct, kw_only=True):
-    """One of the two: whose each fragment is, the interactions of the timelines by row key, what stands of what was said (emitted less
-    retracted), the newest profile of every living customer, into whom others were merged, and of whom nobody can tell any more."""
+    """One of the two: whose each fragment and each identifier is, the interactions of the timelines by row key, what stands of what was said
+    (emitted less retracted), the newest profile of every living customer, into whom others were merged, and of whom nobody can tell any more."""
 
     people: dict[NodeKey, str] = {}
+    members: dict[NodeKey, str] = {}
     timeline: dict[bytes, str] = {}
     said: dict[Said, Value] = {}
     profiles: dict[str, Value] = {}
@@ -49,7 +50,10 @@ class Side(Struct, kw_only=True):
     """Outputs that do not say that they are replayed."""
 
     def whose(self, name: str) -> str:
-        """Who this customer is now, for whom follows redirects."""
+        """Who this customer is now: who holds the identifier that the id is of, for a redirect ends after its time; else for whom follows redirects."""
+        key = canonical(name)
+        if key in self.members:
+            return self.members[key]
         for _ in range(len(self.redirects)):
             if name not in self.redirects:
                 break
@@ -128,7 +132,9 @@ def _rows(side: Side, messages: Iterable[Message], changelog: str, ends: Ends, u
     for (_, key), row in newest.items():
         if row is not None and key.startswith(COMPONENT.tag):
             for person in settled(COMPONENT.decode(row)):
-                side.people.update(dict.fromkeys(person.fragments, customer_id(person.canonical)))
+                name = customer_id(person.canonical)
+                side.people.update(dict.fromkeys(person.fragments, name))
+                side.members.update(dict.fromkeys(person.members, name))
     states = []
     for (_, key), row in newest.items():
         if row is not None and key.startswith(TIMELINE.tag):

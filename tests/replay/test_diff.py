@@ -13,6 +13,7 @@ import pytest
 from msgspec import structs
 from rich.console import Console
 
+from connectors.simulator import simulate
 from streams import app
 from streams.cli import differences
 from streams.identity.identifiers import Identifier, customer_id, normaliser
@@ -30,6 +31,7 @@ from tests.replay.heads import LOWER, RETAIL, UNTIL
 
 CHANGELOG = "kairos-customers-changelog"
 INVOICES = 400
+PEOPLE = 40
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,17 @@ def test_the_same_rules_on_the_same_interactions_differ_in_nothing(live: Side, v
     assert found.digests["live"] == found.digests["shadow"]
     assert found.totals["person"]["live"] > 200
     assert found.totals["stage"]["live"] > 500
+
+
+def test_people_who_merge_differ_in_nothing_also_when_their_redirects_have_ended(tmp_path: Path) -> None:
+    values = simulate(PEOPLE, 11, tmp_path).interactions_path.read_bytes().splitlines()
+    one, other = (side(kairos("brand", values, seed, until="2025-06-01T00:00:00Z")) for seed in (1, 2))
+
+    found = diff.compare(one, other, planned("brand", "brand"))
+
+    assert found.differences == []
+    assert found.digests["live"] == found.digests["shadow"]
+    assert {value["customerId"] for value in one.said.values()} - one.profiles.keys() - one.redirects.keys(), "some redirects have ended"
 
 
 def test_a_threshold_differs_exactly_as_the_oracle_says(head: Path, live: Side, lowered: Side, lower: str) -> None:
