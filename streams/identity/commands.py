@@ -93,13 +93,20 @@ def link(work: Workspace, key: NodeKey, message: Bind) -> None:
     if root is None:
         return
     component, both = work.component(root), pair(*message.pair)
-    if component.bound.get(both) == message.order:
+    is_told = component.bound.get(both) == message.order
+    belongs = message.end is None or message.end in component.members
+    if is_told and belongs:
         return
     before = _asked(work, component, message)
-    if not past.is_outdated(component.past, message.pair, message.order) and bind(work.own(root), both, message.order):
-        work.own(root).members.add(key)
+    if not past.is_outdated(component.past, message.pair, message.order):
+        own = work.own(root)
+        if message.end is not None:
+            own.members.add(message.end)
+        bind(own, both, message.order)
         work.story(root).unsettled = True
     component = work.component(root)
+    if is_told:
+        return
     _answer(work, component, message, message.pair, before, holds=component.bound.get(both) == message.order and is_bound(component, both))
 
 

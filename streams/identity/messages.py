@@ -105,12 +105,14 @@ class Cannot(Struct, array_like=True, frozen=True, gc=False, tag=7):
 
 
 class Bind(Struct, array_like=True, frozen=True, gc=False, tag=11):
-    """At a root, sent to both ends of a pair: they are one person's, until a later CANNOT about them. The greatest `order` holds."""
+    """At a root, sent to both ends of a pair: they are one person's, until a later CANNOT about them. The greatest `order` holds. `end`: the one of them
+    that it was sent to, which belongs from then on, whether anybody has seen it or not."""
 
     pair: tuple[NodeKey, NodeKey]
     order: int
     path: Path
     audit: Audit | None = None
+    end: NodeKey | None = None
 
 
 class Ask(Struct, array_like=True, frozen=True, gc=False, tag=12):

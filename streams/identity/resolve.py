@@ -7,6 +7,7 @@ all that counts is the *live* part that an identifier belongs to, which is what 
 - An identifier that expires links only what it was first seen with inside its lifetime, counted from its first link: who meets a re-used
   one later is linked to nobody by it.
 - What a command binds is joined before all else, and neither limits nor weakness refuse it; but nothing generic links, and another command may part.
+  What it has put over a limit is refused more of that type only.
 - Windows of limits count back from the newest touch of those that strong links connect (for a weak identifier: of its live part); an identifier
   last seen before counts no more. So weak links have no say in which known people there are.
 - A live part with more than the policy's `component_members_max` lasting identifiers (those that never expire) is frozen: only its oldest links

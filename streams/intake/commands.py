@@ -114,7 +114,7 @@ def _keys(said: Command, policy: Policy) -> tuple[NodeKey, ...] | Refusal:
 
 def _bound(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:
     left, right = sorted(keys)
-    return [(right, Union(left, None, None)), *((key, Bind((left, right), order, (), audit)) for key in (left, right))]
+    return [(right, Union(left, None, None)), *((key, Bind((left, right), order, (), audit, key)) for key in (left, right))]
 
 
 def _asked(keys: tuple[NodeKey, ...], order: int, audit: Audit) -> list[Addressed]:

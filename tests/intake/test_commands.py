@@ -61,9 +61,9 @@ def test_a_pair_is_told_to_both_ends_by_normalised_keys(kind: str, apart: bool) 
 
 def test_a_link_first_brings_the_two_together_and_then_is_told_to_both() -> None:
     both = tuple(sorted((key("email", "ann@kairos.shop"), key("crm_id", "17850"))))
-    bind = Bind((both[0], both[1]), commands.order(AT, "one"), (), AUDIT)
+    binds = [(end, Bind((both[0], both[1]), commands.order(AT, "one"), (), AUDIT, end)) for end in both]
 
-    assert sent(GOOD | {"kind": "link"}) == [(both[1], Union(both[0], None, None)), (both[0], bind), (both[1], bind)]
+    assert sent(GOOD | {"kind": "link"}) == [(both[1], Union(both[0], None, None)), *binds]
 
 
 def test_one_identifier_is_marked_or_erased_where_it_lies() -> None:

@@ -12,6 +12,7 @@ from schemas import topics
 from streams import instants
 from streams.identity.component import COMPONENT, Component, settled
 from streams.identity.identifiers import Identifier, normaliser
+from streams.identity.resolve import resolve
 from streams.rows import NodeKey, Person
 from tests.laws.memory import POLICY, RECEIVED, Memory
 from tests.laws.test_order import RULES, UNTIL, customers, history, living, standing
@@ -159,6 +160,27 @@ def test_a_link_joins_and_what_ends_it_gives_what_was_before(seed: int) -> None:
         together.command(one)
     together.run()
     same(together, told(events, [], seed, anywhere=False))
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_a_link_holds_for_whom_nobody_has_seen_yet_in_any_order(seed: int) -> None:
+    events = history(seed)
+    chance = random.Random(seed)
+    unseen = chance.sample([("email", "nobody@shop.co.uk"), ("case_id", "case-unseen"), ("phone", "+447946000999"), ("user_id", "unseen")], 3)
+    linked = [[chance.choice(pool(events)), unseen[0]], unseen[1:]]
+    commands = [command(number, "link", both) for number, both in enumerate(linked)]
+
+    found = [told(events, commands, seed + turn, anywhere=True) for turn in range(3)]
+
+    plain = told(events, commands, seed, anywhere=False)
+    shared = {end for row in components(plain) for end in row.generic}
+    for memory in (plain, *found):
+        who = {member: person.canonical for row in components(memory) for person in resolve(row, POLICY).people for member in person.members}
+        for one, other in linked:
+            assert shared.intersection((key(one), key(other))) or who[key(one)] == who[key(other)] <= min(key(one), key(other))
+        same(memory, plain)
+    later = {"messageId": "later", "event": "Seen", "identifiers": {unseen[0][0]: [unseen[0][1]]}, "timestamp": "2012-06-01T09:00:00Z"}
+    same(told([*events, later], commands, seed, anywhere=True), told([*events, later], commands, seed, anywhere=False))
 
 
 def test_a_link_overrules_the_limit_of_one_login_and_a_later_part_of_it_does_not_disturb_others() -> None:

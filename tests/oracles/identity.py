@@ -120,7 +120,7 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart, bound):
         left, right = holding(edge[0]), holding(edge[1])
         if left is right or (through_weak and known(left) and known(right)):
             return
-        if not by_hand and _over_limit((left | right) & counted, row):
+        if not by_hand and _over_limit(left & counted, right & counted, row):
             return
         if any(frozenset(two) in apart for two in product(left, right)):
             return
@@ -179,8 +179,10 @@ def _counted(part, edges, row, last, newest):
     return counted
 
 
-def _over_limit(counted, row):
+def _over_limit(left, right, row):
+    """Whether two together have too many of a type that both bring; what a command has put over a limit refuses only more of that type."""
     tally = defaultdict(int)
-    for key in counted:
+    for key in left | right:
         tally[key[0]] += 1
-    return any(count > row(bytes([place]))["limit"] for place, count in tally.items())
+    both = {key[0] for key in left} & {key[0] for key in right}
+    return any(tally[place] > row(bytes([place]))["limit"] for place in both)

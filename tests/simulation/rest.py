@@ -155,13 +155,14 @@ class Rest:
         for one in self.commands:
             if one.kind in SAYS:
                 keys = [self.key(each) for each in one.identifiers]
-                place = order(one.at, one.id)
-                says = SAYS[one.kind]
-                if says == "bound" and not self.met.issuperset(keys):
-                    says = False  # Who was never seen is nobody yet.
-                if not any(key in self.marks and self.marks[key].order > place for key in keys):
-                    found.append((keys[0], keys[1], says, place))
+                if not self.is_outdated(one):
+                    found.append((keys[0], keys[1], SAYS[one.kind], order(one.at, one.id)))
         return found
+
+    def is_outdated(self, command: Ordered) -> bool:
+        """Whether one of those that a command names was erased after it was given."""
+        place = order(command.at, command.id)
+        return any(key in self.marks and self.marks[key].order > place for key in map(self.key, command.identifiers))
 
     @cached_property
     def met(self) -> set[NodeKey]:
@@ -232,7 +233,7 @@ class Rest:
 
         What is void says one thing still: which identifiers are shared by too many.
         """
-        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in SAYS), *self.told_shared])
+        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in SAYS and not self.is_outdated(one)), *self.told_shared])
 
     @property
     def told_shared(self) -> list[Ordered]:
