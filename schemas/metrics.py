@@ -43,6 +43,7 @@ METRICS = (
     Metric("kairos_identity_parked", "counter", (), "Messages that had to wait for an ABSORB."),
     Metric("kairos_identity_hooked", "counter", (), "Identifiers that had nothing yet and came below another without a move."),
     Metric("kairos_identity_absorbed", "counter", ("hop",), "Components absorbed, in place or across partitions (local, remote)."),
+    Metric("kairos_identity_returned", "counter", (), "Components and identifiers that a full component sent back."),
     Metric("kairos_customers_merged", "counter", (), "Customers merged into another."),
     Metric("kairos_customers_split", "counter", (), "Customers split off another."),
     Metric("kairos_customers_erased", "counter", (), "Customers erased."),

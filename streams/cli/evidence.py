@@ -70,7 +70,9 @@ def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evide
     met = shared | _met(whole)
     whole.members |= wanted
     links, named, names = _sightings(touches, policy)
-    return Evidence(policy, judge(whole, policy), links, named, names), wanted - met
+    together = {both: (seen[0].occurred_at, seen[-1].occurred_at) for both, seen in links.items()}
+    met |= {end for both in links for end in ends(both)}
+    return Evidence(policy, judge(whole, policy, together), links, named, names), wanted - met
 
 
 def changes_of(messages: Iterable[Message], customer: str) -> list[Profile]:

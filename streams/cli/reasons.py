@@ -179,6 +179,12 @@ def _generic(evidence: Evidence, step: Step) -> str:
     return f"generic: {lines.clean(evidence.name(shared))} was seen with more than {kind.generic_above} logins or customer numbers, so it links nobody"
 
 
+def _crowded(evidence: Evidence, step: Step) -> str:
+    kind, types = _kind(evidence, step.type), ranked(evidence.policy.types)
+    shared = step.left if types[step.right[0]] == kind else step.right
+    return f"crowded: {lines.clean(evidence.name(shared))} was seen with more than {kind.neighbours_max} {kind.name}, so it is linked to none of them"
+
+
 def _expired(evidence: Evidence, step: Step) -> str:
     kind = _kind(evidence, step.type)
     return f"expired: a {kind.name} links for {kind.expires_hours} hours from its first link, and this was later"
@@ -194,5 +200,9 @@ _SENTENCES: dict[Verdict, Callable[[Evidence, Step], str]] = {
     "expired": _expired,
     "component_frozen": lambda evidence, _: (
         f"frozen: more than {evidence.policy.component_members_max:,} identifiers are linked here, so only the oldest links hold"
+    ),
+    "crowded": _crowded,
+    "component_full": lambda evidence, _: (
+        f"full: more than {evidence.policy.component_size_max:,} identifiers and links came together here, so nobody else is taken in"
     ),
 }

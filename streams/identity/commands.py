@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec import structs
 
-from streams.identity import erasure, moves, past
+from streams.identity import erasure, full, moves, past
 from streams.identity.component import MET, Component, bind, forbid, is_bound, mark, pair
 from streams.identity.messages import Ask, Bind, Cannot, Crowded, Erase, Forget, Generic, Union
 from streams.identity.resolve import resolve
@@ -47,6 +47,7 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
             component.members.add(identifier)
         if own or changed:
             work.story(root).unsettled = True
+            full.look(work, root)
     holds = not message.order or component.said_generic.get(identifier) == (message.order, message.marked)
     _answer(work, component, message, (identifier,), before, holds)
 
@@ -176,6 +177,7 @@ def at_root(work: Workspace, key: NodeKey, message: M) -> NodeKey | None:
         work.post(root, onward)
         return None
     if not ready(work.component(root), path):
-        moves.park(work, root, onward)
+        if not full.onward(work, root, onward):
+            moves.park(work, root, onward)
         return None
-    return root
+    return None if full.diverted(work, root, message) else root

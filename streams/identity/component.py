@@ -4,7 +4,7 @@ The rule this module owns: evidence only grows, and joining it is commutative, a
 changed only by the batch that copied it (workspace.py).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal, TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ class Node(Struct, array_like=True, frozen=True):
     `bare`: it had nothing when it got its parent, so nothing of it has to be absorbed before what climbs through it.
     `neighbours`: beginnings of the keys of those it was seen with, by which they are counted; of a type it is crowded with, none are kept.
     `crowded`: codes of the types of which it was seen with more than an identifier links. `erased`: the newest erasure of it as a person's own.
+    `turn`: of the move in which it last gave away what it had; a RETURN of an earlier one came twice.
     """
 
     format: int = FORMAT
@@ -44,6 +45,7 @@ class Node(Struct, array_like=True, frozen=True):
     neighbours: frozenset[bytes] = frozenset()
     crowded: frozenset[int] = frozenset()
     erased: tuple[Instant, int] | None = None
+    turn: int = 0
 
 
 class Component(Struct, array_like=True):
@@ -73,6 +75,8 @@ class Component(Struct, array_like=True):
     """Of identifiers the order of the newest command that said whether they are generic, and whether; `generic` is what holds."""
     crowded: set[Crowd] = set()
     """Who was seen with too many of which type: no link between them is kept."""
+    full: bool = False
+    """It has become too large, and takes in nobody any more (full.py)."""
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
     undisputed: bool = False
@@ -101,6 +105,7 @@ def copy(component: Component) -> Component:
         dict(component.bound),
         dict(component.said_generic),
         set(component.crowded),
+        component.full,
         component.settled,
         component.undisputed,
     )
@@ -244,6 +249,7 @@ def join(component: Component, other: Component) -> None:
     for both, order in other.bound.items():
         bind(component, both, order)
     component.said |= other.said
+    component.full = component.full or other.full
     component.past = joined(component.past, other.past)
     component.floor = max(component.floor, other.floor) + 1
 
@@ -313,9 +319,18 @@ def _write_component(component: Component) -> bytes:
         component.said and sorted(component.said),
         component.people,
         component.past,
-        *((_sorted(component.bound), _sorted(component.said_generic)) if component.bound or component.said_generic or component.crowded else ()),
-        *((sorted(component.crowded),) if component.crowded else ()),
+        *(_last_of(component) if component.bound or component.said_generic or component.crowded or component.full else ()),
     ))  # fmt: skip
+
+
+def _last_of(component: Component) -> Iterator[object]:
+    """What few components have, as far as this one does."""
+    yield _sorted(component.bound)
+    yield _sorted(component.said_generic)
+    if component.crowded or component.full:
+        yield sorted(component.crowded)
+    if component.full:
+        yield True
 
 
 def _kind(name: str, tag: bytes, of: type[S], write: Callable[[S], bytes]) -> Kind[S]:
@@ -339,9 +354,11 @@ MET: Kind[bytes] = Kind("met", b"m", bytes, bytes)
 """Key: a generic identifier (16) + an anchor that was seen with it since it is (16); whom it would link if it linked again."""
 PASSED: Kind[bytes] = Kind("passed", b"x", bytes, bytes)
 """Key: an identifier (16) + an anchor that named it and is crowded with its type (16): who has to hear of it if it is erased."""
+REFUSED: Kind[bytes] = Kind("refused", b"r", bytes, bytes)
+"""Key: the root of a component that is full (16) + a root that was sent back (16): what climbed by way of it goes on to it."""
 PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
 """Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
 STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)
-"""Key: addressed node (16) + child (16) + part (4, big-endian); value: a slice of an ABSORB whose others are still to come.
+"""Key: addressed node (16) + child (16) + turn (8, big-endian) + part (4); value: a slice of an ABSORB or a RETURN whose others are still to come.
 
 Once they are joined, only the row of part 0 is kept, empty: a slice that comes twice is known by it."""

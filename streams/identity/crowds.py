@@ -15,9 +15,9 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from streams.identity import commands
+from streams.identity import commands, full
 from streams.identity.component import MET, PASSED, Node, crowd
-from streams.identity.messages import Crowded, Forget
+from streams.identity.messages import Crowded, Forget, Generic
 from streams.identity.workspace import Workspace
 from streams.rows import NODE_KEY_BYTES, NodeKey, end_of
 
@@ -48,6 +48,26 @@ def meet(work: Workspace, key: NodeKey, others: Iterable[NodeKey]) -> Node:
     return node
 
 
+def shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
+    """Count a unique identifier that was seen with this one; whether this one is shared by too many and nothing else keeps the two apart, which
+    those concerned are told."""
+    node = work.node(key)
+    if node.order and not node.generic:
+        return False
+    if not node.generic and via not in node.unique and work.types[via[0]].strength == "unique":
+        unique = node.unique | {via}
+        generic = len(unique) > work.types[key[0]].generic_above
+        node = structs.replace(node, unique=frozenset() if generic else unique, generic=generic)
+        work.write_node(key, node)
+        if generic:
+            work.emit(key, Generic(key, True, ()))
+    if not node.generic or is_apart:
+        return False
+    work.rows.put(MET, key + via, _THERE)
+    work.emit(via, Generic(key, False, (), None, True, node.order))
+    return True
+
+
 def passed(work: Workspace, key: NodeKey, via: NodeKey, is_passing: bool) -> None:
     """An anchor met an identifier and nothing links them: who does not know it yet is told. `is_passing`: it is the anchor who is crowded."""
     if not is_passing:
@@ -57,7 +77,7 @@ def passed(work: Workspace, key: NodeKey, via: NodeKey, is_passing: bool) -> Non
     if via[0] not in node.crowded:
         work.rows.put(PASSED, key + via, _THERE)
         if node.erased is not None:
-            work.emit(via, Forget(key, *node.erased, True, ()))
+            work.emit(via, Forget(key, *node.erased, True, (), True))
 
 
 def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
@@ -66,7 +86,7 @@ def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
     if root is None:
         return
     component, seen = work.component(root), message.identifier + bytes([message.code])
-    is_new = seen not in component.crowded
+    is_new = seen not in component.crowded and (message.own or not component.full or message.identifier not in component.members)
     own = message.own and message.identifier not in component.members
     if is_new or own:
         component = work.own(root)
@@ -74,4 +94,5 @@ def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
             component.members.add(message.identifier)
         if is_new:
             crowd(component, seen)
+            full.look(work, root)
         work.story(root).unsettled = True

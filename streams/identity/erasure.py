@@ -7,7 +7,8 @@ forest stay, which are keyed hashes; an identifier that was erased is a bare nod
 
 The rule this module owns: what is void is in no timeline and in no evidence once a handler is done. An interaction is void where it is anchored at an
 erased identifier; and where it names one that was the person's own: unique or strong, or the one that the command named. A weak identifier
-belongs to a thing that people share, a generic one to too many: with these, others keep the interactions that are anchored at their own.
+belongs to a thing that people share, a generic one to too many, and in a full component nobody knows whose one is: with these, others keep the
+interactions that are anchored at their own.
 """
 
 from collections import Counter
@@ -69,7 +70,7 @@ def unlink(work: Workspace, key: NodeKey, message: Forget) -> None:
         work.write_node(key, structs.replace(node, linked=frozenset(), erased=erased))
     if message.own:
         for row, _ in list(work.rows.scan(PASSED, key, end_of(key))):
-            work.emit(row[NODE_KEY_BYTES:], Forget(key, message.until, message.order, True, ()))
+            work.emit(row[NODE_KEY_BYTES:], Forget(key, message.until, message.order, True, (), True))
 
 
 def forget(work: Workspace, root: NodeKey, message: Forget) -> None:
@@ -113,7 +114,7 @@ def _holder(component: Component, policy: Policy, key: NodeKey) -> Person:
 
 
 def _is_own(work: Workspace, component: Component, key: NodeKey, is_named: bool) -> bool:
-    if any(seen[:NODE_KEY_BYTES] == key for seen in component.crowded):
+    if component.full or any(seen[:NODE_KEY_BYTES] == key for seen in component.crowded):
         return False
     return key not in component.generic and (is_named or work.types[key[0]].strength != "weak")
 
@@ -154,6 +155,8 @@ def _reached(own: Component, past: Past) -> set[NodeKey]:
     if own.crowded:  # Their links are not kept: only their interactions say whom they name.
         types = {key[0] for key, mark in past.erased.items() if mark.own}
         found.update([seen[:NODE_KEY_BYTES] for seen in own.crowded if seen[-1] in types and seen[:NODE_KEY_BYTES] in own.fragments])
+    if own.full and any(mark.own for mark in past.erased.values()):  # Nor are all of its own.
+        found.update(own.fragments)
     found.update([both[:NODE_KEY_BYTES] for both in own.edges if _is_void_link(own, past, both)])
     return found
 

@@ -21,6 +21,9 @@ Verdict = Rule | Literal["holds", "bound", "expired"]
 """Of a link: it holds, a command binds the two, its identifier had expired when it was first seen, or the rule that refused it."""
 
 
+NOBODY: Mapping[Pair, tuple[Instant, Instant]] = {}
+
+
 class Step(NamedTuple):
     """A link of the evidence, the lesser identifier first: when it was seen, its verdict, and the type at fault (None where it holds)."""
 
@@ -63,8 +66,9 @@ class Why(NamedTuple):
     apart: tuple[Pair, ...] = ()
 
 
-def judge(component: Component, policy: Policy) -> Judged:
-    """Who the members of a component are, and what became of each link between them."""
+def judge(component: Component, policy: Policy, together: Mapping[Pair, tuple[Instant, Instant]] = NOBODY) -> Judged:
+    """Who the members of a component are, and what became of each link between them. `together`: the pairs that interactions name, and when first and
+    last: those whose link was not kept, for one of them is crowded or the component full, are told as well."""
     by = law(policy)
     resolved = resolve(component, policy)
     stood = set(standing(by, component))
@@ -78,6 +82,9 @@ def judge(component: Component, policy: Policy) -> Judged:
         if both not in component.edges and Link(*ends(both), 0, 0) in stood:
             at, said = order // ORDERS_PER_MICROSECOND, refused.get(both)
             steps.append(Step(*ends(both), at, at, "bound" if said is None else said.rule, None if said is None else said.type))
+    for both, (first, last) in sorted(together.items()):
+        if both not in component.edges and (why_not := _unkept(component, both, by.types)) is not None:
+            steps.append(Step(*ends(both), first, last, *why_not))
     apart = tuple(sorted(both for both in component.cannot if is_apart(component, both)))
     return Judged(resolved.people, tuple(steps), apart, frozenset(component.generic))
 
@@ -132,6 +139,15 @@ def _verdict(
         if _is_late(link, end, component, types):
             return "expired", types[end[0]].name
     return "component_frozen", None
+
+
+def _unkept(component: Component, both: Pair, types: Sequence[IdentifierType]) -> tuple[Rule, str] | None:
+    """Why a link was not kept, and the type at fault; None where that is not known."""
+    left, right = ends(both)
+    for one, other in ((left, right), (right, left)):
+        if one + other[:1] in component.crowded:
+            return "crowded", types[other[0]].name
+    return ("component_full", types[right[0]].name) if component.full else None
 
 
 def _is_late(link: Link, end: NodeKey, component: Component, types: Sequence[IdentifierType]) -> bool:

@@ -57,13 +57,30 @@ class Union(Struct, array_like=True, frozen=True, gc=False, tag=3):
 
 
 class Absorb(Struct, array_like=True, frozen=True, gc=False, tag=4):
-    """At the new root: the component of `child`, encoded and cut into `parts` slices, of which this is the one at `part`."""
+    """At the new root: the component of `child`, encoded and cut into `parts` slices, of which this is the one at `part`. `turn` tells one move of
+    that component from another."""
 
     child: NodeKey
     part: int
     parts: int
     body: bytes
     path: Path
+    turn: int = 0
+
+
+class Return(Struct, array_like=True, frozen=True, gc=False, tag=14):
+    """At a node that hooked under a component that was full, whose root is `child`: be a root again. The body is the one that came with its ABSORB,
+    in slices as there; empty for one that had nothing."""
+
+    child: NodeKey
+    part: int
+    parts: int
+    body: bytes
+    turn: int = 0
+
+
+class Closed(Struct, array_like=True, frozen=True, gc=False, tag=15):
+    """At an identifier of a component that is full: nothing new links it."""
 
 
 class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
@@ -135,13 +152,15 @@ class Erase(Struct, array_like=True, frozen=True, gc=False, tag=9):
 
 
 class Forget(Struct, array_like=True, frozen=True, gc=False, tag=10):
-    """At an identifier that was erased, then at its root: what occurred up to `until` is void where it is anchored there, or (`own`) names it."""
+    """At an identifier that was erased, then at its root: what occurred up to `until` is void where it is anchored there, or (`own`) names it. `met`: to
+    somebody who named it and is not linked to it."""
 
     identifier: NodeKey
     until: int
     order: int
     own: bool
     path: Path
+    met: bool = False
 
 
 class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
@@ -157,7 +176,7 @@ ORDERS_PER_MICROSECOND = 1 << 11
 GO_ON = Time(0xFFFFFFFF, 0)
 """What a partition tells itself to go on with the deadlines that are due; it says no time."""
 
-Message = Event | Apply | Union | Absorb | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
+Message = Event | Apply | Union | Absorb | Return | Closed | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
 decode: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode

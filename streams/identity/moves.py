@@ -13,8 +13,8 @@ from msgspec import Struct
 from streams import rows as kinds
 from streams.boundary import Kind
 from streams.identity.component import COMPONENT, PARKED, STASH, Component, settled
-from streams.identity.messages import Absorb, Apply, Cause, Message, Path, encode
-from streams.identity.past import Erasing
+from streams.identity.messages import Absorb, Apply, Cause, Message, Path, Return, encode
+from streams.identity.past import Erasing, Past
 from streams.identity.workspace import Applied, Row, Story, Workspace
 from streams.rows import AGED, BASE, CHECKPOINT, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, NodeKey, Person, end_of
 
@@ -87,6 +87,11 @@ def _taken(work: Workspace, kind: Kind[bytes], keys: Sequence[bytes]) -> list[Ro
     return found
 
 
+def past_of(body: bytes) -> Past | None:
+    """What the component of an ABSORB's body remembers of those who are no more."""
+    return COMPONENT.decode(_DECODE(body).component).past
+
+
 def unpack(work: Workspace, body: bytes) -> tuple[Component, Story, list[bytes]]:
     """Put the rows of an ABSORB's body into this partition; the component and its story are the caller's to join, the parked messages to park."""
     moved = _DECODE(body)
@@ -127,18 +132,17 @@ def take_parked(work: Workspace, root: NodeKey) -> list[bytes]:
     return [message for _, message in waiting]
 
 
-def slices(child: NodeKey, body: bytes, path: Path) -> list[Absorb]:
+def slices(child: NodeKey, body: bytes, path: Path, turn: int = 0) -> list[Absorb]:
     """An ABSORB in as many messages as its body needs."""
     cuts = [body[start : start + SLICE_BYTES_MAX] for start in range(0, len(body), SLICE_BYTES_MAX)]
-    return [Absorb(child, part, len(cuts), cut, path) for part, cut in enumerate(cuts)]
+    return [Absorb(child, part, len(cuts), cut, path, turn) for part, cut in enumerate(cuts)]
 
 
-def gather(work: Workspace, key: NodeKey, message: Absorb) -> bytes | None:
+def gather(work: Workspace, key: NodeKey, message: Absorb | Return) -> bytes | None:
     """The whole body, once the last of its slices has come to a node; None before that and for a slice that comes again."""
     if message.parts == 1:
         return message.body
-    prefix = key + message.child
-    names = [prefix + part.to_bytes(4, "big") for part in range(message.parts)]
+    names = [_name(key, message, part) for part in range(message.parts)]
     if work.rows.get(STASH, names[:1])[0] == b"":
         return None
     work.rows.put(STASH, names[message.part], message.body)
@@ -151,8 +155,18 @@ def gather(work: Workspace, key: NodeKey, message: Absorb) -> bytes | None:
     return b"".join(stashed)
 
 
-def expect_again(work: Workspace, key: NodeKey, child: NodeKey) -> None:
+def expect_again(work: Workspace, key: NodeKey, message: Absorb) -> None:
     """The slices that a node has put together have to wait, each as a row of its own, and will come to it again."""
-    name = key + child + bytes(4)
+    name = _name(key, message, 0)
     if work.rows.get(STASH, (name,))[0] is not None:
         work.rows.put(STASH, name, None)
+
+
+def expect_no_more(work: Workspace, key: NodeKey, message: Absorb) -> None:
+    """A slice that waited at a node has gone on: the same one, should it come twice, is known."""
+    if message.parts > 1:
+        work.rows.put(STASH, _name(key, message, 0), b"")
+
+
+def _name(key: NodeKey, message: Absorb | Return, part: int) -> bytes:
+    return key + message.child + message.turn.to_bytes(8, "big") + part.to_bytes(4, "big")

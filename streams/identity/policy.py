@@ -29,6 +29,9 @@ _CONTESTED: tuple[Contested, ...] = ("latest", "first", "none")
 SECRET_BYTES_MAX = 64
 COMPONENT_MEMBERS_MAX = 1_000
 """So many identifiers that never expire may be linked; above that, later links are not followed (resolve.py)."""
+COMPONENT_SIZE_MAX = 10_000
+"""So many identifiers, links and marks may one component have; above that it takes in nobody (full.py): its row stays below 4 MiB."""
+_SIZE_LIMIT = 12_000
 NEIGHBOURS_MAX = 250
 """So many of a type that never expires does an identifier link, unless the policy says otherwise."""
 NEIGHBOURS_LIMIT = 4_000
@@ -86,6 +89,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     blocked_values: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
     component_members_max: int = COMPONENT_MEMBERS_MAX
+    component_size_max: int = COMPONENT_SIZE_MAX
 
     def __post_init__(self) -> None:
         _check_shape(self, "")
@@ -95,6 +99,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         region = self.default_region
         _check(region is None or bool(re.fullmatch("[A-Z]{2}", region)), "default_region", "two capital letters (ISO 3166)")
         _check(self.component_members_max >= 2, "component_members_max", "at least 2")
+        _check(2 <= self.component_size_max <= _SIZE_LIMIT, "component_size_max", f"2 to {_SIZE_LIMIT:,}")
         _check_blocked(self.blocked_values, self.blocked_patterns, "")
         names: set[str] = set()
         for kind in self.types:

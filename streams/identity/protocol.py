@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, commands, crowds, erasure, messages, moves, past
+from streams.identity import changes, commands, crowds, erasure, full, messages, moves, past
 from streams.identity.changes import Conflict
-from streams.identity.component import MET, PARKED, Component, is_bare, join, news, witness
+from streams.identity.component import PARKED, Component, is_bare, join, news, witness
 from streams.identity.messages import (
     Absorb,
     Apply,
@@ -27,6 +27,7 @@ from streams.identity.messages import (
     Bind,
     Cannot,
     Cause,
+    Closed,
     Crowded,
     Erase,
     Event,
@@ -34,20 +35,20 @@ from streams.identity.messages import (
     Generic,
     Message,
     Path,
+    Return,
     SetHome,
     Time,
     Union,
 )
 from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
-from streams.identity.resolve import resolve_by
+from streams.identity.resolve import Refused, resolve_by
 from streams.identity.workspace import Applied, Carried, Row, Story, Void, Workspace, ready
 from streams.rows import NodeKey, Person, end_of, touch_id
 
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
 
-_THERE = b"1"
 NOTHING: Mapping[NodeKey, Sequence[Row]] = {}
 
 
@@ -141,16 +142,25 @@ def _apply(work: Workspace, key: NodeKey, message: Event | Apply) -> None:
 def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -> None:
     component = work.component(root)
     if path and not ready(component, path):
-        return moves.park(work, root, _as_apply(message, path))
+        waiting = _as_apply(message, path)
+        return None if full.onward(work, root, waiting) else moves.park(work, root, waiting)
     ids, occurred_at = message.ids, message.occurred_at
     if component.past is not None and past.is_void(component.past, ids, occurred_at):
         return work.refuse(message.anchor, message.uid, component.floor)
+    if component.full:
+        held = full.known(work, root, message)
+        if held is None:
+            return None
+        ids = held
     story = work.story(root)
     applied = Applied(message.anchor, message.uid, occurred_at, message.touch)
     story.applied.append(applied)
     told = news(component, ids, occurred_at)
     if told != "nothing":
-        witness(work.own(root), ids, occurred_at)
+        own = work.own(root)
+        witness(own, ids, occurred_at)
+        if len(own.edges) + len(own.members) > work.policy.component_size_max:
+            full.look(work, root)
         if told == "new" or not component.undisputed:
             story.unsettled = True
             story.news = applied
@@ -166,7 +176,7 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
     if via is not None:
         node = crowds.meet(work, high, (via,))
         is_apart = message.passing or via[0] in node.crowded
-        if (node.generic or work.types[via[0]].strength == "unique") and _shared(work, high, via, is_apart):
+        if (node.generic or work.types[via[0]].strength == "unique") and crowds.shared(work, high, via, is_apart):
             return
         if is_apart:
             crowds.passed(work, high, via, message.passing)
@@ -178,30 +188,10 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
         if node.parent != low:
             low, high = sorted((node.parent, low))
             work.emit(high, Union(low, None, message.cause))
-    elif low > high:
-        work.emit(low, Union(high, None, message.cause))
-    else:
+    elif low < high:
         _hook(work, high, low, message.cause)
-
-
-def _shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
-    """Count a unique identifier that was seen with this one; whether this one is shared by too many and nothing else keeps the two apart, which
-    those concerned are told."""
-    node = work.node(key)
-    if node.order and not node.generic:
-        return False
-    if not node.generic and via not in node.unique and work.types[via[0]].strength == "unique":
-        unique = node.unique | {via}
-        generic = len(unique) > work.types[key[0]].generic_above
-        node = structs.replace(node, unique=frozenset() if generic else unique, generic=generic)
-        work.write_node(key, node)
-        if generic:
-            work.emit(key, Generic(key, True, ()))
-    if not node.generic or is_apart:
-        return False
-    work.rows.put(MET, key + via, _THERE)
-    work.emit(via, Generic(key, False, (), None, True, node.order))
-    return True
+    elif not full.refuses(work, high, low):
+        work.emit(low, Union(high, None, message.cause))
 
 
 def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
@@ -212,10 +202,14 @@ def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) ->
         work.write_node(child, structs.replace(work.node(child), parent=low, bare=True))
         work.tally["kairos_identity_hooked",] += 1
         return
+    if full.refuses(work, child, low):
+        return
     story = work.story(child)
     story.cause = cause or story.cause
     root, path, here = work.climb(low, ()) if work.rows.holds(low) else (low, (), False)
     above = work.component(root) if here else None
+    if above is not None and full.refuses(work, root, child):
+        return
     if above is not None and ready(above, path) and child not in above.members:
         waiting = moves.take_parked(work, child)
         work.drop(child)
@@ -223,9 +217,10 @@ def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) ->
         work.tally["kairos_identity_absorbed", "local"] += 1
         _absorbed(work, root, child, known, story, waiting)
         return
+    turn = known.floor
     body = moves.pack(work, child)
-    work.write_node(child, structs.replace(work.node(child), parent=low))
-    for part in moves.slices(child, body, ()):
+    work.write_node(child, structs.replace(work.node(child), parent=low, turn=turn))
+    for part in moves.slices(child, body, (), turn):
         work.emit(low, part)
 
 
@@ -236,18 +231,35 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
     root, path, here = work.climb(key, message.path)
     child = message.child
     if not here:
-        for part in moves.slices(child, body, path):
+        for part in moves.slices(child, body, path, message.turn):
             work.post(root, part)
         return
     component = work.component(root)
     if not ready(component, path):
-        moves.expect_again(work, root, child)
-        for part in moves.slices(child, body, path):
-            moves.park(work, root, part)
+        parts = moves.slices(child, body, path, message.turn)
+        if not all(full.onward(work, root, part) for part in parts):  # All go the same way.
+            moves.expect_again(work, root, message)
+            for part in parts:
+                moves.park(work, root, part)
+    elif child not in component.members and full.look(work, root):
+        full.send_back(work, root, message, body)
     elif child not in component.members:
         absorbed, story, waiting = moves.unpack(work, body)
         work.tally["kairos_identity_absorbed", "remote"] += 1
         _absorbed(work, root, child, absorbed, story, waiting)
+
+
+def _return(work: Workspace, key: NodeKey, message: Return) -> None:
+    """One that hooked under a component that was full is a root again, with all that it gave away; one that is a root already was told before."""
+    body = moves.gather(work, key, message)
+    node = work.node(key)
+    if body is None or node.parent is None or node.bare != (not body) or (body and node.turn != message.turn):
+        return
+    work.write_node(key, structs.replace(node, parent=None, bare=False))
+    if body:
+        absorbed, story, waiting = moves.unpack(work, body)
+        _absorbed(work, key, key, absorbed, story, waiting)
+        full.part_from_others(work, absorbed)
 
 
 def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Component, story: Story, waiting: list[bytes]) -> None:
@@ -289,6 +301,8 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Apply: _apply,
     Union: _union,
     Absorb: _absorb,
+    Return: _return,
+    Closed: full.close,
     SetHome: _set_home,
     Generic: commands.generic,
     Crowded: crowds.crowded,
@@ -344,6 +358,9 @@ def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person
 
 def _resolve(work: Workspace, own: Component, conflicts: list[Conflict]) -> tuple[Person, ...]:
     people, refused, own.undisputed = resolve_by(work.law, own)
+    if own.full:
+        least = min(own.members)
+        refused = (*refused, Refused("component_full", least, least, work.types[least[0]].name, None))
     if len(people) == 1 and people[0].fragments:
         own.people, own.settled = None, people
     else:

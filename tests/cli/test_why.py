@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from schemas import topics
@@ -20,6 +21,7 @@ from streams.cli.options import Failure
 from streams.identity import explain, messages
 from streams.identity.identifiers import customer_id
 from streams.identity.messages import Cannot
+from streams.identity.policy import Policy
 from streams.instants import DAY
 from streams.journeys import brand
 from streams.language import rulebook
@@ -46,8 +48,8 @@ LIFE: list[Said] = [
 ]
 
 
-def _world(life: list[Said], partitions: int = 3, seed: int = 0, one_by_one: bool = False) -> Memory:
-    memory = Memory(RULEBOOK, partitions, seed, crash=0.1, batch=5, now=RECEIVED * 1000 + MONTH)
+def _world(life: list[Said], partitions: int = 3, seed: int = 0, one_by_one: bool = False, policy: Policy = POLICY) -> Memory:
+    memory = Memory(RULEBOOK, partitions, seed, crash=0.1, batch=5, now=RECEIVED * 1000 + MONTH, policy=policy)
     for number, (day, source, channel, identifiers) in enumerate(life, start=1):
         memory.produce(
             {
@@ -69,11 +71,11 @@ def _key(written: str) -> NodeKey:
     return named.identifier(written, POLICY).key
 
 
-def _gather(memory: Memory, *written: str) -> Evidence:
+def _gather(memory: Memory, *written: str, policy: Policy = POLICY) -> Evidence:
     def read() -> Iterator[Message]:
         return (Message(row, key, partition) for partition, key, row in memory.changelog)
 
-    found, unseen = evidence.gather(read, [_key(one) for one in written], POLICY)
+    found, unseen = evidence.gather(read, [_key(one) for one in written], policy)
     assert unseen == set()
     return found
 
@@ -139,6 +141,33 @@ def test_those_kept_apart_are_told_the_rule(shop: Memory, one: str, other: str, 
         assert said["a"]["customerId"] != said["b"]["customerId"]
         assert printed.startswith(f"Not the same person: {found.name(_key(left))} is ")
         assert words in printed
+
+
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_a_link_that_was_not_kept_is_told_with_the_crowd_or_the_full_component_that_refused_it(one_by_one: bool) -> None:
+    def told(policy: Policy, life: list[Said], one: str, other: str) -> tuple[str | None, str, list[str]]:
+        memory = _world(life, one_by_one=one_by_one, policy=policy)
+        found = _gather(memory, one, other, policy=policy)
+        asked = found, _key(one), _key(other), explain.why(found.judged, _key(one), _key(other))
+        said, printed = reasons.answer(*asked), _text(lambda console: ties.show_why(console, *asked))
+        return said["keptApartBy"], printed, [seen["messageId"] for link in said["chain"] for seen in link["interactions"]]
+
+    few = structs.replace(POLICY, types=tuple(structs.replace(kind, neighbours_max=2) for kind in POLICY.types))
+    tablets: list[Said] = [(number, "app", "mobile", {"device_id": "tablet", "email": f"{number}@brand.co"}) for number in range(1, 5)]
+    rule, printed, seen = told(few, tablets, "device_id:tablet", "email:1@brand.co")
+    assert (rule, seen) == ("crowded", ["m1"])
+    assert "crowded: device_id:tablet was seen with more than 2 email, so it is linked to none of them" in printed
+
+    if one_by_one:
+        chain: list[Said] = [
+            (1, "site", "web", {"crm_id": "1", "email": "a@brand.co"}),
+            (2, "site", "web", {"email": "a@brand.co", "phone": "+442079460001"}),
+            (3, "site", "web", {"phone": "+442079460001", "device_id": "thing"}),
+            (4, "site", "web", {"device_id": "thing", "anonymous_id": "cookie-9"}),
+        ]
+        rule, printed, seen = told(structs.replace(POLICY, component_size_max=4), chain, "device_id:thing", "cookie:cookie-9")
+        assert (rule, seen) == ("component_full", ["m4"])
+        assert "full: more than 4 identifiers and links came together here, so nobody else is taken in" in printed
 
 
 def test_a_command_is_told_with_the_two_that_it_names() -> None:

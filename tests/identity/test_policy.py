@@ -27,6 +27,8 @@ GOOD: dict[str, Any] = {"name": "thing", "strength": "weak", "priority": 9}
         ("blocked_values", {"blocked_values": ["n/a"]}),
         ("owner", {"owner": None}),
         ("component_members_max", {"component_members_max": "many"}),
+        ("component_size_max", {"component_size_max": 1}),
+        ("component_size_max", {"component_size_max": 12_001}),
     ],
 )
 def test_an_error_names_the_field(field: str, wrong: dict[str, Any]) -> None:

@@ -166,7 +166,9 @@ def test_a_link_joins_and_what_ends_it_gives_what_was_before(seed: int) -> None:
 def test_a_link_holds_for_whom_nobody_has_seen_yet_in_any_order(seed: int) -> None:
     events = history(seed)
     chance = random.Random(seed)
-    unseen = chance.sample([("email", "nobody@shop.co.uk"), ("case_id", "case-unseen"), ("phone", "+447946000999"), ("user_id", "unseen")], 3)
+    unseen = chance.sample(
+        [("email", "nobody@shop.co.uk"), ("case_id", "case-unseen"), ("phone", "+447946000999"), ("user_id", "unseen")], 3
+    )
     linked = [[chance.choice(pool(events)), unseen[0]], unseen[1:]]
     commands = [command(number, "link", both) for number, both in enumerate(linked)]
 
@@ -175,7 +177,9 @@ def test_a_link_holds_for_whom_nobody_has_seen_yet_in_any_order(seed: int) -> No
     plain = told(events, commands, seed, anywhere=False)
     shared = {end for row in components(plain) for end in row.generic}
     for memory in (plain, *found):
-        who = {member: person.canonical for row in components(memory) for person in resolve(row, POLICY).people for member in person.members}
+        who = {
+            member: person.canonical for row in components(memory) for person in resolve(row, POLICY).people for member in person.members
+        }
         for one, other in linked:
             assert shared.intersection((key(one), key(other))) or who[key(one)] == who[key(other)] <= min(key(one), key(other))
         same(memory, plain)

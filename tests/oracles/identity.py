@@ -75,6 +75,12 @@ def people(policy, events, commands=(), forgotten=(), shared=(), unshared=()):
     return who, dict(timeline)
 
 
+def crowded(policy, seen):
+    """Of keys that were seen together (`seen`: of each event) those with more of a type than links: (key, the type's place)."""
+    rows = [row for _, row in sorted(policy["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
+    return _crowded(seen, lambda key: rows[key[0]])
+
+
 def _crowded(seen, row):
     """Who was seen with more of a type than links: (key, the type's place)."""
     beside = defaultdict(set)

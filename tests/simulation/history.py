@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 
 from streams import instants
-from streams.identity.policy import Policy
+from streams.identity.policy import COMPONENT_SIZE_MAX, Policy
 from streams.instants import DAY, HOUR, SECOND
 from tests.laws.history import as_plain
 from tests.laws.memory import POLICY, RECEIVED
@@ -77,7 +77,7 @@ class Settings(NamedTuple):
     """The world of a run.
 
     `faults`: the share of batches at which one happens; `slow`: of the channels between partitions; `doubles`: of the messages that arrive once more,
-    any time later. `pace`: how much may happen before the next is sent; `*_max`: bounds of the product, made small.
+    any time later. `pace`: how much may happen before the next is sent; `*_max`: bounds of the product, made small (0: as shipped).
     """
 
     partitions: int = 1
@@ -97,6 +97,8 @@ class Settings(NamedTuple):
     checkpoint_every: int = 64
     cache_bytes: int = 1 << 20
     interactions_max: int = 1_000_000
+    neighbours_max: int = 0
+    size_max: int = COMPONENT_SIZE_MAX
 
 
 class Scenario(NamedTuple):
@@ -110,7 +112,13 @@ class Scenario(NamedTuple):
     @property
     def policy(self) -> Policy:
         """How identifiers are linked in this world."""
-        return structs.replace(POLICY, contested=self.settings.contested, component_members_max=self.settings.members_max)
+        settings = self.settings
+        policy = structs.replace(
+            POLICY, contested=settings.contested, component_members_max=settings.members_max, component_size_max=settings.size_max
+        )
+        if not settings.neighbours_max:
+            return policy
+        return structs.replace(policy, types=tuple(structs.replace(kind, neighbours_max=settings.neighbours_max) for kind in policy.types))
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -140,9 +148,18 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
         cache_bytes=chance.choice([0, 4_000, 1 << 20]),
         interactions_max=chance.choices([1_000_000, 6], [12, 1])[0],
         doubles=chance.choices([0.0, 0.2], [5, 1])[0],
+        **_narrow(Random(f"narrow {seed}")),
     )
     entries = _entries(chance, settings)
     return Scenario(seed, settings, tuple(entries), chance.choice([0, 0, len(entries) // 2]))
+
+
+def _narrow(chance: Random) -> dict[str, int]:
+    """How few may be seen with an identifier until they are a crowd, and how large a component becomes, where that is not as shipped."""
+    return {
+        "neighbours_max": chance.choices([0, 1, 2, 3], [6, 1, 1, 1])[0],
+        "size_max": chance.choices([COMPONENT_SIZE_MAX, 4, 10, 25], [12, 1, 1, 1])[0],
+    }
 
 
 def _entries(chance: Random, settings: Settings) -> list[Entry]:

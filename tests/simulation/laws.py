@@ -100,6 +100,15 @@ def generic_links_nobody(rest: Rest) -> Answers:
                 yield f"{rest.named(key)} is shared by too many, and linked with {', '.join(map(rest.named, sorted(beside)))}"
 
 
+def crowds_are_counted(rest: Rest) -> Answers:
+    """Every identifier knows with which types it is crowded, whatever came in which order."""
+    if rest.is_full:
+        return
+    found = {(key, code) for _, key, row in rest.rows(NODE.tag) for code in NODE.decode(row).crowded}
+    for key, code in sorted(found ^ rest.crowds):
+        yield f"{rest.named(key)} {'is' if (key, code) in found else 'is not'} crowded with type {code}, by the oracle otherwise"
+
+
 def joining_has_no_order(rest: Rest) -> Answers:
     """Law 10: the evidence of components joins in any order and any number of times to the same."""
     parts = [structs.replace(component, past=None) for _, _, component in rest.components[:4]]
@@ -150,7 +159,7 @@ def nothing_waits(rest: Rest) -> Answers:
 
 def the_erased_are_gone(rest: Rest) -> Answers:
     """Law 14: no row holds an identifier that was erased as somebody's own; nor does the newest value of any compacted key."""
-    if not rest.is_said:
+    if not rest.is_known_who_was_erased:
         return
     changelogs = [{row.key: row.value for row in log} for log in rest.world.broker.changelogs]
     newest = {record.key: record.value for record in rest.heard.log[topics.PROFILES]}
@@ -187,7 +196,7 @@ def normalising_is_idempotent(rest: Rest) -> Answers:
 
 def outputs_are_those_of_a_calm_world(rest: Rest) -> Answers:
     """Emitted less retracted, states and profiles: what a world says that had it all in order, on one partition, without a fault."""
-    if not rest.is_said or not rest.is_whole:
+    if not rest.is_said or not rest.is_whole or not rest.is_calm:
         return
     if customers(rest.world) != customers(rest.calm):
         yield f"the states of {_list(_different(customers(rest.world), customers(rest.calm)))} are other than in a calm world"
@@ -291,8 +300,10 @@ def restored_by_taking_back(rest: Rest) -> Answers:
     if not pairs or rest.marks:
         return
     after = rest.after_allowing([tuple(sorted(both)) for both in pairs])
+    if not after.is_said:
+        return
     yield from differences(after, after.found, after.wanted)
-    if rest.is_whole and customers(after.world) != customers(after.calm):
+    if rest.is_whole and rest.is_calm and customers(after.world) != customers(after.calm):
         yield f"the states of {_list(_different(customers(after.world), customers(after.calm)))} are other than if nobody had been kept apart"
 
 
@@ -307,6 +318,7 @@ LAWS: dict[str, Callable[[Rest], Answers]] = {
     "7 nobody over a unique limit or across a cannot-link": nobody_over_a_limit,
     "8 weak links never reduce the known people": weak_links_have_no_say,
     "9 a generic identifier links nobody": generic_links_nobody,
+    "crowds are those of the oracle": crowds_are_counted,
     "10 joining is commutative and idempotent": joining_has_no_order,
     "11 versions never go back": versions_go_up,
     "12 redirects end at the living or the erased": redirects_end,

@@ -15,7 +15,7 @@ from zlib import crc32
 from streams.engine.cache import MISSING
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change
-from streams.identity import component, messages, moves, past, protocol, resolve
+from streams.identity import component, crowds, full, messages, moves, past, protocol, resolve
 from streams.identity.messages import Message
 from streams.identity.workspace import Workspace
 from streams.rows import NodeKey
@@ -147,6 +147,18 @@ MUTATIONS: Mapping[str, Mutation] = {
     "limit_without_window": Mutation(
         "windows count against the component's greatest event time",
         lambda: patch("streams.identity.workspace.law", _windowless),
+    ),
+    "crowd_of_one_bucket": Mutation(
+        "crowds count distinct neighbours",
+        lambda: patch.object(crowds, "_NAME_BYTES", 1),
+    ),
+    "full_keeps_waiting": Mutation(
+        "what climbs to a full root by way of one who was sent back goes on to that one",
+        lambda: patch.object(full, "onward", lambda work, root, message: False),
+    ),
+    "full_tells_nobody": Mutation(
+        "who is named by a full component and did not come is told, so that an erasure is heard of",
+        lambda: patch.object(full, "part_from_others", lambda work, component: None),
     ),
 }
 """By name: the traps of the design, then others with which the laws that these do not touch show their teeth.

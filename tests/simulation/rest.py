@@ -138,8 +138,30 @@ class Rest:
 
     @property
     def is_said(self) -> bool:
-        """Whether the laws say who is who: of an identifier that is shared by too many and was erased as somebody's own they do not."""
-        return not any(self.marks[key].own for key in self.shared & self.marks.keys())
+        """Whether the laws say who is who: of an identifier that is shared by too many, or crowded, and was erased as somebody's own they do not, nor
+        where a component is full."""
+        return not self.is_full and self.is_known_who_was_erased
+
+    @property
+    def is_known_who_was_erased(self) -> bool:
+        """Whether nothing that is shared by too many, or crowded, was erased as somebody's own."""
+        crowded = {key for key, _ in self.crowds}
+        return not any(self.marks[key].own for key in (self.shared | crowded) & self.marks.keys())
+
+    @cached_property
+    def is_full(self) -> bool:
+        """Whether a component became so large that it took in nobody any more."""
+        return any(component.full for _, _, component in self.components)
+
+    @cached_property
+    def crowds(self) -> set[tuple[NodeKey, int]]:
+        """Who was seen with too many of which type, by the oracle; erasures lower no count."""
+        return oracle.crowded(self.plain, [self.event(one)[0] for one in self.seen])
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether a calm world, which hears nothing of what is void, knows the same crowds."""
+        return self.crowds == oracle.crowded(self.plain, [self.event(one)[0] for one in self.kept])
 
     @property
     def is_whole(self) -> bool:
@@ -188,7 +210,7 @@ class Rest:
         touches: dict[NodeKey, set[str]] = {}
         for partition, _, one in self.people:
             for member in one.members:
-                assert member not in person, f"{self.named(member)} is in two people"
+                assert self.is_full or member not in person, f"{self.named(member)} is in two people"
                 person[member] = one.canonical
             if one.fragments:
                 touches[one.canonical] = {name for fragment in one.fragments for name in self.timeline(partition, fragment)}
@@ -233,7 +255,9 @@ class Rest:
 
         What is void says one thing still: which identifiers are shared by too many.
         """
-        return self.calmly(self.kept, [*(one for one in self.commands if one.kind in SAYS and not self.is_outdated(one)), *self.told_shared])
+        return self.calmly(
+            self.kept, [*(one for one in self.commands if one.kind in SAYS and not self.is_outdated(one)), *self.told_shared]
+        )
 
     @property
     def told_shared(self) -> list[Ordered]:

@@ -17,7 +17,7 @@ from msgspec import structs
 from streams.identity.component import NODE
 from tests.simulation import laws
 from tests.simulation.history import Scenario, Seen, Settings
-from tests.simulation.rest import Rest, marks_of
+from tests.simulation.rest import Rest, components, marks_of
 from tests.simulation.world import Telling, World
 
 
@@ -74,6 +74,9 @@ COUNTED = {
     "refused by a command": ("kairos_identity_conflicts", "cannot_link"),
     "refused as generic": ("kairos_identity_conflicts", "generic"),
     "frozen": ("kairos_identity_conflicts", "component_frozen"),
+    "full": ("kairos_identity_conflicts", "component_full"),
+    "returned": ("kairos_identity_returned",),
+    "crowded": ("kairos_identity_conflicts", "crowded"),
     "weak between known": ("kairos_identity_conflicts", "weak_between_known"),
     "deadlines": ("kairos_deadlines_drained",),
     "interactions": ("kairos_interactions_applied",),
@@ -90,8 +93,8 @@ def happened(world: World) -> dict[str, int]:
 
 
 def _again(scenario: Scenario, world: World) -> dict[str, list[str]]:
-    """Law 2: a prefix that is sent again changes no row but those of time, and says nothing."""
-    if not scenario.prefix:
+    """Law 2: a prefix that is sent again changes no row but those of time, and says nothing; where a component is full, those who meet it may hear of it."""
+    if not scenario.prefix or any(component.full for _, _, component in components(world)):
         return {}
     before = state(world)
     for entry in scenario.entries[: scenario.prefix]:

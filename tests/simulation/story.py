@@ -11,8 +11,26 @@ from typing import Any
 from schemas import topics
 from streams import instants
 from streams.identity import messages
-from streams.identity.messages import Absorb, Apply, Ask, Bind, Cannot, Erase, Event, Forget, Generic, SetHome, Time, Union
+from streams.identity.messages import (
+    Absorb,
+    Apply,
+    Ask,
+    Bind,
+    Cannot,
+    Closed,
+    Crowded,
+    Erase,
+    Event,
+    Forget,
+    Generic,
+    Return,
+    SetHome,
+    Time,
+    Union,
+)
+from streams.identity.policy import COMPONENT_SIZE_MAX, ranked
 from streams.rows import NodeKey, decode_touch
+from tests.laws.memory import POLICY
 from tests.oracles import identity as oracle
 from tests.simulation.cut import Cut, applied, arguments
 from tests.simulation.history import Entry, Ordered, Scenario, Seen
@@ -27,7 +45,16 @@ COMMANDS = {
     "unmark": "not shared",
     "erase": "erase",
 }
-USUAL = {"linked_max": 512, "slice_bytes_max": 480 * 1024, "checkpoint_every": 64, "members_max": 1_000, "short_circuit": True}
+TYPES = ranked(POLICY.types)
+USUAL = {
+    "neighbours_max": 0,
+    "size_max": COMPONENT_SIZE_MAX,
+    "linked_max": 512,
+    "slice_bytes_max": 480 * 1024,
+    "checkpoint_every": 64,
+    "members_max": 1_000,
+    "short_circuit": True,
+}
 
 
 class Names:
@@ -57,7 +84,10 @@ class Names:
             Apply: lambda m: f"{decode_touch(m.touch).id} of {', '.join(map(self, m.ids))}, by way of {', '.join(map(self, m.path))}",
             Union: lambda m: f"under {self(m.low)}",
             Absorb: lambda m: f"of {self(m.child)}, part {m.part + 1} of {m.parts}",
+            Return: lambda m: f"from {self(m.child)}, part {m.part + 1} of {m.parts}",
+            Closed: lambda _: "to whom nobody has met",
             SetHome: lambda m: f"at {self(m.home)}",
+            Crowded: lambda m: f"{self(m.identifier)} with {TYPES[m.code].name}",
             Generic: lambda m: self(m.identifier),
             Cannot: lambda m: f"{self(m.pair[0])} and {self(m.pair[1])}: {'apart' if m.apart else 'allowed'}",
             Bind: lambda m: f"{self(m.pair[0])} and {self(m.pair[1])}: one customer",

@@ -1,0 +1,131 @@
+"""The law of the last resort: a component that has become too large takes in nobody; nothing is lost, nothing waits, and no row grows any further."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+
+import pytest
+from msgspec import structs
+
+from streams.engine.settings import MEBIBYTE
+from streams.identity.changes import fingerprint
+from streams.identity.component import COMPONENT, Component, pair
+from streams.identity.messages import Event
+from streams.identity.policy import COMPONENT_SIZE_MAX
+from streams.identity.resolve import resolve
+from streams.instants import HOUR, MINUTE
+from streams.rows import NodeKey
+from tests.laws.driver import World, event
+from tests.laws.history import SHIPPED, History, assert_same, expected, generate
+from tests.laws.test_crowds import COOKIE, DEVICE, EMAIL, KINDNESS, PHONE, key
+
+SIZE_MAX = 60
+POLICY = structs.replace(SHIPPED, component_size_max=SIZE_MAX)
+ROW_BYTES_MAX = 4 * MEBIBYTE - 1024
+CHAIN = 400
+
+
+def chain(length: int) -> list[Event]:
+    """So many identifiers of two types in a row, each seen with the one before and the one after, and every third once more alone."""
+    links = [key((EMAIL, PHONE)[number % 2], number) for number in range(length)]
+    events = [event(both, number * MINUTE, f"link{number}") for number, both in enumerate(pairwise(links))]
+    return events + [event([links[number]], number * MINUTE, f"again{number}") for number in range(0, length, 3)]
+
+
+def components(world: World) -> list[Component]:
+    return [COMPONENT.decode(row) for store in world.store for name, row in store.items() if name[:1] == COMPONENT.tag]
+
+
+def live(world: World, events: Sequence[Event], seed: int) -> World:
+    chance = Random(seed)
+    stream = list(events)
+    if seed % 2:
+        chance.shuffle(stream)
+    for one in stream:
+        world.produce(one)
+        for _ in range(chance.randint(0, 4)):
+            world.step()
+    world.run_until_idle()
+    return world
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_chain_without_end_loses_nobody_and_no_component_grows_with_it(seed: int) -> None:
+    events = chain(CHAIN)
+    kindness = {name: value for name, value in KINDNESS[seed % len(KINDNESS)].items() if name != "duplicates"}
+    world = live(World((1, 3, 8)[seed % 3], POLICY, seed, **kindness), events, seed)  # type: ignore[arg-type]  # a table of options
+
+    held = sorted(name for names in world.result().touches.values() for name in names)
+    assert held == sorted(one.uid for one in events)
+    assert max(len(one.edges) + len(one.members) for one in components(world)) <= 2 * SIZE_MAX + 2
+    full = [one for one in components(world) if one.full]
+    assert full and [conflict.rule for conflict in world.conflicts].count("component_full") == len(full)
+
+
+def test_a_full_component_is_never_found_in_a_history_that_it_holds() -> None:
+    history = History(structs.replace(POLICY, component_size_max=2 * CHAIN), chain(CHAIN - 1), [])
+
+    world = live(World(3, history.policy, 1), history.events, 1)
+
+    assert not world.is_full
+    assert_same(world.result(), expected(history))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_who_never_met_a_full_component_is_who_the_oracle_says(seed: int) -> None:
+    others = generate(seed, events_max=40, policy=POLICY)
+    history = History(POLICY, others.events, [])
+    world = live(World(3, POLICY, seed), [*chain(CHAIN), *history.events], seed)
+
+    found, wanted = world.result(), expected(history)
+
+    assert world.is_full
+    assert {name: found.touches.get(name) for name in wanted.touches} == wanted.touches
+    assert all(found.person.get(one, one) == canonical for one, canonical in wanted.person.items())
+
+
+def test_what_a_full_root_sent_back_is_a_root_that_may_be_linked_with_others() -> None:
+    links = [key((EMAIL, PHONE)[number % 2], number) for number in range(CHAIN)]
+    world = live(World(3, POLICY, 3), chain(CHAIN), 3)
+    full = {member for one in components(world) if one.full for member in one.members}
+    alone = [one for one in links if one not in full and world.result().person.get(one) == one][:2]
+    assert len(alone) == 2
+
+    world.produce(event([key(DEVICE, 1), alone[0]], HOUR, "one"))
+    world.produce(event([key(DEVICE, 1), alone[1]], HOUR, "other"))
+    world.produce(event([*alone, key(COOKIE, 9)], HOUR, "both"))
+    world.run_until_idle()
+
+    assert world.result().person[alone[0]] == world.result().person[alone[1]]
+
+
+def _largest(shape: str) -> Component:
+    """A component of twice the bound, as large as one of them can become that is joined of two which are not full yet."""
+    most = 2 * COMPONENT_SIZE_MAX
+    links: list[tuple[NodeKey, NodeKey]]
+    if shape == "a star":
+        links = [(key(EMAIL, -1 - number % 80), key(COOKIE, number)) for number in range(most)]
+        members = {end for both in links for end in both if end[0] == EMAIL}
+    elif shape == "a chain":
+        links = list(pairwise([key((EMAIL, PHONE)[number % 2], number) for number in range(most // 2)]))
+        members = {end for both in links for end in both}
+    else:
+        many = [key((EMAIL, PHONE)[number % 2], number) for number in range(most // 8)]
+        links = [(one, many[(place + step) % len(many)]) for place, one in enumerate(many) for step in range(1, 8)]
+        members = set(many)
+    component = Component(members, fragments=dict.fromkeys(members, HOUR * 500_000), full=True)
+    for number, (left, right) in enumerate(links):
+        component.edges[pair(left, right)] = (HOUR * 500_000 + number, HOUR * 500_000)
+    resolved = resolve(component, SHIPPED)
+    component.people = resolved.people
+    component.said = {fingerprint(one) for one in resolved.refused}
+    component.crowded = {member + b"\x05" for member in members}
+    return component
+
+
+@pytest.mark.parametrize("shape", ["a star", "a chain", "a net"])
+def test_the_row_of_the_largest_component_fits_a_record(shape: str) -> None:
+    component = _largest(shape)
+
+    assert len(component.edges) + len(component.members) > 1.9 * COMPONENT_SIZE_MAX
+    assert len(COMPONENT.encode(component)) < ROW_BYTES_MAX
