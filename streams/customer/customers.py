@@ -194,20 +194,24 @@ def _pooled(
 ) -> list[Customer]:
     """Several out of one, or one out of several: what any of them said is amended together."""
     kepts = [emissions.decode(row.kept) for row in before]
-    pool = Pool(kepts, [person.canonical for person in old], [person.canonical for person in new], parted)
     folds: list[tuple[Folded, Instant]] = []
     standing: list[Kept | None] = []
+    heard: set[str] = set()
     for person, grown in zip(new, found, strict=True):
         if parted or grown is None or grown.place is None or not emissions.stands_alone(kepts, grown.place):
             beginning = rebased.get(person.canonical)
             state = empty(rulebook) if beginning is None else beginning.state
             touches, stands = timelines.together(person.fragments), None
+            if rebased:
+                heard.update([touch.id for touch in touches])
         else:
             state, touches = before[grown.place].state, grown.touches
             stands = emissions.renamed(kepts[grown.place], old[grown.place].canonical, person.canonical)
         as_of = max([as_of_least, *[touch.occurred_at for touch in touches[-1:]]])
         folds.append((fold(state, touches, as_of, rulebook), as_of))
         standing.append(stands)
+    stood = horizon.stood(rebased, new, old) if rebased else ()
+    pool = Pool(kepts, [person.canonical for person in old], [person.canonical for person in new], parted, stood, heard)
     pooled = emissions.amend_pool(pool, [folded.emissions for folded, _ in folds], standing)
     said: list[list[Said]] = [[] for _ in new]
     for place, record in pooled.records:

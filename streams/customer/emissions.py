@@ -5,7 +5,7 @@ merely supports it. So what is said again carries the same id, and of one id the
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Literal
@@ -16,6 +16,7 @@ from msgspec import Struct
 from schemas.moment import Reason, Value
 from schemas.output import RETRACTED_EVIDENCE_MAX
 from streams.customer.state import State
+from streams.instants import Instant
 from streams.language.declare import CAP_MAX, Scope
 from streams.rows import NodeKey
 
@@ -143,12 +144,14 @@ class Kept(Struct, array_like=True, frozen=True, gc=False):
     """The outputs of a customer that hold, by id, and of those that were taken back the last revision and when they had occurred.
 
     Of moments, hold they or not, the verdicts, and of each name the newest releases, the last one last: guards.py judges, here they go where the outputs go.
+    `floor`: the greatest revision of what was taken back and is not remembered any more; what is new begins above it, for it may be one of those.
     """
 
     live: dict[str, Live] = {}
     gone: dict[str, Gone] = {}
     verdicts: dict[str, Verdict] = {}
     released: dict[str, tuple[Release, ...]] = {}
+    floor: int = 0
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -172,12 +175,17 @@ class Pool(Struct, frozen=True, gc=False):
 
     `parted`: not every one of the old is wholly one of the new and redirected there (or still called so): a redirect tells no more whose an
     output is.
+
+    `stood`: of each of the old an instant; what it said at it or before it, and nobody says again, stands for good, unless it was set off by one of
+    the interactions in `heard`: those that somebody new still folds.
     """
 
     kepts: Sequence[Kept]
     old: Sequence[NodeKey]
     new: Sequence[NodeKey]
     parted: bool
+    stood: Sequence[Instant] = ()
+    heard: Set[str] = frozenset()
 
 
 class Pooled(Struct, frozen=True, gc=False):
@@ -193,12 +201,12 @@ NOTHING = Kept()
 def amend(kept: Kept, said: Sequence[Emission], complete: bool, base: State | None = None) -> Amended:
     """Publish what is new or says something else; with `complete` (all that a refold says, from `base` on) also take back what is no longer said."""
     records: list[Said] = []
-    live, gone = dict(kept.live), kept.gone
+    live, gone, unknown = dict(kept.live), kept.gone, (kept.floor, 0)
     for emission in said:
         held = live.get(emission.id)
         if held is not None and held.hashed == content(emission):
             continue
-        revision = 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision)
+        revision = 1 + (gone.get(emission.id, unknown)[0] if held is None else held.revision)
         live[emission.id] = _live(emission, revision)
         records.append(Said(emission, revision, False))
     if complete:
@@ -212,7 +220,7 @@ def amend(kept: Kept, said: Sequence[Emission], complete: bool, base: State | No
             records.append(Said(emission, revision, True))
     elif records and gone:
         gone = {name: taken for name, taken in gone.items() if name not in live}
-    return Amended(records, Kept(live, gone, kept.verdicts, kept.released) if records or complete else kept)
+    return Amended(records, Kept(live, gone, kept.verdicts, kept.released, kept.floor) if records or complete else kept)
 
 
 def stands_alone(kepts: Sequence[Kept], place: int) -> bool:
@@ -224,7 +232,7 @@ def stands_alone(kepts: Sequence[Kept], place: int) -> bool:
 def renamed(kept: Kept, old: NodeKey, new: NodeKey) -> Kept:
     """What somebody keeps who was called otherwise, under whose name it was said; a redirect leads from there."""
     live = {name: _under(held, old, new) for name, held in kept.live.items()}
-    return Kept(live, kept.gone, kept.verdicts, kept.released)
+    return Kept(live, kept.gone, kept.verdicts, kept.released, kept.floor)
 
 
 def amend_pool(pool: Pool, said: Sequence[Sequence[Emission]], standing: Sequence[Kept | None] = ()) -> Pooled:
@@ -239,6 +247,8 @@ def amend_pool(pool: Pool, said: Sequence[Sequence[Emission]], standing: Sequenc
     person, and so are verdicts and releases.
     """
     held_before, gone = _pooled(pool)
+    floor = max([kept.floor for kept in pool.kepts], default=0)
+    unknown = (floor, 0)
     records: list[tuple[int, Said]] = []
     people: list[Kept] = []
     spoken: dict[str, Live] = {}
@@ -249,20 +259,29 @@ def amend_pool(pool: Pool, said: Sequence[Sequence[Emission]], standing: Sequenc
         for emission in emissions:
             held = spoken.get(emission.id) or held_before.get(emission.id)
             if held is None or (pool.parted and held.customer != own) or held.hashed != content(emission):
-                held = _live(emission, 1 + (gone.get(emission.id, NEVER)[0] if held is None else held.revision), own)
+                held = _live(emission, 1 + (gone.get(emission.id, unknown)[0] if held is None else held.revision), own)
                 records.append((person, Said(emission, held.revision, False)))
             spoken[emission.id] = held
             live[emission.id] = _under(held, b"", own)
         people.append(Kept(live))
     places = {own: place for place, own in enumerate(pool.new)}
+    stands = _stands(pool)
     for name, held in held_before.items():
-        if name not in spoken:
+        if name not in spoken and name not in stands:
             emission, revision = held.emission, held.revision + 1
             gone[name] = (revision, emission.occurred_at)
             records.append((places.get(held.customer, 0), Said(emission, revision, True)))
     remembered = {name: taken for name, taken in gone.items() if name not in spoken}
     verdicts, released = _judged(pool.kepts)
-    return Pooled(records, [Kept(kept.live, remembered, verdicts, released) for kept in people])
+    return Pooled(records, [Kept(kept.live, remembered, verdicts, released, floor) for kept in people])
+
+
+def _stands(pool: Pool) -> set[str]:
+    """The ids of what stands although nobody says it: whose it was has no timeline any more that reaches there."""
+    if not any(pool.stood):
+        return set()
+    kept = [(name, live.emission, until) for kept, until in zip(pool.kepts, pool.stood, strict=True) for name, live in kept.live.items()]
+    return {name for name, emission, until in kept if emission.occurred_at <= until and emission.message_id not in pool.heard}
 
 
 def _said_by(emission: Emission, base: State) -> bool:
@@ -355,7 +374,7 @@ _DECODE_EMISSION = msgspec.msgpack.Decoder(Emission).decode
 
 def encode(kept: Kept) -> bytes:
     """Write what is kept: equal, equal bytes; nothing for nothing."""
-    return _ENCODE(kept) if kept.live or kept.gone or kept.released else b""
+    return _ENCODE(kept) if kept.live or kept.gone or kept.released or kept.floor else b""
 
 
 def decode(written: bytes) -> Kept:

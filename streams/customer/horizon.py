@@ -13,9 +13,9 @@ The rule this module owns, in four laws:
    that is said, nor the digest: its state, also one that is folded again for what came late, is the fold of all that was ever taken in, and what
    was said at the cut or before it stands for good.
 4. Otherwise totals are added up for the new people, and nothing of them is lost. What only a fold in order can tell (journeys, segments, moments
-   and the rules' memory as of the cut) goes to the new customer that has the old one's id, of several to the one cleared up to the latest; a part
-   that split off begins anew at the cut. New rules know where a customer stands and remember nothing from before the cut. Who merges is cleared
-   up to the latest of the cuts, so beyond the horizon the order of arrival may show.
+   and the rules' memory, all of the old one folded up to the new cut) goes to the new customer that has the old one's id, of several to the one
+   cleared up to the latest; a part that split off begins anew at the cut. New rules know where a customer stands and remember nothing from before
+   the cut. Who merges is cleared up to the latest of the cuts, so beyond the horizon the order of arrival may show; nothing is said twice.
 Where what was said of a timeline takes more room than a row has, it is cleared further than the limits ask for, likewise.
 """
 
@@ -37,7 +37,7 @@ from streams.identity.protocol import Change
 from streams.identity.workspace import Applied
 from streams.instants import DAY, Duration, Instant
 from streams.language import Rulebook
-from streams.rows import BASE, PERSON_SUBJECT, NodeKey, Person
+from streams.rows import BASE, PERSON_SUBJECT, NodeKey, Person, decode_touch
 
 SLACK = 16
 """A timeline is cleared when it holds more than it may by one part in so many."""
@@ -78,6 +78,14 @@ class Rebased(NamedTuple):
     mark: Mark
     state: State
     place: int | None
+
+
+class _Part(NamedTuple):
+    """A new person, the cuts of those before, by their place, that it has a fragment of, and the state that it goes on from at the latest of them."""
+
+    person: Person
+    cuts: Mapping[int, Instant]
+    inherited: State
 
 
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -197,23 +205,32 @@ def rebase(rows: Rows, rulebook: Rulebook, new: Sequence[Person], old: Sequence[
         if state is not None:
             bases[place] = state
             rows.put(BASE, _subject(person), None)
-    found = {}
+    parts: list[_Part] = []
     for person in new:
         cuts = {place: _cut_of(before[place]) for place, was in enumerate(old) if not set(was.fragments).isdisjoint(person.fragments)}
         if any(cuts.values()):
-            found[person.canonical] = rebased = _rebased(rows, rulebook, person, old, before, cuts, bases)
-            _put(rows, rulebook, _subject(person), rebased.state)
+            heir = _heir(person, old, before, cuts)
+            parts.append(_Part(person, cuts, _inherited(rows, rulebook, old, bases, heir, max(cuts.values()))))
+    found = {}
+    for part in parts:  # Only when all have inherited: interactions go into totals with the first who is cleared of them.
+        found[part.person.canonical] = rebased = _rebased(rows, part, old, before, bases)
+        _put(rows, rulebook, _subject(part.person), rebased.state)
     return found
 
 
 def settled(rebased: Mapping[bytes, Rebased], new: Sequence[Person], old: Sequence[Person], before: Sequence[FoldRow]) -> list[FoldRow]:
-    """The rows of the old without what they said at the cut, or before it, of those whom they became: it stands."""
-    rows = []
-    for was, row in zip(old, before, strict=True):
-        own = set(was.fragments)
-        cuts = [rebased[one.canonical].mark.cut for one in new if one.canonical in rebased and not own.isdisjoint(one.fragments)]
-        rows.append(replace(row, kept=since(row.kept, max(cuts, default=0))))
-    return rows
+    """The rows of the old without what they said at the cut, or before it, of all whom they became: it stands."""
+    return [replace(row, kept=since(row.kept, min(_cuts(rebased, new, was), default=0))) for was, row in zip(old, before, strict=True)]
+
+
+def stood(rebased: Mapping[bytes, Rebased], new: Sequence[Person], old: Sequence[Person]) -> list[Instant]:
+    """Of each of the old the instant up to which one of those whom they became may say no more: what nobody else says stands."""
+    return [max(_cuts(rebased, new, was), default=0) for was in old]
+
+
+def _cuts(rebased: Mapping[bytes, Rebased], new: Sequence[Person], was: Person) -> list[Instant]:
+    own = set(was.fragments)
+    return [rebased[one.canonical].mark.cut if one.canonical in rebased else 0 for one in new if not own.isdisjoint(one.fragments)]
 
 
 def standing(rebased: Mapping[bytes, Rebased], new: Sequence[Person], found: Sequence[Grown | None]) -> list[Grown | None]:
@@ -231,7 +248,8 @@ def since(kept: bytes, cut: Instant) -> bytes:
     live = {name: live for name, live in found.live.items() if live.emission.occurred_at > cut}
     gone = {name: taken for name, taken in found.gone.items() if taken[1] > cut}
     verdicts = {name: verdict for name, verdict in found.verdicts.items() if name in live or name in gone}
-    return emissions.encode(replace(found, live=live, gone=gone, verdicts=verdicts))
+    floor = max([found.floor, *[revision for name, (revision, _) in found.gone.items() if name not in gone]])
+    return emissions.encode(replace(found, live=live, gone=gone, verdicts=verdicts, floor=floor))
 
 
 def _floor(row: FoldRow, age_max: Duration) -> Instant:
@@ -270,16 +288,23 @@ def _cut(instants: Sequence[Instant], newest: Instant, limits: Limits) -> Instan
     return max(cut, 0)
 
 
-def _rebased(
-    rows: Rows,
-    rulebook: Rulebook,
-    person: Person,
-    old: Sequence[Person],
-    before: Sequence[FoldRow],
-    cuts: Mapping[int, Instant],
-    bases: Mapping[int, State],
-) -> Rebased:
-    """The base of one new person; `cuts`: of each old one that it has a fragment of."""
+def _heir(person: Person, old: Sequence[Person], before: Sequence[FoldRow], cuts: Mapping[int, Instant]) -> int | None:
+    """The place of the old one whom a new person goes on as; `cuts`: of each old one that it has a fragment of."""
+    heirs = [place for place in cuts if old[place].canonical in person.members]
+    return max(heirs, key=lambda place: (cuts[place], before[place].state.interactions, old[place].canonical), default=None)
+
+
+def _inherited(rows: Rows, rulebook: Rulebook, old: Sequence[Person], bases: Mapping[int, State], heir: int | None, cut: Instant) -> State:
+    """The state as of a cut of one whom somebody goes on as: all that was said of it up to there, it has said."""
+    if heir is None:
+        return fold(empty(rulebook), [], cut, rulebook).state
+    held = [entry for entry in timeline.entries(rows, old[heir].fragments) if entry.occurred_at <= cut]
+    return fold(bases.get(heir, empty(rulebook)), [decode_touch(entry.touch) for entry in held], cut, rulebook).state
+
+
+def _rebased(rows: Rows, part: _Part, old: Sequence[Person], before: Sequence[FoldRow], bases: Mapping[int, State]) -> Rebased:
+    """The base of one new person."""
+    person, cuts, as_was = part
     cut = max(cuts.values())
     own = set(person.fragments)
     behind = sorted({fragment for place, has in cuts.items() if has < cut for fragment in old[place].fragments if fragment in own})
@@ -291,12 +316,8 @@ def _rebased(
     if not others and not going and own.issuperset(old[first].fragments) and first in bases:
         mark = before[first].mark
         return Rebased(mark if mark is not None else Mark(cut), bases[first], first)
-    totals = aged.totals(rows, person.fragments)
-    heirs = [place for place in cuts if place in bases and old[place].canonical in person.members]
-    heir = max(heirs, key=lambda place: (cuts[place], before[place].state.interactions, old[place].canonical), default=None)
-    as_was = empty(rulebook) if heir is None else bases[heir]
     state = replace(
-        totals,
+        aged.totals(rows, person.fragments),
         drained=as_was.drained,
         journeys=as_was.journeys,
         segments=as_was.segments,
@@ -304,7 +325,7 @@ def _rebased(
         memory=as_was.memory,
         due=as_was.due,
     )
-    return Rebased(Mark(cut), fold(state, [], cut, rulebook).state, None)
+    return Rebased(Mark(cut), state, None)
 
 
 def _under(state: State, rulebook: Rulebook) -> State:

@@ -208,6 +208,28 @@ def test_what_is_too_late_is_counted_once_and_never_applied(seed: int) -> None:
     assert counted.reconciles()
 
 
+@pytest.mark.parametrize("seed", range(16))
+def test_beyond_the_horizon_too_nothing_is_said_twice_whoever_merges_and_parts(seed: int) -> None:
+    chance = random.Random(seed)
+    limits = horizon.limits(chance.choice([8, 16]), 100 * 366 * DAY)
+    memory = Memory(RULES, chance.choice([1, 3]), seed, batch=chance.choice([1, 20]), limits=limits)
+
+    for number, event in enumerate(history(seed)):
+        memory.produce(event)
+        if chance.random() < 0.2:
+            pair = {"anonymous_id": f"device-{chance.randrange(2)}-{chance.randrange(3)}", "user_id": f"user-{chance.randrange(2)}"}
+            named = [{"type": kind, "value": value} for kind, value in pair.items()]
+            given = {"id": f"c{number}", "actor": "ann", "reason": "a law", "at": instants.text(START + number * HOUR)}
+            memory.command({"kind": chance.choice(["cannot_link", "allow_link", "link"]), "identifiers": named, **given})
+        if number % LATE_MAX == 0:
+            memory.run()
+    memory.tell_time(END)
+    memory.run()
+
+    assert memory.tally["kairos_customers_split",] > 1 and memory.tally["kairos_customers_merged",] > 1
+    standing(well_kept(memory))
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_rows_are_bounded_however_long_a_history_is(seed: int) -> None:
     events = history(seed, people=1)
