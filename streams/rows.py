@@ -18,12 +18,19 @@ from streams.boundary import Kind
 NODE_KEY_BYTES = 16
 """One byte of rank (the type's place in the policy), 15 of keyed BLAKE2b."""
 
+MARK_CHARACTERS = 8
+"""Of an anchor in an interaction's name; more than the digits of the length of a source's name."""
+_MARK_END = 1 + MARK_CHARACTERS // 2
+
 NodeKey = bytes
 """The key of an identifier: a node of the forest, a fragment (the interactions anchored there), or a person (its canonical identifier)."""
 
 
 class Touch(Struct, array_like=True, frozen=True, gc=False):
-    """An interaction after intake: normalised, anchored, as a timeline keeps it. `payload` is the producer's own JSON, with all it sent."""
+    """An interaction after intake: normalised, anchored, as a timeline keeps it. `payload` is the producer's own JSON, with all it sent.
+
+    `anchor` tells from one another the interactions to which a source gave one id, and which are about different people: `mark` of its anchor.
+    """
 
     id: str
     source: str
@@ -52,6 +59,7 @@ class Touch(Struct, array_like=True, frozen=True, gc=False):
     currency: str | None = None
     trace_parent: str | None = None
     format: int = 1
+    anchor: str = ""
 
     @property
     def order(self) -> tuple[int, bytes, bytes]:
@@ -60,14 +68,19 @@ class Touch(Struct, array_like=True, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """What tells it from every other interaction: ids are unique within a source only. `id_of` gives the id back."""
-        return f"{len(self.source)}:{self.source}{self.id}"
+        """What tells it from every other interaction: an id is unique within a source and an anchor only. `id_of` gives the id back."""
+        return f"{self.anchor}{len(self.source)}:{self.source}{self.id}"
+
+
+def mark(anchor: NodeKey) -> str:
+    """What a touch keeps of its anchor: a few characters of its keyed hash."""
+    return anchor[1:_MARK_END].hex()
 
 
 def id_of(name: str) -> str:
     """The message id in an interaction's name."""
-    length, _, rest = name.partition(":")
-    return rest[int(length) :]
+    head, _, rest = name.partition(":")
+    return rest[int(head[MARK_CHARACTERS:] or head) :]
 
 
 class _Payload(Struct, gc=False):
@@ -150,7 +163,6 @@ TIME = _raw("time", b"w")
 """Partition time; value: 8 bytes big-endian. Key: b"" for the partition's own, b"b" for what it was before deadlines began to fall due that still
 do, 4 bytes big-endian for what intake partition i has said."""
 
-ACCOUNT_SUBJECT = b"a"
 PERSON_SUBJECT = b"p"
 REDIRECT = b"r"
 """In place of a subject's kind in a due entry: when the redirect of a customer who was merged ends."""

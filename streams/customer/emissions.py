@@ -1,7 +1,8 @@
 """What a fold says, and what of it is live: ids from causes, content hashes, revisions, retractions.
 
 The rule this module owns: an id hashes the rule's name, the kind of output, from and to, and the cause; never the customer, the clock or what
-merely supports it. So what is said again carries the same id, and of one id the greatest revision holds, be it an emission or a retraction.
+merely supports it. So what is said again carries the same id, and of one id the greatest revision holds, be it an emission or a retraction. A
+cause is an interaction by its source, its id and its anchor: two people may each have one that its source calls by the same id.
 """
 
 import struct

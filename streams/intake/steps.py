@@ -213,7 +213,7 @@ STEPS: tuple[Step, ...] = (named, dated, counted, identified)
 
 def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
     """The message to the least of its identifiers."""
-    said = draft.said
+    said, anchor = draft.said, draft.nodes[0]
     source = said.source
     system = (source and source.system) or SOURCE_UNSAID
     channel, label = _channel(said.channel or TYPE_CHANNELS.get(said.type, ""))
@@ -245,8 +245,9 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
         draft.amount,
         None if said.value is None else said.value.currency.upper(),
         None if trace is None else trace.decode(),
+        1,
+        rows.mark(anchor),
     )
-    anchor = draft.nodes[0]
     uid = rows.uid(batch.secret, system, draft.message_id)
     message = messages.Event(anchor, draft.nodes, uid, draft.occurred_at, rows.encode_touch(touch))
     batch.labels.append(label)
