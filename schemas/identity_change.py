@@ -25,8 +25,9 @@ class IdentityChange(Output, kw_only=True, rename="camel", omit_defaults=True):
     that came, one for each time that one did, and `deleted` counts those that stood elsewhere and were carried here. None of them is a dead letter,
     for that would hold what was sent.
 
-    The receipt of a command names it as `command`. For all but `erase`, `from` are the customers who held its identifiers just before and `into` those
-    who hold them since, the same where nobody changed; `evidence` are the identifiers as type:hash. `holds` is false where a later command about them
+    The receipt of a command names it as `command`. For all but `erase`, `from` are the customers whom it concerned just before, and `into` those whom they
+    are since, the same where nobody changed: who held its identifiers, or holds them now, and of a value that links nobody any more those whom it
+    linked; `evidence` are the identifiers as type:hash. `holds` is false where a later command about them
     came first. Two identifiers of which nothing ever met are answered for each: two receipts.
     """
 

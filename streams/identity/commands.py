@@ -158,15 +158,9 @@ def _answer(
         return
     now = resolve(component, work.policy).people
     mine = next((person.canonical for person in now if named[0] in person.members), named[0])
-    work.carried.append(
-        Carried(message, message.audit, named, holds, _customers(before, named), _customers(now, named), mine, component.floor)
-    )
-
-
-def _customers(people: Sequence[Person], named: Sequence[NodeKey]) -> tuple[NodeKey, ...]:
-    """Those who hold one of these identifiers and a touch."""
-    held = [person.canonical for person in people if person.fragments and not set(named).isdisjoint(person.members)]
-    return tuple(sorted(held))
+    touched = {fragment for person in (*before, *now) if not set(named).isdisjoint(person.members) for fragment in person.fragments}
+    came, into = (tuple(sorted(one.canonical for one in people if not touched.isdisjoint(one.fragments))) for people in (before, now))
+    work.carried.append(Carried(message, message.audit, named, holds, came, into, mine, component.floor))
 
 
 def at_root(work: Workspace, key: NodeKey, message: M) -> NodeKey | None:

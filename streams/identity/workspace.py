@@ -42,8 +42,8 @@ class Void(NamedTuple):
 
 class Carried(NamedTuple):
     """What came of a command, and of an erasure that came after a later one (of others their receipt tells): the identifiers that it names, whether it
-    holds (False: a later command held already), the customers who held them just before it and who hold them since (canonical keys, sorted), the
-    person to whom the first of them belongs, and the version that no customer of the component is above."""
+    holds (False: a later command held already), the customers who held them just before it or hold them since, and their interactions, as they were and
+    as they are (canonical keys, sorted), the person to whom the first of them belongs, and the version that no customer of the component is above."""
 
     command: Ask | Bind | Cannot | Generic | Erase
     audit: Audit

@@ -280,6 +280,23 @@ def test_every_command_is_answered_and_says_whom_it_parted(seed: int) -> None:
             assert len(one["into"]) <= max(1, len(one["from"]))
 
 
+@pytest.mark.parametrize("partitions", [1, 8])
+def test_a_value_that_links_nobody_any_more_says_whom_it_parted_and_then_whom_it_joined(partitions: int) -> None:
+    memory = Memory(RULES, partitions)
+    seen = {"event": "Page Viewed", "timestamp": instants.text(RECEIVED * 1000 - 9)}
+    phone = {"phone": "+447946000101"}
+    memory.produce({**seen, "messageId": "m1", "userId": "bob", "identifiers": phone})
+    memory.produce({**seen, "messageId": "m2", "identifiers": {"email": "bob@shop.co.uk", **phone}})
+    memory.run()
+    for number, kind in enumerate(["mark_generic", "unmark"]):
+        memory.command(command(number, kind, list(phone.items())))
+        memory.run()
+
+    marked, unmarked = receipts(memory)
+    assert len(marked["from"]) == 1 and len(marked["into"]) == 2
+    assert (unmarked["from"], unmarked["into"]) == (marked["into"], marked["from"])
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_an_erasure_by_command_says_who_asked_for_it(seed: int) -> None:
     events = history(seed)
