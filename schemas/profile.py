@@ -74,7 +74,8 @@ class Totals(Struct, rename="camel", gc=False):
 class Profile(Output, rename="camel", omit_defaults=True, gc=False):
     """One customer as of a time. A redirect (`mergedInto`) says that this id is now another's; its other fields are empty.
 
-    `moments` counts what came, whatever the verdict on it.
+    `changed` are the paths at which it says other than the version before, but for the times; of an account that decays, where something was added to it.
+    `moments` counts what came, whatever the verdict on it. `interactions` counts all that was ever taken in, also through no channel.
     """
 
     version: int
@@ -101,3 +102,4 @@ class Profile(Output, rename="camel", omit_defaults=True, gc=False):
     completeness: float
     freshness: dict[str, Timestamp]
     merged_into: str | None = None
+    interactions: int = 0

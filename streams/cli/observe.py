@@ -40,12 +40,8 @@ class Seen:
         """Wire values as they came, oldest first."""
 
 
-class _Count(Struct):
-    count: int
-
-
 class _Profile(Struct, rename="camel"):
-    channels: dict[str, _Count]
+    interactions: int = 0
     merged_into: str | None = None
 
 
@@ -105,9 +101,8 @@ def _profile(seen: Seen, key: bytes, value: bytes) -> None:
         seen.customers.pop(key, None)
         seen.applied -= before
         return
-    now = sum(channel.count for channel in profile.channels.values())
-    seen.customers[key] = now
-    seen.applied += now - before
+    seen.customers[key] = profile.interactions
+    seen.applied += profile.interactions - before
 
 
 def _stage(seen: Seen, _key: bytes, value: bytes) -> None:

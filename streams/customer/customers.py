@@ -4,7 +4,7 @@ The rule this module owns: however a customer came to its interactions, its row 
 repeated. Versions go up only; a customer that is folded as of a time never goes back before it.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -27,7 +27,8 @@ REDIRECT_KEPT = 30 * DAY
 
 class Customer(Struct, frozen=True, gc=False):
     """A customer that this batch touched: its component's root, its row before (None: it is new under this id), after, what to publish, the
-    interactions that came, whether they were folded with all others again, and whether other identifiers or interactions are its own now."""
+    interactions that came, whether they were folded with all others again, whether other identifiers or interactions are its own now, and who it was
+    by the same id before (None: it had the same identifiers, or nobody was called so)."""
 
     root: NodeKey
     person: Person
@@ -37,6 +38,7 @@ class Customer(Struct, frozen=True, gc=False):
     fresh: list[Touch]
     refolded: bool
     regrouped: bool = False
+    was: Person | None = None
 
 
 class Redirect(Struct, frozen=True, gc=False):
@@ -93,13 +95,17 @@ def forward(
     return Customer(root, person, before, _row(rulebook, version, as_of, folded, kept, mark), said, fresh, again)
 
 
+NOBODY: Mapping[NodeKey, Person] = {}
+
+
 class Others(Struct, frozen=True, gc=False):
-    """The people whom a change concerns: those who were, those who are instead, those who stay as they were, and who of these has other identifiers."""
+    """The people whom a change concerns: those who were, those who are instead, those who stay as they were, and who those of these were who have other
+    identifiers now."""
 
     old: Sequence[Person]
     new: Sequence[Person]
     stayed: Sequence[Person]
-    renamed: Set[NodeKey] = frozenset()
+    renamed: Mapping[NodeKey, Person] = NOBODY
 
 
 def others(change: Change) -> Others:
@@ -113,7 +119,7 @@ def others(change: Change) -> Others:
         [person for own, person in were.items() if own not in are],
         [person for own, person in are.items() if own not in were],
         stayed,
-        {person.canonical for person in stayed if were[_own(person)].members != person.members},
+        {person.canonical: was for person in stayed if (was := were[_own(person)]).members != person.members},
     )
 
 
@@ -175,7 +181,8 @@ def _grown(
         )
     said, kept = _amended(base, folded, False, None)
     row = _row(rulebook, floor, as_of, folded, kept, _mark(rebased, person))
-    return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True)
+    called_so = next((one for one in was if one.canonical == person.canonical), None)
+    return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True, called_so)
 
 
 def _pooled(
@@ -216,14 +223,12 @@ def _pooled(
     said: list[list[Said]] = [[] for _ in new]
     for place, record in pooled.records:
         said[place].append(record)
-    customers = []
+    customers, called_so = [], {one.canonical: one for one in old}
     for place, (person, (folded, as_of)) in enumerate(zip(new, folds, strict=True)):
         mark, kept = _mark(rebased, person), emissions.encode(pooled.kept[place])
         row = _row(rulebook, floor, as_of, folded, kept if mark is None else horizon.since(kept, mark.cut), mark)
-        before_it = had.get(person.canonical)
-        customers.append(
-            Customer(root, person, before_it, row, said[place], _came(person, timelines.arrived), standing[place] is None, True)
-        )
+        before_it, came, refolded = had.get(person.canonical), _came(person, timelines.arrived), standing[place] is None
+        customers.append(Customer(root, person, before_it, row, said[place], came, refolded, True, called_so.get(person.canonical)))
     return customers
 
 

@@ -155,7 +155,7 @@ def _fold(
             changed += regrouped.customers
             gone += regrouped.gone
         for person in others.stayed:
-            renamed = person.canonical in others.renamed
+            renamed = others.renamed.get(person.canonical)
             customer = _forward(rows, rulebook, person, had.get(person.canonical), arrived, time, change, renamed)
             if customer is not None:
                 changed.append(customer)
@@ -170,13 +170,13 @@ def _forward(
     arrived: Arrived,
     time: PartitionTime,
     change: Change,
-    renamed: bool,
+    renamed: Person | None,
 ) -> Customer | None:
     """Fold a customer who is the same as before; None where nothing came to it."""
     fragments = person.fragments
     again = not (arrived.replaced.isdisjoint(fragments) and arrived.elsewhere.isdisjoint(fragments))
     fresh = [touch for fragment in fragments for touch in arrived.fresh.get(fragment, ())]
-    if not fresh and not again and not renamed:
+    if not fresh and not again and renamed is None:
         deadline = before.next_deadline if before is not None else None
         if not change.moved or deadline is None:
             return None
@@ -186,7 +186,7 @@ def _forward(
     if len(fresh) > 1:
         fresh.sort(key=growth.in_order)
     customer = customers.forward(rows, rulebook, change.root, person, before, fresh, time.instant, again)
-    return structs.replace(customer, regrouped=True) if renamed else customer
+    return customer if renamed is None else structs.replace(customer, regrouped=True, was=renamed)
 
 
 def _drain(rows: Rows, rulebook: Rulebook, done: set[bytes], time: PartitionTime) -> tuple[list[Customer], list[Lapsed], bool]:

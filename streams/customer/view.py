@@ -4,7 +4,7 @@ The rule this module owns: it is a function of the row and of who belongs to the
 the interactions carried it shows those that are held to be this person's.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
@@ -13,6 +13,8 @@ from schemas import profile as schema
 from schemas.output import Cause, Subject
 from schemas.profile import Profile
 from streams.boundary import Clock
+from streams.customer import changed
+from streams.customer.changed import EMOTION, IRRITATION, Means
 from streams.customer.customers import Customer, Redirect
 from streams.customer.reducers import consent
 from streams.customer.state import Position, Seen, State
@@ -21,17 +23,13 @@ from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import text
 from streams.language import Rulebook
 from streams.language.operators.crossings import decayed
-from streams.rows import NodeKey, Touch, id_of
+from streams.rows import NodeKey, Person, Touch, id_of
 
 EVIDENCE_MAX = 100
 """Of a batch's interactions a profile names the newest."""
-EMOTION, IRRITATION = "emotion", "irritation"
-"""The names of the two balances that a profile shows, where the journeys declare them."""
 
 FEW = 8
 """So many keys are searched one by one as fast as in a set."""
-
-_NOBODY = State()
 
 REACHED_BY = {
     "email": ("email",),
@@ -45,34 +43,6 @@ REACHED_BY = {
 """By which types of identifier a customer is reached on a channel, best first."""
 
 
-def _kinds(identifiers: Iterable[str]) -> set[str]:
-    return {identifier.partition(":")[0] for identifier in identifiers}
-
-
-def _purposes(consents: Iterable[str]) -> set[str]:
-    return {consent.rpartition("\n")[0] for consent in consents}
-
-
-def _nameless(names: Iterable[str]) -> set[str]:
-    return {""}
-
-
-_PATHS: tuple[tuple[str, str, Callable[[Iterable[str]], set[str]] | None], ...] = (
-    ("identifiers", "identifiers.", _kinds),  # Of identifiers the types, never their values.
-    ("traits", "traits.", None),
-    ("consent", "consent.", _purposes),
-    ("journeys", "journeys.", None),
-    ("segments", "segments.", None),
-    ("moments", "moments.", None),
-    ("channels", "channels.", None),
-    ("cases", "openCases", _nameless),  # A case's id is an identifier: after its erasure no path may hold it.
-    ("accounts", "accounts.", None),
-    ("totals", "totals.", None),
-    ("sources", "freshness.", None),
-)
-"""Parts of the state that are kept by name, where the profile shows them, and what of their names its paths show (None: all)."""
-_parts: Callable[[State], tuple[dict[str, object], ...]] = attrgetter(*[field for field, _, _ in _PATHS])
-_SHOWN = tuple((path, shown) for _, path, shown in _PATHS)
 _ids: Callable[[Touch], str] = attrgetter("id")
 
 
@@ -87,12 +57,16 @@ class Reading(NamedTuple):
 
 
 def profile(
-    customer: Customer, subject: Subject, changed: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook
+    customer: Customer, subject: Subject, paths: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook
 ) -> Profile:
-    """A customer's profile as of its row; `changed`: what `changed_by` says."""
+    """A customer's profile as of its row; `paths`: what `changed.of_state` says."""
     row, state = customer.after, customer.after.state
-    identifiers = _identifiers(state, customer.person.members, reading)
-    kinds = tuple(identifiers)
+    means = _means(state, customer.person, reading)
+    if changed.has_other_means(customer):
+        before = customer.before
+        paths = paths + changed.of_means(
+            means, changed.NO_MEANS if before is None else _means(before.state, customer.was or customer.person, reading)
+        )
     newest = state.newest
     return Profile(  # By position, in the order of the schema: to name the fields would cost more than to fill them.
         subject,
@@ -109,17 +83,17 @@ def profile(
         row.version,
         now,
         text(row.as_of),
-        reading.types[customer.person.canonical[0]].strength == "unique",  # Without one it is a prospect.
+        means.known,
         _cause(customer),
-        changed,
-        identifiers,
+        paths,
+        means.identifiers,
         _traits(state) if state.traits else {},
         _consent(state) if state.consent else [],
         _journeys(state.journeys),
         sorted(state.segments) if state.segments else [],
         _counts(state.moments) if state.moments else {},
         _counts(state.channels),
-        _reach(state, kinds) if state.consent else _unasked(kinds),
+        means.reach,
         _open_cases(state) if state.cases else [],
         state.language,
         state.timezone,
@@ -127,8 +101,10 @@ def profile(
         _totals(state) if state.totals else {},
         _balance(state, rulebook, EMOTION, row.as_of),
         _balance(state, rulebook, IRRITATION, row.as_of),
-        reading.completeness(kinds),
+        means.completeness,
         {source: text(last) for source, last in state.sources.items()},
+        None,
+        state.interactions,
     )
 
 
@@ -178,6 +154,14 @@ def redirect(
         freshness={},
         merged_into=customer_id(gone.into),
     )
+
+
+def _means(state: State, person: Person, reading: Reading) -> Means:
+    """By what a customer is known and reached."""
+    identifiers = _identifiers(state, person.members, reading)
+    kinds = tuple(identifiers)
+    known = reading.types[person.canonical[0]].strength == "unique"  # Without one it is a prospect.
+    return Means(identifiers, _reach(state, kinds), known, reading.completeness(kinds))
 
 
 def _identifiers(state: State, members: tuple[NodeKey, ...], reading: Reading) -> dict[str, list[str]]:
@@ -308,6 +292,8 @@ def _consent(state: State) -> list[schema.Consent]:
 
 def _reach(state: State, kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
     """Denied where any purpose is denied there or everywhere, reachable where one is granted and an identifier leads there, else unknown."""
+    if not state.consent:
+        return _unasked(kinds)
     decided: dict[str, set[str]] = {}
     for name, given in state.consent.items():
         decided.setdefault(name.rpartition("\n")[2], set()).add(consent.in_force(given).state)
@@ -336,44 +322,3 @@ def _ways(kinds: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
 def _unasked(kinds: tuple[str, ...]) -> dict[str, schema.Reach]:
     """The reach of who was never asked for consent; shared, not to be changed."""
     return {channel: schema.Reach("unknown", by) for channel, by in _ways(kinds) if by is not None}
-
-
-def changed_by(customer: Customer) -> list[str]:
-    """The paths of the profile that this version changed, by part, sorted; all that it has where it is the first."""
-    after = customer.after.state
-    before = _NOBODY if customer.before is None else customer.before.state
-    changed: list[str] = []
-    if before is after:
-        return changed
-    for now, then, (path, shown) in zip(_parts(after), _parts(before), _SHOWN, strict=True):
-        names: Collection[str] = now
-        if then:
-            if now is then or now == then:
-                continue
-            names = _differing(now, then)
-        if names:
-            if shown is not None:
-                names = shown(names)
-            if len(names) > 1:
-                for name in sorted(names):
-                    changed.append(path + name)
-            else:
-                [name] = names
-                changed.append(path + name)
-    if after.language != before.language:
-        changed.append("language")
-    if after.timezone != before.timezone:
-        changed.append("timezone")
-    return changed
-
-
-def _differing(now: dict[str, object], then: dict[str, object]) -> list[str]:
-    """The names under which two parts of a state hold something else."""
-    names = []
-    for name, value in now.items():
-        held = then.get(name)
-        if held is not value and held != value:
-            names.append(name)
-    if len(then) > len(now) - len(names):
-        names += [name for name in then if name not in now]
-    return names
