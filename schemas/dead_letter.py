@@ -13,7 +13,7 @@ DETAIL_CHARACTERS_MAX = 512
 REASONS = {
     "too_large": "The record is larger than 256 KiB.",
     "empty": "The record has no value.",
-    "not_utf8": "The value is not UTF-8 text.",
+    "not_utf8": "The value is not UTF-8 text, or escapes half of a character (a lone surrogate), which no text can hold.",
     "not_json": "The value is not JSON.",
     "too_deep": "The JSON is nested too deep to be read.",
     "not_an_object": "The value is JSON, but not an object.",

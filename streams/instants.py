@@ -1,5 +1,6 @@
 """Instants are whole microseconds since 1970 in UTC; text only at the edges."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -23,6 +24,9 @@ _NUMERIC_LENGTHS = frozenset({10, 13, 16})
 
 LATEST: Instant = 253_402_300_800 * SECOND - 1
 """The last instant that text can say: the year 9999 ends."""
+
+_LEAP = re.compile(r"(?P<minute>\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:)60(?P<rest>\D.*)?", re.ASCII)
+_LOWER = re.compile(r"[0-9Tt:.,Zz+-]+", re.ASCII)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,17 +64,27 @@ def _day(days: int) -> str:
 
 
 def parse(written: str) -> Instant | None:
-    """Read RFC 3339 (a missing offset is UTC); None where it is no instant between the years 1 and 9999."""
+    """Read RFC 3339 (a missing offset is UTC); None where it is no instant between the years 1 and 9999. A leap second, `:60`, is the one after it."""
     try:
         moment = datetime.fromisoformat(written)
     except ValueError:
-        return None
+        return _seldom(written)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
         return (moment - _EPOCH) // _MICROSECOND
     except OverflowError:
         return None
+
+
+def _seldom(written: str) -> Instant | None:
+    """Read what RFC 3339 allows and few write: a lower-case `t` or `z`, a leap second."""
+    leap = _LEAP.fullmatch(written)
+    if leap is not None:
+        before = parse(f"{leap['minute']}59{leap['rest'] or ''}")
+        return None if before is None or before > LATEST - SECOND else before + SECOND
+    usual = written.upper()
+    return parse(usual) if usual != written and _LOWER.fullmatch(written) else None
 
 
 def read(said: str | int | float) -> Instant | None:

@@ -80,7 +80,7 @@ def _read(value: bytes | None) -> Command | Refusal:
     except msgspec.ValidationError as wrong:
         return Refusal("wrong_type", str(wrong))
     except msgspec.DecodeError as wrong:
-        return Refusal("not_json", str(wrong))
+        return envelope.undecodable(bounded, wrong)
 
 
 def _given(said: Command, received_at: Instant) -> Instant | Refusal:

@@ -62,10 +62,28 @@ def read(value: bytes) -> Envelope | Refusal:
     except msgspec.ValidationError as wrong:
         return _invalid(str(wrong))
     except msgspec.DecodeError as wrong:
-        return Refusal("not_json", str(wrong))
+        return undecodable(value, wrong)
     if _HUGE in value[::_STRIDE].translate(_AS_ONE_DIGIT) and _has_huge_integer((envelope.properties, envelope.traits, envelope.context)):
         return Refusal("bad_number", f"a whole number of more than {NUMBER_DIGITS_MAX} digits")
     return envelope
+
+
+def undecodable(value: bytes, wrong: msgspec.DecodeError) -> Refusal:
+    """Why a bounded value cannot be decoded: it is no JSON, or nothing is wrong with it but an escape that stands for half of a character."""
+    mended = _SURROGATES.sub(_whole, value)
+    if mended != value:
+        try:
+            msgspec.json.decode(mended)
+        except msgspec.ValidationError:
+            pass  # JSON, but for a number that is too large.
+        except msgspec.DecodeError:
+            return Refusal("not_json", str(wrong))
+        return Refusal("not_utf8", "an escaped surrogate without its other half")
+    return Refusal("not_json", str(wrong))
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if found["half"] else found[0]
 
 
 def _number(literal: str) -> float:
@@ -119,6 +137,9 @@ def _is_too_deep(value: bytes) -> bool:
         brackets = _INNERMOST.sub(b"", brackets)
     return any(depth > JSON_DEPTH_MAX - _LEVELS_TAKEN for depth in accumulate(map(_STEP.__getitem__, brackets)))
 
+
+_SURROGATES = re.compile(rb"\\\\|\\u(?i:d[89ab][0-9a-f]{2})\\u(?i:d[c-f][0-9a-f]{2})|(?P<half>\\u(?i:d[89a-f][0-9a-f]{2}))")
+"""An escaped backslash, the two halves of a character, or one half alone."""
 
 _REFUSALS = (
     ("Invalid decimal string", "bad_amount"),

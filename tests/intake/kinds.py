@@ -111,7 +111,7 @@ NOT_JSON = (
     Kind("leading zero", "not_json", _spliced("properties", '{"revenue": 007}')),
     Kind("bare NUL", "not_json", _raw(lambda random: bytes_of(good(random)).replace(b"Order", b"Or\0er"))),
     Kind("NULs", "not_json", _raw(lambda random: bytes(random.randrange(1, 100)))),
-    Kind("half a surrogate pair", "not_json", _spliced("text", '"\\ud83d and no more"')),
+    Kind("half a surrogate pair and no end", "not_json", _raw(lambda random: b'{"userId":"\\ud83d"')),
     Kind("newline in a text", "not_json", _raw(lambda random: bytes_of(good(random)).replace(b"Order ", b"Order\n"))),
     Kind("blanks", "not_json", _raw(lambda random: b" " * random.randrange(1, 9))),
 )
@@ -124,6 +124,9 @@ NOT_READABLE = (
     Kind("invalid UTF-8", "not_utf8", _raw(_flipped)),
     Kind("Latin-1", "not_utf8", _raw(lambda random: bytes_of(good(random) | {"text": "café au lait"}).decode().encode("latin-1"))),
     Kind("UTF-16", "not_utf8", _raw(lambda random: bytes_of(good(random)).decode().encode("utf-16"))),
+    Kind("half a surrogate pair", "not_utf8", _spliced("text", '"\\ud83d and no more"')),
+    Kind("the other half alone, after a backslash", "not_utf8", _spliced("text", '"\\\\\\uDE00"')),
+    Kind("half of a name that nobody reads", "not_utf8", _spliced("unread", '{"\\ud83d": 1}')),
     Kind("surrogate in UTF-8", "not_utf8", _with(text="\ud800")),
     Kind("gzip", "not_utf8", _raw(lambda random: b"\x1f\x8b\x08\0" + random.randbytes(40) + b"\xff")),
     Kind("deep lists", "too_deep", _deep("[", "]")),
