@@ -38,6 +38,8 @@ class Message(Protocol):
 
 NAMES = ("crm_id", "user_id", "loyalty_id", "email", "phone")
 """Identifiers that name a person, the best to be looked up by first; a case's or a device's is none of them."""
+SUMS = ("revenue", "cancelled", "refunded")
+"""The amounts of a customer's totals; all customers' are added up."""
 RECEIPTED = "interactions"
 """What of an erasure's receipt are interactions."""
 
@@ -67,6 +69,7 @@ class Facts(Struct, kw_only=True, rename="camel"):
     refunds: int = 0
     revenue: dict[str, str] = {}
     cancelled: dict[str, str] = {}
+    refunded: dict[str, str] = {}
     stages: dict[str, dict[str, int]] = {}
     """Customers by journey and stage."""
     stage_changes: dict[str, dict[str, int]] = {}
@@ -118,6 +121,7 @@ class _Totals(Struct):
     cancellations: int
     cancelled: str
     refunds: int
+    refunded: str = "0"
 
 
 class _Subject(Struct):
@@ -255,8 +259,7 @@ def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | No
     facts.merged = len(ended)
     segments: Counter[str] = Counter()
     stages: list[tuple[str | None, str | None]] = []
-    revenue: dict[str, Decimal] = {}
-    cancelled: dict[str, Decimal] = {}
+    sums: dict[str, dict[str, Decimal]] = {name: {} for name in SUMS}
     for value in newest.values():
         if value is None:
             continue
@@ -277,12 +280,12 @@ def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | No
             facts.orders += totals.orders
             facts.cancellations += totals.cancellations
             facts.refunds += totals.refunds
-            revenue[currency] = money.add(revenue.get(currency, money.ZERO), Decimal(totals.revenue))
-            cancelled[currency] = money.add(cancelled.get(currency, money.ZERO), Decimal(totals.cancelled))
+            for name, amounts in sums.items():
+                amounts[currency] = money.add(amounts.get(currency, money.ZERO), Decimal(getattr(totals, name)))
     facts.segments = dict(sorted(segments.items()))
     facts.stages = _nested(stages)
-    facts.revenue = {currency: money.text(amount) for currency, amount in sorted(revenue.items())}
-    facts.cancelled = {currency: money.text(amount) for currency, amount in sorted(cancelled.items())}
+    for name, amounts in sums.items():
+        setattr(facts, name, {currency: money.text(amount) for currency, amount in sorted(amounts.items())})
     return example
 
 

@@ -86,9 +86,11 @@ def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:
         ("people", _words({"": facts.people, "known": facts.known})),
         ("orders", _words({"": facts.orders, "cancellations": facts.cancellations, "refunds": facts.refunds})),
     ]
-    for currency in sorted(facts.revenue.keys() | facts.cancelled.keys()):
-        sums = f"{lines.amount(facts.revenue.get(currency, '0'))} ordered, {lines.amount(facts.cancelled.get(currency, '0'))} cancelled"
-        rows.append((currency, [Text(sums)]))
+    for currency in sorted(facts.revenue.keys() | facts.cancelled.keys() | facts.refunded.keys()):
+        sums = {"ordered": facts.revenue, "cancelled": facts.cancelled, "refunded": facts.refunded}
+        said = [f"{lines.amount(amounts.get(currency, '0'))} {what}" for what, amounts in sums.items()]
+        none = facts.refunded.get(currency, "0") == "0"  # Few sources know of refunds.
+        rows.append((currency or "no currency", [Text(", ".join(said[:-1] if none else said))]))
     for journey, stages in facts.stages.items():
         rows.append((f"{journey}, customers", _words(stages, lines.STAGE_STYLES)))
     for journey, changes in facts.stage_changes.items():

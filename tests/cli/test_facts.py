@@ -72,6 +72,20 @@ def test_only_the_newest_profile_counts_and_a_redirect_is_no_customer() -> None:
     assert example == "crm_id:17850"
 
 
+def test_what_was_refunded_is_added_up_by_currency() -> None:
+    def totals(refunded: str) -> dict[str, object]:
+        return {"orders": 1, "revenue": "9", "cancellations": 0, "cancelled": "0", "refunds": 1, "refunded": refunded}
+
+    held = [
+        values.profile(values.ANN, totals={"GBP": totals("1.1")}),
+        values.profile(values.BOB, totals={"GBP": totals("2.2"), "": totals("4")}),
+    ]
+
+    facts, _ = collect(values.reading({topics.PROFILES: held}), _nowhere)
+
+    assert (facts.refunds, facts.refunded, facts.revenue) == (3, {"": "4", "GBP": "3.3"}, {"": "9", "GBP": "18"})
+
+
 def test_who_was_merged_counts_also_when_the_redirect_has_ended_and_who_was_erased_does_not() -> None:
     gone = values.profile(values.ZOE, mergedInto=values.BOB, journeys={}, totals={}, segments=[])
     held = [values.profile(values.ANN), values.profile(values.BOB), gone]

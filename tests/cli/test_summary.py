@@ -56,6 +56,18 @@ def test_the_summary_names_stages_moments_and_what_to_type_next() -> None:
         assert words in shown
 
 
+def test_refunds_are_told_by_number_and_amount_where_there_are_any() -> None:
+    outcome = _outcome(orders=5, refunds=2)
+    outcome.facts.revenue, outcome.facts.cancelled = {"EUR": "7", "GBP": "1234.5"}, {"EUR": "0", "GBP": "0"}
+    outcome.facts.refunded = {"EUR": "0", "GBP": "12.25"}
+
+    shown = _shown(outcome)
+
+    assert "refunds 2" in shown
+    assert "1,234.50 ordered, 0.00 cancelled, 12.25 refunded\n" in shown
+    assert "7.00 ordered, 0.00 cancelled\n" in shown
+
+
 def test_a_machine_gets_every_count_and_no_identifier() -> None:
     value = summary.value(_outcome())
 
