@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from schemas import money
+from schemas.interaction import NAME_CHARACTERS_MAX
 from streams.boundary import Kind
 
 NODE_KEY_BYTES = 16
@@ -101,6 +103,22 @@ _TOUCH_DECODE = msgspec.msgpack.Decoder(Touch).decode
 def payload(touch_payload: bytes) -> _Payload:
     """What the producer sent beyond the envelope; every number with a point is a Decimal read from its literal. Not to be changed in place."""
     return _PAYLOAD.decode(touch_payload)
+
+
+def worth(touch: Touch) -> tuple[Decimal | None, str]:
+    """What an interaction is worth (None: it does not say), and in which currency (empty: it does not say): an amount has the currency that was said
+    with it. The property `revenue` comes first, with the property `currency`, or where that is missing with that of a `value` of the same amount."""
+    properties = payload(touch.payload).properties or {}
+    revenue, said = money.parse(properties.get("revenue")), properties.get("currency")
+    currency = said.upper() if isinstance(said, str) and len(said) <= NAME_CHARACTERS_MAX else ""
+    if touch.amount is None:
+        return revenue, currency
+    value = money.parse(touch.amount)
+    if revenue is None:
+        return value, touch.currency or ""
+    if not currency and value is not None and value.copy_abs() == revenue.copy_abs():
+        currency = touch.currency or ""
+    return revenue, currency
 
 
 def encode_touch(touch: Touch) -> bytes:

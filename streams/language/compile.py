@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from schemas import money
-from streams.rows import Touch, payload
+from streams.rows import Touch, payload, worth
 
 Exact = Decimal | int
 Ratio = tuple[Exact, Exact]
@@ -36,6 +35,10 @@ LEAVINGS_MAX = 8
 """How many leavings are looked through for the one that turns a comparison; where none does, the last of them is awaited all the same."""
 
 
+_NOTHING: tuple[None, str] = (None, "")
+"""What a deadline is worth."""
+
+
 class Placed(Protocol):
     """A position in a journey, as far as rules see it."""
 
@@ -58,9 +61,8 @@ class Facts:
     """
 
     __slots__ = (
-        "_currency",
         "_properties",
-        "_revenue",
+        "_worth",
         "before",
         "deadline",
         "due",
@@ -91,8 +93,7 @@ class Facts:
         self.fired = -1
         self.deadline = 0
         self._properties: Mapping[str, object] | None = None
-        self._currency: str | None = None
-        self._revenue: Decimal | bool | None = False
+        self._worth: tuple[Decimal | None, str] | None = None
 
     def meet(self, touch: Touch) -> None:
         """Turn to an interaction."""
@@ -106,8 +107,7 @@ class Facts:
         if self.entered:
             self.entered = {}
         self._properties = None
-        self._currency = None
-        self._revenue = False
+        self._worth = None
 
     def strike(self, deadline: int, fired: int) -> None:
         """Turn to a deadline: its instant and its slot."""
@@ -118,7 +118,7 @@ class Facts:
         self.before = {}
         self.entered = {}
         self._properties = {}
-        self._currency = ""
+        self._worth = _NOTHING
 
     def properties(self) -> Mapping[str, object]:
         """The interaction's properties; empty at a deadline."""
@@ -129,18 +129,16 @@ class Facts:
 
     def currency(self) -> str:
         """The currency of the interaction's revenue; empty where it says none."""
-        if self._currency is None:
-            assert self.touch is not None
-            said = self.properties().get("currency")
-            self._currency = said.upper() if isinstance(said, str) else self.touch.currency or ""
-        return self._currency
+        return self._worth[1] if self._worth is not None else self._weighed()[1]
 
     def revenue(self) -> Decimal | None:
         """What the interaction is worth: its property `revenue`, else its value's amount."""
-        if isinstance(self._revenue, bool):
-            said = None if self.touch is None else money.parse(self.properties().get("revenue"))
-            self._revenue = money.parse(self.touch.amount) if said is None and self.touch is not None else said
-        return self._revenue
+        return self._worth[0] if self._worth is not None else self._weighed()[0]
+
+    def _weighed(self) -> tuple[Decimal | None, str]:
+        assert self.touch is not None
+        self._worth = worth(self.touch)
+        return self._worth
 
     def earlier(self, slot: int) -> Remembered:
         """What a slot held before this interaction."""

@@ -3,6 +3,7 @@
 import json
 import pkgutil
 
+import pytest
 from msgspec.structs import replace
 
 from streams.customer import fold, reducers, state
@@ -134,6 +135,28 @@ def test_what_has_too_long_a_name_is_kept_by_none() -> None:
 
     assert set(after.traits) == {"t.u"}
     assert after.totals == {"": Totals(1, "5")}
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "expected"),
+    [
+        ({"revenue": 40, "currency": "eur"}, ("5", "GBP"), {"EUR": "40"}),
+        ({"revenue": 40}, ("5", "GBP"), {"": "40"}),
+        ({"revenue": 40.0}, ("40", "GBP"), {"GBP": "40"}),
+        ({"revenue": 40}, None, {"": "40"}),
+        ({"currency": "EUR"}, ("5", "GBP"), {"GBP": "5"}),
+        ({"currency": "EUR"}, None, {"EUR": "0"}),
+        ({}, None, {"": "0"}),
+    ],
+)
+def test_an_amount_has_the_currency_that_was_said_with_it(
+    said: dict[str, object], value: tuple[str, str] | None, expected: dict[str, str]
+) -> None:
+    amount, currency = value or (None, None)
+
+    after = folded(touch(1, "Order Completed", payload={"properties": said}, amount=amount, currency=currency))
+
+    assert {name: totals.revenue for name, totals in after.totals.items()} == expected
 
 
 def test_a_case_crosses_channels_until_it_is_solved() -> None:

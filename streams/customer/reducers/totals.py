@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from schemas import money
-from schemas.interaction import EVENTS, MONEY_MEANINGS, NAME_CHARACTERS_MAX
+from schemas.interaction import EVENTS, MONEY_MEANINGS
 from streams.customer.state import State, Totals
-from streams.rows import Touch, payload
+from streams.rows import Touch, worth
 
 MEANINGS = MONEY_MEANINGS
 _NONE = Totals()
@@ -13,10 +13,9 @@ _NONE = Totals()
 
 def reduce(state: State, touch: Touch) -> None:
     """Add the amount under its currency (empty where none is said)."""
-    properties = payload(touch.payload).properties or {}
-    said, currency = money.parse(properties.get("revenue")), properties.get("currency")
-    amount = said if said is not None else money.parse(touch.amount) or money.ZERO
-    name = currency.upper() if isinstance(currency, str) and len(currency) <= NAME_CHARACTERS_MAX else touch.currency or ""
+    amount, name = worth(touch)
+    if amount is None:
+        amount = money.ZERO
     state.totals = {**state.totals, name: _ADD[EVENTS[touch.event]](state.totals.get(name, _NONE), amount)}
 
 
