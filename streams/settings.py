@@ -136,7 +136,7 @@ class Settings(BaseSettings):
 
 def _make_secret(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"secret.{os.getpid()}")
+    draft = path.with_name(f"secret.{secrets.token_hex(8)}")  # In a container every program has the same number.
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_hex(32))
     try:

@@ -6,6 +6,7 @@ The rule this module owns: the directory appears whole or not at all. Everything
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,10 @@ import msgspec
 STEMS = ("profiles", "stages", "segments", "moments", "dead", "identity")
 SUMMARY = "summary.json"
 FILES = frozenset({*(f"{stem}.jsonl" for stem in STEMS), SUMMARY})
+
+
+_LEFT = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.(?P<what>draft|old)")
+"""What a program with this number writes beside the directory while it exports."""
 
 
 class Writer:
@@ -53,8 +58,8 @@ def whole(directory: Path) -> Iterator[Writer]:
     """Write an export; `directory` is replaced at the end, and left as it was if anything fails."""
     directory = directory.absolute()
     directory.parent.mkdir(parents=True, exist_ok=True)
+    _clear(directory)
     draft = directory.with_name(f".{directory.name}.{os.getpid()}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
         with ExitStack() as stack:
@@ -66,6 +71,28 @@ def whole(directory: Path) -> Iterator[Writer]:
 
 def nowhere(_stem: str, _value: bytes) -> None:
     """What keeps the values of a run without an export."""
+
+
+def _clear(directory: Path) -> None:
+    """Clear away what programs left that were killed while they exported here; an earlier export that had just stepped aside comes back."""
+    for left in sorted(directory.parent.iterdir()):
+        found = _LEFT.fullmatch(left.name)
+        if found is None or found["name"] != directory.name or (int(found["pid"]) != os.getpid() and _is_alive(int(found["pid"]))):
+            continue
+        if found["what"] == "old" and not directory.exists():
+            left.rename(directory)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _replace(directory: Path, draft: Path) -> None:

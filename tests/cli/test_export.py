@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -55,6 +58,43 @@ def test_an_export_replaces_an_earlier_one_wholly(tmp_path: Path) -> None:
 
     assert _files(tmp_path / "out")["dead.jsonl"] == b"later\n"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def _killed() -> int:
+    """The number of a program that is gone."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    return gone.pid
+
+
+def test_what_a_killed_program_left_is_cleared_away_and_what_another_still_writes_is_not(tmp_path: Path) -> None:
+    left, running = tmp_path / f".out.{_killed()}.draft", tmp_path / f".out.{os.getppid()}.draft"
+    others = tmp_path / f".other.{_killed()}.draft"
+    for directory in (left, running, others):
+        directory.mkdir()
+        (directory / "stages.jsonl").write_bytes(b"{}\n")
+
+    with export.whole(tmp_path / "out"):
+        pass
+
+    assert {path.name for path in tmp_path.iterdir()} == {"out", running.name, others.name}
+
+
+@pytest.mark.parametrize("stands", [False, True], ids=["before the new one took its place", "after it"])
+def test_an_export_that_had_stepped_aside_for_a_killed_program_comes_back(tmp_path: Path, stands: bool) -> None:
+    with export.whole(tmp_path / "out") as writer:
+        writer.keep("stages", b"earlier")
+    (tmp_path / "out").rename(tmp_path / f".out.{_killed()}.old")
+    if stands:
+        with export.whole(tmp_path / "new") as writer:
+            writer.keep("stages", b"newer")
+        (tmp_path / "new").rename(tmp_path / "out")
+
+    with pytest.raises(RuntimeError), export.whole(tmp_path / "out"):
+        raise RuntimeError
+
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert _files(tmp_path / "out")["stages.jsonl"] == (b"newer\n" if stands else b"earlier\n")
 
 
 def test_a_directory_with_other_files_is_refused(tmp_path: Path) -> None:
