@@ -8,13 +8,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 import msgspec
+
+from schemas import record
+from schemas.profile import Profile
+from streams.cli.facts import Keep
+from streams.customer import settled as of_customer
+from streams.customer.state import decode_row
+from streams.language import Rulebook
 
 STEMS = ("profiles", "stages", "segments", "moments", "dead", "identity")
 SUMMARY = "summary.json"
@@ -67,6 +74,21 @@ def whole(directory: Path) -> Iterator[Writer]:
         _replace(directory, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def settled(keep: Keep, folds: Mapping[str, bytes], until: int | None, rulebook: Rulebook) -> Keep:
+    """Keep profiles as they read when all has settled as of `until`, so that they are the same for any order, partitions and workers; all else as it
+    was published. `folds`: the fold rows by customer id."""
+
+    def keep_settled(stem: str, value: bytes) -> None:
+        if stem == "profiles":
+            published = record.decode(Profile, value)
+            row = folds.get(published.customer_id)
+            if row is not None:
+                value = record.encode(of_customer.profile(published, decode_row(row), until, rulebook))
+        keep(stem, value)
+
+    return keep_settled
 
 
 def nowhere(_stem: str, _value: bytes) -> None:

@@ -260,14 +260,14 @@ def _profiles(facts: Facts, messages: Iterator[Message], keep: Keep) -> str | No
     segments: Counter[str] = Counter()
     stages: list[tuple[str | None, str | None]] = []
     sums: dict[str, dict[str, Decimal]] = {name: {} for name in SUMS}
-    for value in newest.values():
+    for _, value in sorted(newest.items(), key=lambda pair: pair[0] or b""):
         if value is None:
             continue
-        keep("profiles", value)
         customer = _CUSTOMER.decode(value)
-        if customer.merged_into is not None:
+        if customer.merged_into is not None:  # Who became whose is among the changes of identity.
             facts.merged += 1
             continue
+        keep("profiles", value)
         if customer.subject.kind == "person":
             facts.people += 1
             facts.known += customer.known

@@ -18,11 +18,12 @@ from connectors.producer import Played, play
 from connectors.runtime.readers import readers
 from connectors.runtime.sources import Reader, Ready, Refused
 from schemas import topics
+from streams import app
 from streams.broker import admin
 from streams.broker.choose import choose
 from streams.broker.mock import MockBroker
 from streams.cli import mocked, session, state
-from streams.cli.export import Writer, nowhere
+from streams.cli.export import Writer, nowhere, settled
 from streams.cli.facts import Facts, collect
 from streams.cli.observe import Observer, Seen
 from streams.cli.options import Failure
@@ -79,8 +80,10 @@ def run(plan: Plan, settings: Settings, view: View, keep: Writer | None) -> Outc
             played, seconds = _play_until_settled(plan, settings, bootstrap, note, workers, teller, flow)
             teller.phase("stopping workers")
         teller.phase("counting what is on the topics")
-        facts, example = collect(lambda topic: read_topic(bootstrap, topic), keep.keep if keep else nowhere, settings.hash_key())
-        facts.applied, facts.digest = state.totals(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
+        held = state.held(read_topic(bootstrap, session.Session(bootstrap, note.app_id).changelog))
+        kept = nowhere if keep is None else settled(keep.keep, held.folds, plan.until, app.rules_of(settings.journeys))
+        facts, example = collect(lambda topic: read_topic(bootstrap, topic), kept, settings.hash_key())
+        facts.applied, facts.digest = held.applied, held.digest
         flow.check()
     return Outcome(note, played, facts, seconds, example)
 

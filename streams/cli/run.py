@@ -38,7 +38,7 @@ Examples:
     "--export",
     "export_to",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write all that was published to this directory, whole or not.",
+    help="Write all that was published to this directory, whole or not at all; profiles as of --until.",
 )
 @click.option(
     "--journeys",

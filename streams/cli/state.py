@@ -5,7 +5,8 @@ The rule this module owns: rows of one key in two partitions are two rows; a cus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from streams.cli.facts import Message
 from streams.customer import aged, digest
@@ -16,9 +17,17 @@ from streams.rows import AGED, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE
 _FRAGMENT_END = len(TIMELINE.tag) + NODE_KEY_BYTES
 
 
-def totals(changelog: Iterable[Message]) -> tuple[int, str]:
-    """How many interactions the timelines took in (those that live on in totals too; an id that lies in two fragments counts once), and the digest
-    of all customers' states."""
+class Held(NamedTuple):
+    """How many interactions the timelines took in (those that live on in totals too; an id that lies in two fragments counts once), the digest of all
+    customers' states, and each customer's fold row, by the customer's id."""
+
+    applied: int
+    digest: str
+    folds: Mapping[str, bytes]
+
+
+def held(changelog: Iterable[Message]) -> Held:
+    """What the workers hold when nothing is in flight."""
     newest = rows(
         changelog,
         lambda key: key.startswith((TIMELINE.tag, AGED.tag, FOLD.tag)),
@@ -26,7 +35,13 @@ def totals(changelog: Iterable[Message]) -> tuple[int, str]:
     )
     touches = {key[_FRAGMENT_END:] for _, key in newest if key.startswith(TIMELINE.tag)}
     older = sum(aged.read(row).interactions for (_, key), row in newest.items() if key.startswith(AGED.tag))
-    return len(touches) + older, digest_of(newest)
+    folds = {_name(key[len(FOLD.tag) :]): row for (_, key), row in newest.items() if key.startswith(FOLD.tag)}
+    return Held(len(touches) + older, digest_of(newest), folds)
+
+
+def totals(changelog: Iterable[Message]) -> tuple[int, str]:
+    """Of what the workers hold how many interactions they took in, and the digest."""
+    return held(changelog)[:2]
 
 
 def digest_of(newest: dict[tuple[int, bytes], bytes]) -> str:

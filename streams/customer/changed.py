@@ -135,4 +135,4 @@ _PATHS: tuple[tuple[str, str, Callable[[Iterable[str]], set[str]] | None, Callab
 )
 """Parts of the state that are kept by name, where the profile shows them, what of their names its paths show (None: all), and which of them differ."""
 _parts: Callable[[State], tuple[dict[str, Any], ...]] = attrgetter(*[field for field, *_ in _PATHS])
-_SHOWN = tuple(shown for _, *shown in _PATHS)
+_SHOWN = tuple((path, shown, differing) for _, path, shown, differing in _PATHS)

@@ -99,8 +99,8 @@ def profile(
         state.timezone,
         sorted(state.accounts) if state.accounts else [],
         _totals(state) if state.totals else {},
-        _balance(state, rulebook, EMOTION, row.as_of),
-        _balance(state, rulebook, IRRITATION, row.as_of),
+        balance(state, rulebook, EMOTION, row.as_of),
+        balance(state, rulebook, IRRITATION, row.as_of),
         means.completeness,
         {source: text(last) for source, last in state.sources.items()},
         None,
@@ -108,7 +108,7 @@ def profile(
     )
 
 
-def cause(message_id: str, deadline: int | None) -> Cause:
+def cause(message_id: str | None, deadline: int | None) -> Cause:
     """An interaction, or the deadline that it had set."""
     return Cause("event", message_id) if deadline is None else Cause("deadline", message_id, text(deadline))
 
@@ -266,7 +266,7 @@ def _counts(seen: dict[str, Seen]) -> dict[str, schema.Count]:
     return shown
 
 
-def _balance(state: State, rulebook: Rulebook, name: str, at: int) -> float:
+def balance(state: State, rulebook: Rulebook, name: str, at: int) -> float:
     """What an account that decays holds at an instant, to six decimals."""
     held = rulebook.balances.get(name)
     left = decayed(state.memory[held[0]], held[1], at) if held is not None else 0.0
