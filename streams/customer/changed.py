@@ -4,13 +4,14 @@ The rule this module owns: they are what differs of what a profile shows. Of ide
 """
 
 from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from schemas.profile import Reach
 from streams.customer.customers import Customer
 from streams.customer.reducers import consent
-from streams.customer.state import Case, ConsentGiven, State
+from streams.customer.state import Case, ConsentGiven, FoldRow, State
 from streams.language import Rulebook
 
 EMOTION, IRRITATION = "emotion", "irritation"
@@ -20,15 +21,11 @@ _NOBODY = State()
 
 
 class Means(NamedTuple):
-    """By what a customer is known and reached, as its profile shows it: identifiers by type, channels, whether it is known, how complete it is."""
+    """By what a customer was known and reached, as its profile showed it: identifiers by type, channels, how complete it was."""
 
     identifiers: dict[str, list[str]]
     reach: dict[str, Reach]
-    known: bool
     completeness: float
-
-
-NO_MEANS = Means({}, {}, False, 0.0)
 
 
 def of_state(customer: Customer, rulebook: Rulebook) -> list[str]:
@@ -42,7 +39,7 @@ def of_state(customer: Customer, rulebook: Rulebook) -> list[str]:
     for now, then, (path, shown, differing) in zip(_parts(after), _parts(before), _SHOWN, strict=True):
         if now is then or now == then:
             continue
-        names: Collection[str] = differing(now, then)
+        names: Collection[str] = now if not then and differing is _differing else differing(now, then)
         if names:
             if shown is not None:
                 names = shown(names)
@@ -56,28 +53,34 @@ def of_state(customer: Customer, rulebook: Rulebook) -> list[str]:
         changed.append("language")
     if after.timezone != before.timezone:
         changed.append("timezone")
-    is_new = customer.before is None or customer.before.rulebook != rulebook.version
-    for name in (EMOTION, IRRITATION):
-        held = rulebook.balances.get(name)
-        if held is not None and after.memory[held[0]] != (rulebook.initial if is_new else before.memory)[held[0]]:
-            changed.append(name)
+    if rulebook.balances and after.memory is not before.memory:
+        is_new = customer.before is None or customer.before.rulebook != rulebook.version
+        for name in (EMOTION, IRRITATION):
+            held = rulebook.balances.get(name)
+            if held is not None and after.memory[held[0]] != (rulebook.initial if is_new else before.memory)[held[0]]:
+                changed.append(name)
     return changed
 
 
-def has_other_means(customer: Customer) -> bool:
+def has_other_means(before: FoldRow, customer: Customer) -> bool:
     """Whether the customer may be known by other identifiers than before, or reached in other ways."""
-    if customer.before is None or customer.regrouped:
-        return True
-    before, after = customer.before.state, customer.after.state
-    return after.consent is not before.consent or after.identifiers.keys() != before.identifiers.keys()
+    then, now = before.state, customer.after.state
+    return customer.regrouped or now.consent is not then.consent or now.identifiers.keys() != then.identifiers.keys()
 
 
 def of_means(now: Means, then: Means) -> list[str]:
-    """The paths that changed with a customer's identifiers and consent."""
-    changed = []
-    for path, one, other in (("identifiers.", now.identifiers, then.identifiers), ("reach.", now.reach, then.reach)):
-        changed += [path + name for name in sorted(_differing(one, other))]
-    return changed + [name for name in ("known", "completeness") if getattr(now, name) != getattr(then, name)]
+    """The paths that changed with a customer's identifiers and consent; whether it is known goes with its id, and does not change."""
+    changed = ["identifiers." + name for name in sorted(_differing(now.identifiers, then.identifiers))]
+    if now.reach is not then.reach:
+        changed += ["reach." + name for name in sorted(_differing(now.reach, then.reach))]
+    return changed if now.completeness == then.completeness else [*changed, "completeness"]
+
+
+@lru_cache(maxsize=4096)
+def of_first_means(kinds: tuple[str, ...], channels: tuple[str, ...], known: bool, completeness: float) -> tuple[str, ...]:
+    """Likewise all that a first profile has, with identifiers of these types."""
+    paths = [*["identifiers." + kind for kind in sorted(kinds)], *["reach." + channel for channel in sorted(channels)]]
+    return (*paths, *["known"] * known, *["completeness"] * bool(completeness))
 
 
 def _purposes(consents: Iterable[str]) -> set[str]:

@@ -59,14 +59,19 @@ class Reading(NamedTuple):
 def profile(
     customer: Customer, subject: Subject, paths: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook
 ) -> Profile:
-    """A customer's profile as of its row; `paths`: what `changed.of_state` says."""
+    """A customer's profile as of its row; `paths`: what `changed.of_state` says; what changed with its identifiers is added."""
     row, state = customer.after, customer.after.state
-    means = _means(state, customer.person, reading)
-    if changed.has_other_means(customer):
-        before = customer.before
-        paths = paths + changed.of_means(
-            means, changed.NO_MEANS if before is None else _means(before.state, customer.was or customer.person, reading)
-        )
+    identifiers = _identifiers(state, customer.person.members, reading)
+    kinds = tuple(identifiers)
+    reach = _reach(state, kinds) if state.consent else _unasked(kinds)
+    known = reading.types[customer.person.canonical[0]].strength == "unique"  # Without one it is a prospect.
+    completeness = reading.completeness(kinds)
+    before = customer.before
+    if before is None:
+        paths += changed.of_first_means(kinds, tuple(reach), known, completeness)
+    elif changed.has_other_means(before, customer):
+        then = _means(before.state, customer.was or customer.person, reading)
+        paths += changed.of_means(Means(identifiers, reach, completeness), then)
     newest = state.newest
     return Profile(  # By position, in the order of the schema: to name the fields would cost more than to fill them.
         subject,
@@ -83,17 +88,17 @@ def profile(
         row.version,
         now,
         text(row.as_of),
-        means.known,
+        known,
         _cause(customer),
         paths,
-        means.identifiers,
+        identifiers,
         _traits(state) if state.traits else {},
         _consent(state) if state.consent else [],
         _journeys(state.journeys),
         sorted(state.segments) if state.segments else [],
         _counts(state.moments) if state.moments else {},
         _counts(state.channels),
-        means.reach,
+        reach,
         _open_cases(state) if state.cases else [],
         state.language,
         state.timezone,
@@ -101,7 +106,7 @@ def profile(
         _totals(state) if state.totals else {},
         balance(state, rulebook, EMOTION, row.as_of),
         balance(state, rulebook, IRRITATION, row.as_of),
-        means.completeness,
+        completeness,
         {source: text(last) for source, last in state.sources.items()},
         None,
         state.interactions,
@@ -157,11 +162,10 @@ def redirect(
 
 
 def _means(state: State, person: Person, reading: Reading) -> Means:
-    """By what a customer is known and reached."""
+    """By what a customer was known and reached."""
     identifiers = _identifiers(state, person.members, reading)
     kinds = tuple(identifiers)
-    known = reading.types[person.canonical[0]].strength == "unique"  # Without one it is a prospect.
-    return Means(identifiers, _reach(state, kinds), known, reading.completeness(kinds))
+    return Means(identifiers, _reach(state, kinds), reading.completeness(kinds))
 
 
 def _identifiers(state: State, members: tuple[NodeKey, ...], reading: Reading) -> dict[str, list[str]]:
