@@ -104,8 +104,9 @@ def _verdicts() -> str:
 
 
 def _metrics() -> str:
-    rows = [(f"`{metric.name}`", metric.kind, ", ".join(metric.labels) or "none", metric.help) for metric in metrics.BY_NAME.values()]
-    return _page("Metrics", "The engine's own are listed in its package.", ("metric", "kind", "labels", "meaning"), rows)
+    rows = [(f"`{metric.shown}`", metric.kind, ", ".join(metric.labels) or "none", metric.help) for metric in metrics.BY_NAME.values()]
+    about = "A worker's, a collector's, a webhook sink's; the engine's own are in [engine-metrics.md](engine-metrics.md)."
+    return _page("Metrics", about, ("metric", "kind", "labels", "meaning"), rows)
 
 
 def _page(title: str, about: str, titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

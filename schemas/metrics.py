@@ -4,13 +4,23 @@ from typing import Literal, NamedTuple
 
 
 class Metric(NamedTuple):
-    """One metric as Prometheus has it; a tally names it by (name, label value...)."""
+    """One metric; a tally names it by (name, label value...). `buckets` are a histogram's upper bounds, in its unit."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     help: str
+    buckets: tuple[float, ...] = ()
 
+    @property
+    def shown(self) -> str:
+        """Its name as Prometheus has it: that of a counter ends in _total."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+WITHIN_SECONDS = 1.0
+"""The promise: 99% of interactions are in their profile within so long."""
+LATENCY_SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, WITHIN_SECONDS, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0)
 
 METRICS = (
     Metric("kairos_interactions_read", "counter", (), "Records read from the interactions topic."),
@@ -20,6 +30,12 @@ METRICS = (
         "counter",
         ("channel",),
         "Interactions sent on to their anchor, by channel (other: no name of its own).",
+    ),
+    Metric(
+        "kairos_interactions_from",
+        "counter",
+        ("source",),
+        "Interactions sent on to their anchor, by source system (other: none that the tracking plan names).",
     ),
     Metric("kairos_interactions_applied", "counter", (), "Interactions that joined a timeline."),
     Metric("kairos_interactions_duplicate", "counter", (), "Interactions whose id their timeline held already."),
@@ -59,13 +75,45 @@ METRICS = (
     Metric("kairos_profiles", "counter", (), "Profiles published."),
     Metric("kairos_stage_changes", "counter", ("journey", "to", "retracted"), "Stage changes published."),
     Metric("kairos_segment_changes", "counter", ("segment", "entered", "retracted"), "Segment changes published."),
-    Metric("kairos_moments", "counter", ("moment", "status"), "Moments published, by verdict."),
+    Metric(
+        "kairos_moments",
+        "counter",
+        ("moment", "status", "reason"),
+        "Moments published, by verdict and by what held them back (none: nothing did).",
+    ),
     Metric(
         "kairos_outcomes",
         "counter",
         ("kind", "within"),
         "Outcomes of moments that came back (delivered, opened, acted, converted), by how long after the release: 1s, 1m, 1h, 1d, longer, "
         "unknown (the release is not remembered).",
+    ),
+    Metric(
+        "kairos_profile_seconds",
+        "histogram",
+        (),
+        "From an interaction's reception to the commit of the profile that holds it; not of a replay, nor of what was received over a day before.",
+        LATENCY_SECONDS,
+    ),
+    Metric(
+        "kairos_moment_seconds",
+        "histogram",
+        (),
+        "From the reception of the interaction that led to a moment to the commit of its release; as above, and not of what time alone led to.",
+        LATENCY_SECONDS,
+    ),
+    Metric("kairos_customers", "gauge", ("journey", "stage"), "Customers by where they stand, in the partitions of this worker."),
+    Metric(
+        "kairos_component_identifiers_max",
+        "gauge",
+        (),
+        "Identifiers of the largest component (people who are or may be one) that the partitions of this worker have seen.",
+    ),
+    Metric(
+        "kairos_partition_time_timestamp_seconds",
+        "gauge",
+        ("partition",),
+        "Up to when deadlines have fallen due in a partition; under the live clock it is now, or a little less.",
     ),
 )
 
@@ -74,7 +122,13 @@ COLLECTOR_METRICS = (
     Metric(
         "kairos_collector_items", "counter", ("source", "outcome"), "Items that Kafka has, by source: taken, or refused (a dead letter)."
     ),
-    Metric("kairos_collector_kafka_seconds", "histogram", (), "How long a request waited for Kafka's acknowledgement."),
+    Metric(
+        "kairos_collector_kafka_seconds",
+        "histogram",
+        (),
+        "How long a request waited for Kafka's acknowledgement.",
+        (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+    ),
     Metric(
         "kairos_collector_waiting_bytes",
         "gauge",

@@ -20,14 +20,16 @@ TABLE = "customers"
 """The one table; its changelog is named <app id>-customers-changelog."""
 
 
-def register(engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits) -> None:
-    """Give the engine its agents; `partitions` is the number that every co-partitioned topic has."""
+def register(
+    engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits, sources: frozenset[str] = frozenset()
+) -> None:
+    """Give the engine its agents; `partitions` is the number that every co-partitioned topic has, `sources` the systems that counts tell apart."""
 
     @engine.agent(topics.INTERACTIONS, feeds=topics.IDENTITY)
     async def intake(batches: AsyncIterator[Batch]) -> None:
         """Make of each record an anchored interaction or a dead letter."""
         async for batch in batches:
-            await batch.finish(steps.decide(batch.records, batch.clock, policy, partitions))
+            await batch.finish(steps.decide(batch.records, batch.clock, policy, partitions, sources))
 
     @engine.agent(topics.COMMANDS, feeds=topics.IDENTITY)
     async def ordered(batches: AsyncIterator[Batch]) -> None:

@@ -15,7 +15,7 @@ from streams.identity import policy as policies
 from streams.identity.policy import Policy, PolicyError
 from streams.instants import DAY
 from streams.journeys.identity_policy import identity_policy
-from streams.journeys.tracking_plan import KNOWN_EVENTS
+from streams.journeys.tracking_plan import KNOWN_EVENTS, SOURCES
 from streams.language import Rulebook, rulebook
 from streams.settings import Settings
 
@@ -52,7 +52,7 @@ def build(settings: Settings) -> Engine:
             changelog_replication=settings.replication,
         )
     )
-    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions, limits_of(settings))
+    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions, limits_of(settings), SOURCES)
     return engine
 
 

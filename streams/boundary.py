@@ -78,6 +78,19 @@ Tally = Mapping[tuple[str, ...], int]
 """Counts by (name, label value...), names from schemas/metrics.py; counted only once the batch is committed."""
 
 
+Gauges = Mapping[tuple[str, ...], float]
+"""What stands at so much now, by (name, label value...)."""
+Since = Mapping[tuple[str, ...], Sequence[int]]
+"""When what is now done began (microseconds UTC), by (name, label value...): the time up to the commit is what a histogram observes."""
+
+
+class Dials(NamedTuple):
+    """What a batch has to tell beside counts; all names from schemas/metrics.py."""
+
+    gauges: Gauges = {}
+    since: Since = {}
+
+
 class Decision(NamedTuple):
     """What a batch led to: the records to send, in order, and the counts to add. Rows were put on the way."""
 
@@ -85,3 +98,4 @@ class Decision(NamedTuple):
     tally: Tally
     scrub: bool = False
     """What was deleted or replaced is to leave no trace in the files of the partition's store."""
+    dials: Dials = Dials()

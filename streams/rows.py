@@ -180,6 +180,8 @@ An entry whose fold row says otherwise is stale and is deleted when met. Redirec
 TIME = _raw("time", b"w")
 """Partition time; value: 8 bytes big-endian. Key: b"" for the partition's own, b"b" for what it was before deadlines began to fall due that still
 do, 4 bytes big-endian for what intake partition i has said."""
+CENSUS = _raw("census", b"z")
+"""Key: b""; value: customer/census.py's Census, what can be said of all customers of the partition together."""
 
 PERSON_SUBJECT = b"p"
 REDIRECT = b"r"

@@ -1,7 +1,8 @@
 """A worker: one process that runs the agents over its share of the partitions until it is told to stop.
 
 It says in a line when it is ready and in a line how it ended, in words or as JSON; it never outlasts its signal by more than STOP_SECONDS_MAX, Kafka or not.
-It opens /metrics (Prometheus) and /health on loopback where a port is set: 200 while every partition with lag moves, else 503.
+It opens /metrics (Prometheus), /healthz, /readyz and /health on loopback where a port is set. Alive: every partition with work moves; nothing else, for a new
+process would not do better. Ready: there is a Kafka, and every partition of this worker hands out batches.
 """
 
 import asyncio
@@ -19,10 +20,10 @@ from typing import Any, Literal
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
-from prometheus_client import Counter, make_wsgi_app
+from prometheus_client import disable_created_metrics, make_wsgi_app
 
-from schemas.metrics import METRICS
 from streams import app, instants
+from streams.dials import Dials
 from streams.engine import Engine, EngineError
 from streams.settings import Settings
 
@@ -35,6 +36,8 @@ READY_LOOK_SECONDS = 0.1
 CLIENT_LOGGERS = ("aiokafka", "faust", "mode", "kafka")
 
 
+Answer = tuple[bool, Mapping[str, object]]
+"""Whether it holds (200, else 503), and what is said of it."""
 Kind = Literal["waiting", "metrics", "ready", "stopped", "error", "log"]
 """What a line of a worker is about."""
 
@@ -70,7 +73,8 @@ def run(settings: Settings, voice: Voice | None = None) -> None:
     quiet = _Quiet()
     _log_through(quiet, voice)
     engine = app.build(settings)
-    engine.on_commit(_counting())
+    disable_created_metrics()
+    engine.on_commit(Dials(lambda: _held(engine)).count)
     with _Web(settings, engine, voice), _Limit(voice) as limit:
         asyncio.run(_live(engine, settings, voice, quiet, limit))
     voice.say("stopped", "all that was begun is committed")
@@ -209,15 +213,9 @@ def _log_through(quiet: _Quiet, voice: Voice) -> None:
     logging.getLogger("streams.engine.recovery").setLevel(logging.INFO)  # How far it is with restoring.
 
 
-def _counting() -> Callable[..., None]:
-    counters = {metric.name: Counter(metric.name, metric.help, metric.labels) for metric in METRICS}
-
-    def count(topic: str, partition: int, tally: dict[tuple[str, ...], int], seconds: float) -> None:
-        for (name, *labels), number in tally.items():
-            counter = counters[name]
-            (counter.labels(*labels) if labels else counter).inc(number)
-
-    return count
+def _held(engine: Engine) -> list[tuple[str, int]]:
+    """The partitions that it has, by the topics' own names."""
+    return [(topic.removeprefix(engine.settings.topic_prefix), partition) for topic, partition in list(engine.progress())]
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -263,12 +261,26 @@ def _pages(engine: Engine) -> Callable[..., Iterable[bytes]]:
         if environ["PATH_INFO"] == "/metrics":
             found: Iterable[bytes] = metrics(environ, start_response)
             return found
-        if environ["PATH_INFO"] == "/health":
-            live = engine.alive()
-            partitions = {f"{topic}[{partition}]": at._asdict() for (topic, partition), at in engine.progress().items()}
-            start_response("200 OK" if live else "503 Service Unavailable", [("Content-Type", "application/json")])
-            return [orjson.dumps({"live": live, "ready": engine.ready(), "partitions": partitions})]
-        start_response("404 Not Found", [("Content-Type", "application/json")])
-        return [b'{"code":"not_found","message":"There are /metrics and /health."}']
+        asked = answers.get(environ["PATH_INFO"])
+        if asked is None:
+            start_response("404 Not Found", [("Content-Type", "application/json")])
+            return [b'{"code":"not_found","message":"There are /metrics, /healthz, /readyz and /health."}']
+        holds, said = asked()
+        start_response("200 OK" if holds else "503 Service Unavailable", [("Content-Type", "application/json")])
+        return [orjson.dumps(said)]
 
+    def alive() -> Answer:
+        live = engine.alive()
+        return live, {"status": "alive"} if live else {"code": "stuck", "message": "There is work, and nothing moves."}
+
+    def ready() -> Answer:
+        is_ready = engine.ready()
+        return is_ready, {"status": "ready"} if is_ready else {"code": "not_ready", "message": "No Kafka, or partitions do not run yet."}
+
+    def all_of_it() -> Answer:
+        live = engine.alive()
+        partitions = {f"{topic}[{partition}]": at._asdict() for (topic, partition), at in engine.progress().items()}
+        return live, {"live": live, "ready": engine.ready(), "partitions": partitions}
+
+    answers: Mapping[str, Callable[[], Answer]] = {"/healthz": alive, "/readyz": ready, "/health": all_of_it}
     return page

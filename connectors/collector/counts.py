@@ -9,8 +9,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from connectors.collector.mapping import Item
 from schemas.metrics import BY_NAME
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
 
 def tally(items: Sequence[Item]) -> dict[str, int]:
     """How many there are by outcome; none that is 0."""
@@ -25,7 +23,9 @@ class Counts:
         self._registry = registry
         self._requests = Counter(*_named("kairos_collector_requests"), registry=registry)
         self._items = Counter(*_named("kairos_collector_items"), registry=registry)
-        self._seconds = Histogram(*_named("kairos_collector_kafka_seconds"), registry=registry, buckets=_SECONDS)
+        self._seconds = Histogram(
+            *_named("kairos_collector_kafka_seconds"), registry=registry, buckets=BY_NAME["kairos_collector_kafka_seconds"].buckets
+        )
         self._waiting = Gauge(*_named("kairos_collector_waiting_bytes"), registry=registry)
 
     def answered(self, status: int) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--guarantee", type=click.Choice(["exactly_once", "at_least_once"]), help="at_least_once: no transactions; outputs may come again."
 )
-@click.option("--metrics-port", type=int, help="Port of /metrics and /health; 0 takes a free one.")
+@click.option("--metrics-port", type=int, help="Port of /metrics, /healthz and /readyz; 0 takes a free one.")
 @click.option("--json", "as_json", is_flag=True, help="Say all that it says on standard error in JSON lines: {at, kind, text, ...}.")
 @click.option("--leash", is_flag=True, hidden=True, help="Stop when standard input ends: the program that started this one is gone.")
 def command(broker: str, leash: bool, as_json: bool, **flags: object) -> None:

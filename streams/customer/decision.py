@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from schemas import topics
-from streams.boundary import Clock, Decision, Outgoing, Record, Rows
+from streams.boundary import Clock, Decision, Dials, Gauges, Outgoing, Record, Rows, Since
 from streams.customer import (
     after_erasure,
     customers,
@@ -27,6 +27,7 @@ from streams.customer import (
     timeline,
     too_late,
 )
+from streams.customer.census import Moves, standing
 from streams.customer.customers import Customer, Redirect
 from streams.customer.erasing import Erased
 from streams.customer.growth import Arrived
@@ -39,7 +40,7 @@ from streams.identity import afterwards, messages, people, protocol
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.identity.workspace import Applied
-from streams.instants import Instant
+from streams.instants import DAY, SECOND, Instant
 from streams.language import Rulebook
 from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, decode_touch
 
@@ -58,6 +59,7 @@ def decide(
     begun = partition_time.begun(rows)
     time, told = _time(rows, clock, advanced, partitions, bool(records), begun)
     had = customers.rows_of(rows, _concerned(advanced.changes))
+    census = Moves(had)
     erased = _erase(rows, advanced.changes, had, policy)
     joined, late = horizon.admitted(advanced.changes, had, limits)
     arrived = _insert(rows, advanced.changes, joined, tally)
@@ -71,10 +73,12 @@ def decide(
         tally["kairos_deadlines_drained",] += len(drained)
         if more or begun is not None:
             partition_time.begin(rows, time.before if more else None)
+    released: list[Instant] = []
     changed = guards.judged(changed, Court(clock, time.before, rulebook.cool_downs, rulebook.caps))
     outcomes.count(changed, tally)
     changed = _write(rows, rulebook, changed, gone, limits, tally)
-    outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, erased, lapsed)
+    outputs = publish.outputs(changed, gone, advanced, clock, policy, rulebook, tally, released, erased, lapsed)
+    census.settle(rows, changed, gone, advanced.changes)
     send = [*advanced.send, *outputs]
     if advanced.void:
         send += after_erasure.changes(advanced.void, records, clock, policy)
@@ -84,7 +88,8 @@ def decide(
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.GO_ON), (), records[0].partition))
-    return Decision(send, tally, any(tally["kairos_identity_messages", kind] for kind in FORGETTING))
+    dials = Dials(_gauges(rows, time, more) if time.moved or told else {}, _since(arrived, released, clock))
+    return Decision(send, tally, any(tally["kairos_identity_messages", kind] for kind in FORGETTING), dials)
 
 
 def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: bool, begun: Instant | None) -> tuple[PartitionTime, bool]:
@@ -118,6 +123,24 @@ def _insert(rows: Rows, changes: Sequence[Change], joined: Sequence[Applied], ta
                 arrived.replaced.add(applied.fragment)
     arrived.elsewhere.update(growth.elsewhere(rows, [person for change in changes for person in change.after], arrived.uids))
     return arrived
+
+
+def _gauges(rows: Rows, time: PartitionTime, more: bool) -> Gauges:
+    """What stands where; while deadlines still fall due, time is at the first slice of them."""
+    return {**standing(rows), ("kairos_partition_time_timestamp_seconds",): (time.before if more else time.instant) / SECOND}
+
+
+def _since(arrived: Arrived, released: Sequence[Instant], clock: Clock) -> Since:
+    """When the interactions that are in their profiles now were received, and those that moments came of; what is history says nothing of today."""
+    if clock.replayed:
+        return {}
+    received = [touch.received_at for touches in arrived.fresh.values() for touch in touches]
+    return {("kairos_profile_seconds",): _of_today(received, clock), ("kairos_moment_seconds",): _of_today(released, clock)}
+
+
+def _of_today(received: Sequence[Instant], clock: Clock) -> Sequence[Instant]:
+    floor = clock.now - DAY
+    return received if not received or min(received) > floor else [at for at in received if at > floor]
 
 
 def _concerned(changes: Sequence[Change]) -> list[bytes]:

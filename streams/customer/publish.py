@@ -38,13 +38,16 @@ LANGUAGE = "en"
 
 SOURCE = "kairos"
 
+UNREASONED = "none"
+"""The reason of a moment that nothing held back, where moments are counted."""
+
 Tally = Counter[tuple[str, ...]]
 Envelope = tuple[Subject, str, int, int, str, bool, str, str | None, str, str, list[str]]
 """The fields of `schemas.output.Output`, in their order."""
 
 
 class Batch(NamedTuple):
-    """What all outputs of a batch have in common."""
+    """What all outputs of a batch have in common; `released` notes when what led to the released moments was received."""
 
     clock: Clock
     now: str
@@ -52,6 +55,7 @@ class Batch(NamedTuple):
     reading: view.Reading
     rules: str
     tally: Tally
+    released: list[Instant]
 
 
 def outputs(
@@ -62,11 +66,12 @@ def outputs(
     policy: Policy,
     rulebook: Rulebook,
     tally: Tally,
+    released: list[Instant],
     erased: Sequence[Erased] = (),
     lapsed: Sequence[Lapsed] = (),
 ) -> list[Outgoing]:
     """All records of a batch for subscribers, in the order: who is no more, who is who, then what each customer's state led to, then its profile."""
-    batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), tally)
+    batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), tally, released)
     # An empty profile comes first: who begins again begins after it.
     send: list[Outgoing] = _endings(erased, lapsed, batch) if erased or lapsed else []
     published = {redirect.gone: redirect for redirect in gone}
@@ -198,7 +203,9 @@ def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]
 def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
     status: Status = "retracted" if said.retracted else guards.status(said.verdict)
-    batch.tally["kairos_moments", emission.rule, status] += 1
+    batch.tally["kairos_moments", emission.rule, status, UNREASONED if said.retracted else said.verdict or UNREASONED] += 1
+    if status == "fired" and emission.deadline is None and not (batch.clock.replayed or emission.replayed):
+        batch.released.append(emission.received_at)
     return topics.MOMENTS, Moment(
         *envelope,
         emission.id,

@@ -76,7 +76,7 @@ class Engine:
         return declare
 
     def on_commit(self, callback: OnCommit) -> OnCommit:
-        """Call `callback(topic, partition, tally, seconds)` after each commit; an aborted batch counts nothing."""
+        """Call `callback(topic, partition, decision, seconds)` after each commit; an aborted batch counts nothing."""
         self._on_commit.append(callback)
         return callback
 
@@ -118,6 +118,7 @@ class Engine:
         self._watchdog = Watchdog(self._custody, self.settings.stuck_seconds, self._app.consumer.broker_answers, self.fail)
         await self._app.start()
         self._tasks = [asyncio.create_task(work) for work in (self._watchdog.watch(), ticks.settle(self._custody), self._watch_faust())]
+        self._tasks.append(asyncio.create_task(ticks.feel(self._metrics)))
         if self.settings.tick_seconds is not None:
             self._tasks.append(asyncio.create_task(ticks.tick(self._custody, self.settings.tick_seconds)))
         for task in self._tasks:

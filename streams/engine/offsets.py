@@ -59,6 +59,11 @@ class Waiting:
             self.count += len(records)
             self.bytes += size_of(records)
 
+    @property
+    def oldest_ms(self) -> int:
+        """When the topic took the first record that waits; 0 where none does."""
+        return self._chunks[0].records[0].timestamp_ms if self._chunks else 0
+
     def room(self, bounds: Bounds) -> int:
         """How many more records may wait: at most two batches lie undecoded, fewer where records are large. What one read brings may exceed the bytes."""
         limit = bounds.records

@@ -57,7 +57,7 @@ class _Written:
 class Overlay:
     """Rows of one partition for one batch (boundary.Rows by shape)."""
 
-    __slots__ = ("_cache", "_partition", "_partitions", "_store", "_written")
+    __slots__ = ("_cache", "_partition", "_partitions", "_store", "_written", "asked", "read")
 
     def __init__(self, store: Readable, cache: Cache, partition: int, partitions: int) -> None:
         self._store = store
@@ -65,6 +65,10 @@ class Overlay:
         self._partition = partition
         self._partitions = partitions
         self._written: dict[bytes, _Written] = {}
+        self.asked = 0
+        """So many rows were asked for, of kinds that the cache keeps,"""
+        self.read = 0
+        """and so many of those were read from the store."""
 
     def holds(self, key: bytes) -> bool:
         """Whether records with this key come to this partition."""
@@ -89,6 +93,9 @@ class Overlay:
             found.append(row)
         if missing:
             self._read(kind, places, missing, found)
+        if known is not None:
+            self.asked += len(found)
+            self.read += len(missing)
         return found
 
     def scan(self, kind: Kind[R], first: bytes, end: bytes) -> Iterator[tuple[bytes, R]]:

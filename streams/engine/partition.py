@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from streams.engine.overlay import Overlay
 from streams.engine.pace import Pace
 from streams.engine.producer import AcknowledgedProducer
 from streams.engine.shared import Progress, Shared
+from streams.engine.standing import Standing
 from streams.engine.table import Table
 
 log = logging.getLogger(__name__)
@@ -49,15 +51,13 @@ class Partition:
         self._bounds = Bounds(shared.settings.batch_records_max, shared.settings.batch_bytes_max, shared.settings.batch_seconds_max)
         self._isolation = Isolation()
         self._pace = Pace()
-        self._stable_end: int | None = None
-        self._restored, self._restored_rows = (0, 0), 0
+        self._stands = Standing()
         self._advances = 0
         self._table = copy if copy is not None or table is None else Table(topic, number, table, shared)
         self._producer: AnyProducer | None = None
         self._life: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
         self._busy = False
-        self._records_in_hand = 0
         self._chunk_at = 0.0
         self._tick_due = False
         self._strange_errors = 0
@@ -85,7 +85,7 @@ class Partition:
     def saw_end(self, token: Token, stable_end: int | None) -> None:
         """The input's last stable offset, for the lag."""
         if token is self.token:
-            self._stable_end = stable_end
+            self._stands.stable_end = stable_end
 
     def tick(self) -> None:
         """Time has passed: a stateful partition gets a batch without records, before any with."""
@@ -104,10 +104,11 @@ class Partition:
 
     def progress(self) -> Progress:
         """Where it stands."""
-        lag = None
-        if self._stable_end is not None and self.state is State.RUNNING:
-            lag = max(0, self._stable_end - self.waiting.read_to) + self.waiting.count + self._records_in_hand
-        return Progress(self.waiting.position, self.state.name, lag, *self._restored)
+        return self._stands.progress(self.waiting, self.state)
+
+    def store_facts(self) -> Mapping[str, int]:
+        """What RocksDB says of its store, by RocksDB's names; nothing where none is open."""
+        return {} if self._table is None else self._table.facts()
 
     def hold(self) -> None:
         """It is not read on for now, for the sake of others: that is no standstill."""
@@ -134,6 +135,7 @@ class Partition:
         """It is ours from this generation of the group on."""
         self.token = Token(generation)
         self._isolation = Isolation()
+        self._shared.metrics.taken_up(self.topic, self.number)
         self._start_life(0)
 
     async def release(self, seconds_max: float) -> None:
@@ -151,6 +153,7 @@ class Partition:
         if self._table is not None:
             self._table.close()
         self._to(State.RELEASED)
+        self._shared.metrics.released(self.topic, self.number)
 
     def _begin_anew(self, attempt: int) -> None:
         """Still ours, but nothing that is under way counts: fence, restore, seek."""
@@ -161,10 +164,9 @@ class Partition:
     def _start_life(self, attempt: int) -> None:
         assert self.token is not None
         self._discard(KafkaError("its partition begins anew"))
-        self._restored_rows = 0
         self.waiting = Waiting(self.waiting.position)
         self._busy = False
-        self._stable_end = None
+        self._stands.anew()
         self._to(State.FENCING)
         self._life = self._shared.keep(asyncio.create_task(self._live(self.token, attempt)))
 
@@ -216,9 +218,7 @@ class Partition:
         self._shared.failpoint.reach("after_position")
 
     def _restoring(self, first: bool, offset: int, end: int, rows: int) -> None:
-        if rows > self._restored_rows or (first and (offset, end) != self._restored):
-            self._advances += 1
-        self._restored, self._restored_rows = (offset, end), rows
+        self._advances += self._stands.restoring(first, offset, end, rows)
 
     def _to(self, state: State) -> None:
         assert state is self.state or state in FOLLOWS[self.state], (self.state, state)
@@ -271,7 +271,7 @@ class Partition:
 
     def _begin(self, batch: Batch) -> None:
         self._busy = True
-        self._records_in_hand = len(batch.records)
+        self._stands.begin(batch.records)
         batch.began = batch.waiting_since = time.perf_counter()
 
     def _end(self, batch: Batch, decision: Decision | None, error: Exception | None) -> None:
@@ -322,7 +322,7 @@ class Partition:
         if batch.next_offset >= 0:
             self.waiting.acknowledge(batch.next_offset)
             self._isolation.went_well(batch.next_offset)
-        self._records_in_hand = 0
+        self._stands.end()
         if moved or not self.progress().lag_records:
             self._advances += 1
         self._strange_errors = 0
@@ -331,8 +331,8 @@ class Partition:
         self._pace.committed(ending.seconds.get("commit", 0.0))
         ending.seconds["decide"] = decided - batch.began
         ending.seconds["wait"] = batch.began - batch.waiting_since
-        shared.metrics.batch(self.topic, len(batch.records), ending.seconds, seconds)
-        shared.committed(self.topic, self.number, decision.tally, seconds)
+        shared.metrics.batch(batch, ending.seconds, seconds)
+        shared.committed(self.topic, self.number, decision, seconds)
         shared.between_batches()
         if batch.token is self.token:
             self._busy = False
@@ -383,7 +383,7 @@ class Partition:
             self._shared.fail(error)
             return
         if ending.committing and batch.next_offset >= 0:
-            self._uncertain = (batch.next_offset, decision.tally, time.perf_counter() - batch.began)
+            self._uncertain = (batch.next_offset, decision, time.perf_counter() - batch.began)
         if isinstance(error, REFUSED):
             if batch.isolated or not batch.records:
                 self._shared.fail(error)

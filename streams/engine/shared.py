@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
-from streams.engine.batch import Batch, Decision, Record, Tally
+from streams.engine.batch import Batch, Decision, Record
 from streams.engine.cache import Shares
 from streams.engine.changelog import Ground, changelog_topic
 from streams.engine.failpoints import FailPoint
@@ -19,18 +19,19 @@ from streams.engine.restore import Source
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory
 
-OnCommit = Callable[[str, int, Tally, float], None]
+OnCommit = Callable[[str, int, Decision, float], None]
 OnPoison = Callable[[str, Record, Exception], Decision | None]
 
 
 class Progress(NamedTuple):
-    """Where a partition stands. `lag_records` is None until a fetch has told; restore offsets are the changelog's."""
+    """Where a partition stands. `lag_records` is None until a fetch has told; restore offsets are the changelog's; `lag_seconds` is the oldest's age."""
 
     position: int
     state: str
     lag_records: int | None
     restore_offset: int
     restore_end: int
+    lag_seconds: float = 0.0
 
 
 class Membership(Protocol):
@@ -85,10 +86,10 @@ class Shared:
         """Bring a batch to its agent."""
         self.keep(asyncio.create_task(self.transport.deliver(batch)))
 
-    def committed(self, topic: str, partition: int, tally: Tally, seconds: float) -> None:
+    def committed(self, topic: str, partition: int, decision: Decision, seconds: float) -> None:
         """A batch is committed: its counts are real now."""
         for callback in self.on_commit:
-            callback(topic.removeprefix(self.settings.topic_prefix), partition, tally, seconds)
+            callback(topic.removeprefix(self.settings.topic_prefix), partition, decision, seconds)
 
     def poisoned(self, topic: str, record: Record, error: Exception) -> Decision | None:
         """A record fails alone: what to do with it, None for not knowing."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from streams.engine.cache import MISSING, Cache
 from streams.engine.ending import Written, offset_behind
@@ -111,6 +111,10 @@ class Table:
         start = time.thread_time()
         self._cache.apply(written.changes)
         return spent + time.thread_time() - start
+
+    def facts(self) -> Mapping[str, int]:
+        """What RocksDB says of the store; nothing while none is open."""
+        return {} if self._store is None else self._store.facts()
 
     def scrub(self) -> None:
         """What the batch in hand deletes or replaces is to be gone from the files, soon."""

@@ -56,22 +56,29 @@ class Draft(Struct, gc=False):
 class Batch:
     """What the records of a batch share: the clock, the policy's reading of identifiers, and the counts."""
 
-    __slots__ = ("clock", "labels", "normalise", "secret", "trusted", "types")
+    __slots__ = ("came", "clock", "labels", "normalise", "secret", "sources", "trusted", "types")
 
-    def __init__(self, clock: Clock, policy: Policy) -> None:
+    def __init__(self, clock: Clock, policy: Policy, sources: frozenset[str]) -> None:
         reader: Normaliser = normaliser(policy)
         self.clock = clock
         self.normalise = reader.normalise
         self.trusted = reader.trusted
         self.secret = policy.secret
         self.types = frozenset(kind.name for kind in policy.types)
+        self.sources = _from(sources)
         self.labels: list[tuple[str, ...]] = []
         """What is to be counted, one entry a count: added up once, at the batch's end."""
+        self.came: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        """Of what is anchored, by which channel and from which source."""
 
 
-def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: int) -> Decision:
-    """Make of each record one message to its anchor, or one dead letter; time records go to all `partitions` of the identity topic."""
-    batch = Batch(clock, policy)
+def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: int, sources: frozenset[str] = frozenset()) -> Decision:
+    """Make of each record one message to its anchor, or one dead letter; time records go to all `partitions` of the identity topic.
+
+    `sources`: the systems that counts tell apart.
+    """
+    batch = Batch(clock, policy, sources)
+    aside_count = 0
     send: list[Outgoing] = []
     for record in records:
         headers = record.headers
@@ -85,6 +92,7 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
             told = control.read(record, *aside, clock, partitions)
             if not isinstance(told, Refusal):
                 send += told
+                aside_count += 1
                 if not told:
                     batch.labels.append(_TIME_DROPPED)
                 continue
@@ -93,11 +101,17 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
             batch.labels.append(("kairos_interactions_dead", outcome.reason))
             outcome = dead_letter(record, outcome, times.appended(record.timestamp_ms, clock.now))
         send.append(outcome)
-        batch.labels.append(_READ)
-    return Decision(send, Counter(batch.labels))
+    tally = Counter(batch.labels)
+    for labels, number in Counter(batch.came).items():
+        for label in labels:
+            tally[label] += number
+    if len(records) > aside_count:
+        tally[_READ] = len(records) - aside_count
+    return Decision(send, tally)
 
 
 _READ = ("kairos_interactions_read",)
+_FROM_OTHER = ("kairos_interactions_from", OTHER)
 _TIME_DROPPED = ("kairos_times_dropped",)
 
 
@@ -250,8 +264,14 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
     )
     uid = rows.uid(batch.secret, system, draft.message_id)
     message = messages.Event(anchor, draft.nodes, uid, draft.occurred_at, rows.encode_touch(touch))
-    batch.labels.append(label)
+    batch.came.append((label, batch.sources.get(system, _FROM_OTHER)))
     return Outgoing(topics.IDENTITY, anchor, messages.encode(message), () if trace is None else ((wire.TRACE_PARENT, trace),))
+
+
+@lru_cache(maxsize=16)
+def _from(sources: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """What counts an interaction, by its source."""
+    return {source: ("kairos_interactions_from", source) for source in sources}
 
 
 @lru_cache(maxsize=1024)

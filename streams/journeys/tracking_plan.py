@@ -1,4 +1,7 @@
-"""The events that the brand's touchpoints send, and what each carries: a rule that names another, near one of these, is taken for a slip."""
+"""The events that the brand's touchpoints send, what each carries, and the systems that send them.
+
+A rule that names another event, near one of these, is taken for a slip; another system is taken, and counted as other.
+"""
 
 from schemas.interaction import EVENTS
 
@@ -30,3 +33,8 @@ PLAN: dict[str, tuple[str, ...]] = {
 """Each event's name, and its properties."""
 
 KNOWN_EVENTS = frozenset(PLAN) | frozenset(EVENTS)
+
+SOURCES = frozenset(
+    ["shop", "web", "app", "mailing", "call-centre", "ticketing", "survey", "tills", "erp", "iot-hub", "carrier", "online-retail"]
+)
+"""The source systems (`source.system`) that metrics tell apart."""

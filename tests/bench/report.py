@@ -54,6 +54,7 @@ _KINDS = {
     "f": "folds",
     "k": "checkpoints",
     "d": "due",
+    "z": "census",
     "w": "time",
     "p": "parked",
     "s": "stash",

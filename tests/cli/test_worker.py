@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
 from streams.cli.topics import declared
-from streams.engine import EngineError
+from streams.engine import Engine, EngineError, EngineSettings
 
 PARTITIONS = 2
 READY_SECONDS_MAX = 60.0
@@ -59,6 +61,11 @@ def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: Em
     _, told = stopped.communicate(timeout=READY_SECONDS_MAX)
     assert (stopped.returncode, told) == (0, "stopped: all that was begun is committed\n")
 
+    watched = _start(tmp_path, kafka.bootstrap, PARTITIONS, "--metrics-port", "0")
+    page = _ready(watched).removeprefix("metrics ").removesuffix("/metrics")
+    _ready(watched)
+    assert (_status(f"{page}/healthz"), _status(f"{page}/readyz"), _status(f"{page}/else")) == (200, 200, 404)
+
     left = _start(tmp_path, kafka.bootstrap, PARTITIONS)
     _ready(left)
     kafka.stop()
@@ -68,6 +75,42 @@ def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: Em
     assert time.monotonic() - began < STOP_SECONDS_MAX
     assert (left.returncode, "Traceback" in told) == (1, False)
     assert told.splitlines()[-1].startswith(f"Error: Stopped, but no Kafka answers at {kafka.bootstrap}")
+
+    _await_status(f"{page}/readyz", 503)
+    assert _status(f"{page}/healthz") == 200, "a new process would not find a Kafka either"
+    watched.send_signal(signal.SIGTERM)
+    watched.communicate(timeout=READY_SECONDS_MAX)
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+def _await_status(url: str, status: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while _status(url) != status:
+        assert time.monotonic() < deadline, f"{url} is not {status}"
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize(("alive", "ready"), [(True, True), (True, False), (False, True)])
+def test_who_is_stuck_is_not_alive_and_who_waits_for_kafka_is_not_ready(alive: bool, ready: bool) -> None:
+    engine = Engine(EngineSettings(app_id="a", bootstrap="127.0.0.1:9", state_dir=Path("nowhere")))
+    engine.alive, engine.ready = lambda: alive, lambda: ready  # type: ignore[method-assign]  # as if it had run
+    said: list[str] = []
+
+    bodies = [
+        json.loads(b"".join(worker._pages(engine)({"PATH_INFO": path}, lambda status, _: said.append(status))))
+        for path in ("/healthz", "/readyz", "/health")
+    ]
+
+    assert [status[:3] == "200" for status in said] == [alive, ready, alive]
+    assert [set(body) for body in bodies[:2]] == [{"status"} if holds else {"code", "message"} for holds in (alive, ready)]
+    assert (bodies[2]["live"], bodies[2]["ready"]) == (alive, ready)
 
 
 def test_with_json_every_line_is_json(kafka: EmbeddedBroker, tmp_path: Path) -> None:

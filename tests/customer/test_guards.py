@@ -62,7 +62,7 @@ def test_a_moment_that_comes_too_soon_is_published_as_suppressed(partitions: int
         ("m2", 1, "suppressed", "cool_down"),
         ("m3", 1, "fired", None),
     ], "three days after the one that was released"
-    assert memory.tally["kairos_moments", "cart_abandoned", "suppressed"] == 2
+    assert memory.tally["kairos_moments", "cart_abandoned", "suppressed", "cool_down"] == 2
 
 
 def test_live_a_cool_down_counts_from_the_release_by_the_wall_clock() -> None:

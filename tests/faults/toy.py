@@ -124,8 +124,8 @@ def build(options: dict[str, Any]) -> Engine:
         counts: dict[str, int] = {}
 
         @engine.on_commit
-        def committed(topic: str, partition: int, tally: Any, seconds: float) -> None:
-            for (name,), count in tally.items():
+        def committed(topic: str, partition: int, decision: Any, seconds: float) -> None:
+            for (name,), count in decision.tally.items():
                 counts[name] = counts.get(name, 0) + count
             write(counts_path, counts)
 

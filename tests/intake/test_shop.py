@@ -26,6 +26,7 @@ def test_every_invoice_of_the_year_is_anchored_or_refused_with_the_readers_reaso
     assert decision.tally == {
         ("kairos_interactions_read",): 25_900,
         ("kairos_interactions_anchored", "web"): 24_561,
+        ("kairos_interactions_from", "other"): 24_561,
         ("kairos_interactions_dead", "not_an_interaction"): 1_339,
     }
     assert {letter.reason for letter in letters} == {"not_an_interaction"}

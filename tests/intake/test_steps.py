@@ -5,7 +5,8 @@ import pytest
 from streams import rows
 from streams.boundary import Decision
 from streams.identity.identifiers import Identifier, normaliser
-from tests.intake.given import LIVE, NOW, POLICY, REPLAY, Record, decide, event_of, sent, touch
+from streams.intake import steps
+from tests.intake.given import LIVE, NOW, PARTITIONS, POLICY, REPLAY, Record, decide, event_of, sent, touch
 from tests.intake.kinds import bytes_of
 
 TRACE = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -144,7 +145,23 @@ def test_unknown_channel_is_accepted_and_counted_as_other() -> None:
     assert decision.tally == {
         ("kairos_interactions_anchored", "web"): 2,
         ("kairos_interactions_anchored", "other"): 2,
+        ("kairos_interactions_from", "other"): 4,
         ("kairos_interactions_read",): 4,
+    }
+
+
+def test_sources_are_counted_by_name_only_where_somebody_declared_them() -> None:
+    said = {"userId": "1", "event": "x", "timestamp": 1772355600}
+    records = [Record(bytes_of({**said, "source": {"system": system}})) for system in ("tills", "Ann's laptop", "tills")]
+
+    decision = steps.decide([*records, Record(bytes_of(said)), Record(b"?")], LIVE, POLICY, PARTITIONS, frozenset(["tills"]))
+
+    assert {
+        name: count for name, count in decision.tally.items() if name[0] in ("kairos_interactions_from", "kairos_interactions_read")
+    } == {
+        ("kairos_interactions_from", "tills"): 2,
+        ("kairos_interactions_from", "other"): 2,
+        ("kairos_interactions_read",): 5,
     }
 
 

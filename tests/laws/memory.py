@@ -101,7 +101,7 @@ class View:
 
 
 class Memory:
-    """Topics and partitions; `produce`, `run`, then look at `log` (records by topic), `rows` (by partition) and `tally`."""
+    """Topics and partitions; `produce`, `run`, then look at `log` (records by topic), `rows` (by partition), `tally`, `gauges` and `since`."""
 
     def __init__(
         self,
@@ -132,6 +132,8 @@ class Memory:
         self.rows = [Store() for _ in range(partitions)]
         self.log: dict[str, list[Outgoing]] = defaultdict(list)
         self.tally: dict[tuple[str, ...], int] = defaultdict(int)
+        self.gauges: list[dict[tuple[str, ...], float]] = [{} for _ in range(partitions)]
+        self.since: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self.changelog: list[tuple[int, bytes, bytes | None]] = []
         self.crashes = 0
 
@@ -210,6 +212,9 @@ class Memory:
                 self.log[outgoing.topic].append(outgoing)
         for name, number in decided.tally.items():
             self.tally[name] += number
+        self.gauges[partition].update(decided.dials.gauges)
+        for name, began in decided.dials.since.items():
+            self.since[name] += began
 
     def _append(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         records = self.inputs[topic, partition]

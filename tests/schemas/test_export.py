@@ -49,7 +49,7 @@ def test_tables_name_every_row_of_their_source() -> None:
         ("docs/topics.md", topics.BY_NAME),
         ("docs/reasons.md", dead_letter.REASONS),
         ("docs/verdicts.md", moment.REASONS),
-        ("docs/metrics.md", metrics.BY_NAME),
+        ("docs/metrics.md", [metric.shown for metric in metrics.BY_NAME.values()]),
     ):
         assert re.findall(r"^\| `([^`]+)` \|", DOCUMENTS[path], re.MULTILINE) == list(names)
     assert re.findall(r"^topic (\S+)", DOCUMENTS["deploy/kafka/topics.sh"], re.MULTILINE) == list(topics.BY_NAME)
