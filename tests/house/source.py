@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 TOP = Path(__file__).parents[2]
-PACKAGES = ("streams", "schemas", "connectors", "tests")
+PACKAGES = ("streams", "schemas", "connectors", "deploy", "tests")
 PURE = (
     "schemas",
     "streams/instants.py",
@@ -52,6 +52,6 @@ class Source(NamedTuple):
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """All Python files of the four packages, sorted by path."""
+    """All Python files of the five packages, sorted by path."""
     paths = sorted(path for package in PACKAGES for path in (TOP / package).rglob("*.py"))
     return tuple(Source(str(path.relative_to(TOP)), text := path.read_text(), ast.parse(text)) for path in paths)
