@@ -25,6 +25,13 @@ check: $(STAMP) ## Check the house: import contracts, lint, format, types, the t
 test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
 	$(BIN)/pytest -m faults -n 2 --durations=15
 
+test-system: $(STAMP) ## Run a live Kairos with Prometheus beside it: every query of every dashboard and alert must have an answer (minutes; Debian packages: .ci/packages)
+	deploy/packages.sh
+	$(BIN)/pytest -m system -n 0 --durations=15
+
+stack: $(STAMP) ## Run what docker-compose.kafka.yml runs without containers: Kafka, collector, two workers, Prometheus; Ctrl-C stops all
+	$(BIN)/python -m deploy.stack
+
 soak: $(STAMP) ## Run the tests that last for hours; PART=faults or PART=faults/test_engine_soak runs those of one folder or file below tests/
 	$(BIN)/pytest -m soak -n 0 --durations=15 -o faulthandler_timeout=0 $(if $(PART),tests/$(PART)*)
 
@@ -54,6 +61,8 @@ lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml, newest versi
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --native-tls --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	    --extra broker --extra test --quiet --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --native-tls --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	    --constraint requirements.lock --quiet --output-file deploy/requirements.lock pyproject.toml
 
 clean: ## Remove what was built and every state kept here; the next start begins from nothing
 	rm -rf $(VENV) .kairos build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -68,4 +77,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity format lock clean help
+.PHONY: run test check test-faults test-system stack soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity format lock clean help

@@ -1,0 +1,1 @@
+"""A live Kairos with the programs of others beside it: Prometheus, browsers."""
