@@ -25,7 +25,7 @@ check: $(STAMP) ## Check the house: import contracts, lint, format, types, the t
 test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
 	$(BIN)/pytest -m faults -n 2 --durations=15
 
-test-system: $(STAMP) ## Run a live Kairos with Prometheus beside it: every query of every dashboard and alert must have an answer (minutes; Debian packages: .ci/packages)
+test-system: $(STAMP) ## Run a live Kairos with Prometheus beside it, which must answer every query of the dashboards, and clients for Node and browsers (minutes; Debian packages: .ci/packages)
 	deploy/packages.sh
 	$(BIN)/pytest -m system -n 0 --durations=15
 
