@@ -115,8 +115,8 @@ class Delivery:
             if run.done():
                 run.result()
         for line in self._lines:
-            if line.feed.failure is not None:
-                raise line.feed.failure
+            if not line.feed.is_alive():
+                raise line.feed.failure or RuntimeError(f"{line.feed.name} has ended")
             if line.deliverer.endpoint in switched:
                 line.deliverer.switch(switched[line.deliverer.endpoint])
 

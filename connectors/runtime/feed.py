@@ -77,11 +77,13 @@ class Feed(threading.Thread):
                 "group.id": reading.group,
                 **({} if reading.instance_id is None else {"group.instance.id": reading.instance_id}),
                 "session.timeout.ms": int(reading.session_seconds * 1000),
-                "heartbeat.interval.ms": int(reading.session_seconds * 1000 / 4),
+                "heartbeat.interval.ms": int(min(1.0, reading.session_seconds / 4) * 1000),
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",  # Where a topic no longer has what is next: what it has.
-                "partition.assignment.strategy": "cooperative-sticky",
+                # Of all topics the same partitions, where the same customers are; and all are given back before any is another's, so that they are
+                # given back with what was done.
+                "partition.assignment.strategy": "range",
                 "enable.partition.eof": reading.is_bounded,
                 "fetch.wait.max.ms": 50,
                 "queued.max.messages.kbytes": 8 * 1024,
@@ -171,7 +173,7 @@ class Feed(threading.Thread):
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Partitions come: each begins where the group was, or where it shall begin, which is committed at once."""
         if not partitions:
-            consumer.incremental_assign([])
+            consumer.assign([])
             self.is_assigned = True
             return
         found = consumer.committed(partitions, timeout=KAFKA_SECONDS_MAX)
@@ -189,9 +191,7 @@ class Feed(threading.Thread):
                 self._ends[each.topic, each.partition] = consumer.get_watermark_offsets(each, timeout=KAFKA_SECONDS_MAX)[1]
                 self._unread.add((each.topic, each.partition))
         self._call(lambda: self._taker.assigned(positions))
-        consumer.incremental_assign(
-            [TopicPartition(topic, partition, position.offset) for (topic, partition), position in positions.items()]
-        )
+        consumer.assign([TopicPartition(topic, partition, position.offset) for (topic, partition), position in positions.items()])
         self._paused = False
         self.is_assigned = True
 
@@ -208,15 +208,18 @@ class Feed(threading.Thread):
         places = [(each.topic, each.partition) for each in partitions]
         left = self._in_loop(self._taker.revoked(places, REVOKE_SECONDS_MAX))
         if left:
-            consumer.commit(offsets=_offsets(left), asynchronous=False)
+            try:
+                consumer.commit(offsets=_offsets(left), asynchronous=False)
+            except KafkaException:  # They are another's already: what was done since the last commit comes again.
+                self._committed.clear()
         self._forget(places)
-        consumer.incremental_unassign(partitions)
+        consumer.unassign()
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         places = [(each.topic, each.partition) for each in partitions]
         self._call(lambda: self._taker.lost(places))
         self._forget(places)
-        consumer.incremental_unassign(partitions)
+        consumer.unassign()
 
     def _forget(self, places: Sequence[Place]) -> None:
         for place in places:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -117,8 +118,11 @@ class Receiver:
 class DeliverRun:
     """One process with its file of endpoints; made with (name, table) of each. Topics are there."""
 
-    def __init__(self, kafka: EmbeddedBroker, directory: Path, app_id: str, endpoints: dict[str, dict[str, Any]]) -> None:
-        self.kafka, self.directory, self.app_id = kafka, directory, app_id
+    def __init__(
+        self, kafka: EmbeddedBroker, directory: Path, app_id: str, endpoints: dict[str, dict[str, Any]], instance: str | None = "one"
+    ) -> None:
+        self.kafka, self.directory, self.app_id, self._instance = kafka, directory, app_id, instance
+        directory.mkdir(exist_ok=True)
         self.file = directory / "endpoints.toml"
         lines = []
         for name, table in endpoints.items():
@@ -133,8 +137,9 @@ class DeliverRun:
     def environment(self) -> dict[str, str]:
         """Of this process and of commands beside it."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_")}
-        more = {"KAIROS_DATA_DIR": str(self.directory), "KAIROS_APP_ID": self.app_id, "KAIROS_INSTANCE_ID": "one", "HOOK_SECRET": SECRET}
-        return {**ours, **more, "KAIROS_ENDPOINTS": str(self.file)}
+        more = {"KAIROS_DATA_DIR": str(self.directory), "KAIROS_APP_ID": self.app_id, "HOOK_SECRET": SECRET}
+        known = {} if self._instance is None else {"KAIROS_INSTANCE_ID": self._instance}
+        return {**ours, **more, **known, "KAIROS_ENDPOINTS": str(self.file)}
 
     def start(self, *options: str) -> Self:
         """Until every endpoint has its records."""
@@ -209,3 +214,12 @@ def wait_for(condition: Callable[[], object], seconds_max: float = SECONDS_MAX) 
     while not condition():
         assert time.monotonic() < give_up, "it never came to hold"
         time.sleep(0.02)
+
+
+def in_order(got: list[Got]) -> bool:
+    """Whether each customer's came in the order of their numbers, seen without repetitions."""
+    by_customer = defaultdict(list)
+    for one in got:
+        if not one.before:
+            by_customer[one.data["customerId"]].append(int(one.data["id"].rsplit("-", 1)[1]))
+    return all(numbers == sorted(numbers) for numbers in by_customer.values())

@@ -6,7 +6,6 @@ import itertools
 import json
 import time
 import urllib.request
-from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,19 +20,10 @@ from schemas import topics
 from schemas.delivery import DeadDelivery
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
-from tests.connectors.deliveries import Answer, DeliverRun, Got, Receiver, moments, publish, wait_for
+from tests.connectors.deliveries import Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
 from tests.connectors.outputs import moment, profile
 
 PEOPLE = [f"c{letter * 26}" for letter in "abcdefgh"]
-
-
-def in_order(got: list[Got]) -> bool:
-    """Whether each customer's came in the order of their numbers, seen without repetitions."""
-    by_customer = defaultdict(list)
-    for one in got:
-        if not one.before:
-            by_customer[one.data["customerId"]].append(int(one.data["id"].rsplit("-", 1)[1]))
-    return all(numbers == sorted(numbers) for numbers in by_customer.values())
 
 
 def dead(kafka: EmbeddedBroker, endpoint: str) -> list[DeadDelivery]:
