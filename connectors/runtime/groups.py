@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.runtime.ledger import noted
@@ -14,7 +14,8 @@ TIMEOUT_SECONDS = 20.0
 
 
 class Standing(NamedTuple):
-    """Of a group: records that it has not read, or not done, and of the latter how many were tried in vain; None where it has never begun."""
+    """Of a group: records that it has not read (the ends of transactions among them count as such), or not done, and of the latter how many were tried
+    in vain."""
 
     unread: int
     undone: int
@@ -22,8 +23,15 @@ class Standing(NamedTuple):
 
 
 def standing(bootstrap: str, group: str, topics: Sequence[str]) -> Standing | None:
-    """How far a group is. Raises KafkaException."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False, "log_level": 2})
+    """How far a group is; None where it has never begun. Raises KafkaException."""
+    settings = {
+        "bootstrap.servers": bootstrap,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "log_level": 2,
+    }
+    consumer = Consumer({**settings, "isolation.level": "read_committed"})
     try:
         places = []
         for topic in topics:
@@ -38,12 +46,21 @@ def standing(bootstrap: str, group: str, topics: Sequence[str]) -> Standing | No
         for each in committed:
             end = consumer.get_watermark_offsets(each, timeout=TIMEOUT_SECONDS)[1]
             read_to, opened, in_vain = noted(each.offset, each.metadata or "")
-            unread += max(0, end - read_to)
+            if end > read_to and _is_record_at(consumer, each.topic, each.partition, read_to):
+                unread += end - read_to
             undone += opened
             tried += in_vain
         return Standing(unread, undone, tried)
     finally:
         consumer.close()
+
+
+def _is_record_at(consumer: Consumer, topic: str, partition: int, offset: int) -> bool:
+    """Whether anything lies from there on but the end of a transaction."""
+    consumer.assign([TopicPartition(topic, partition, offset)])
+    message = consumer.poll(TIMEOUT_SECONDS)
+    error = None if message is None else message.error()
+    return error is None or error.code() != KafkaError._PARTITION_EOF
 
 
 def forget(bootstrap: str, group: str) -> None:

@@ -19,7 +19,7 @@ def test_a_moment_arrives_where_it_matters_and_what_became_of_it_is_counted(brok
     with (
         Pipeline(broker.bootstrap, tmp_path / "workers", 2, ["retail"], clock="live") as pipeline,
         Receiver() as crm,
-        DeliverRun(broker, tmp_path, app_id, {"crm": {"url": crm.url, "topics": ["moments", "stages"]}}),
+        DeliverRun(broker, tmp_path, app_id, {"crm": {"url": crm.url, "topics": ["moments", "stages"]}}) as run,
         Publisher(broker.bootstrap, source="shop") as shop,
     ):
         (worker,) = pipeline.start(1)
@@ -35,4 +35,5 @@ def test_a_moment_arrives_where_it_matters_and_what_became_of_it_is_counted(brok
         shop.publish({"userId": app_id, "event": "Moment Acted", "properties": {"momentId": fired["id"]}})
         shop.flush()
         wait_for(lambda: sum(worker.counts()["kairos_outcomes", "acted", within] for within in ("1s", "1m")) == 1)
+        wait_for(lambda: [(row["unread"], row["undone"]) for row in run.command("status")] == [(0, 0)])
         worker.stop()
