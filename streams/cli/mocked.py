@@ -41,7 +41,7 @@ def settings_for(partitions: int | None, guarantee: str | None, workers: int) ->
         raise click.UsageError(f"--broker mock runs one worker, not {workers}: nothing there fences a second one. Leave --broker away.")
     if guarantee == "exactly_once":
         raise click.UsageError("--broker mock shows aborted transactions, so there is no exactly_once on it. Leave --broker away.")
-    return {"partitions": partitions or PARTITIONS, "guarantee": "at_least_once", "mock": True}
+    return {"partitions": PARTITIONS if partitions is None else partitions, "guarantee": "at_least_once", "mock": True}
 
 
 def topics_of(run: Run) -> dict[str, int]:

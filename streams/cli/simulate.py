@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +20,19 @@ Examples:
   kairos simulate --people 50000 --seed 3 --out build/hard --hard 0.09 --hard call_centre=0.1
   kairos run --source build/brand/interactions.jsonl --reader jsonl"""
 
+DAYS_MAX = 3_650
+INTERACTIONS_MAX = 100_000.0
+
 
 def _share(name: str, default: float, what: str) -> Callable[[F], F]:
     return click.option(name, type=float, default=default, show_default=True, callback=options.share, metavar="SHARE", help=what)
+
+
+def _number(_ctx: click.Context, parameter: click.Parameter, value: float) -> float:
+    """What is no number lies in every range."""
+    if isnan(value):
+        raise click.BadParameter(f"{value} is no number.", param=parameter)
+    return value
 
 
 def _hard(_ctx: click.Context, parameter: click.Parameter, written: tuple[str, ...]) -> dict[str, float]:
@@ -44,9 +55,15 @@ def _hard(_ctx: click.Context, parameter: click.Parameter, written: tuple[str, .
 @click.option("--people", type=click.IntRange(1), required=True, help="How many people there are.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same bytes.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory to write to; made if missing.")
-@click.option("--days", type=click.IntRange(1), default=60, show_default=True, help="How long it goes on.")
+@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=60, show_default=True, help="How long it goes on.")
 @click.option(
-    "--interactions-per-person", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True, metavar="N", help="On average."
+    "--interactions-per-person",
+    type=click.FloatRange(0, INTERACTIONS_MAX, min_open=True),
+    callback=_number,
+    default=10.0,
+    show_default=True,
+    metavar="N",
+    help="On average.",
 )
 @_share("--late", 0.02, "Share of interactions that come up to three days late.")
 @_share("--duplicates", 0.01, "Share that come twice.")

@@ -77,7 +77,12 @@ def test_help_loads_no_kafka_client() -> None:
         (("run", "--source", __file__, "--reader", "jsonl", "--duplicates", "5"), "write 5% as 0.05"),
         (("run", "--source", __file__, "--reader", "jsonl", "--broker", "mock", "--workers", "2"), "one worker"),
         (("run", "--source", __file__, "--reader", "jsonl", "--partitions", "99"), "KAIROS_PARTITIONS=99"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--partitions", "0"), "KAIROS_PARTITIONS=0"),
+        (("run", "--source", __file__, "--reader", "jsonl", "--broker", "mock", "--partitions", "0"), "KAIROS_PARTITIONS=0"),
         (("simulate", "--people", "0", "--out", "x"), "0 is not in the range"),
+        (("simulate", "--people", "1", "--out", "x", "--days", "99999999"), "99999999 is not in the range"),
+        (("simulate", "--people", "1", "--out", "x", "--interactions-per-person", "inf"), "inf is not in the range"),
+        (("simulate", "--people", "1", "--out", "x", "--interactions-per-person", "nan"), "nan is no number"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(words: tuple[str, ...], said: str) -> None:
