@@ -17,6 +17,8 @@ from streams.language import Rulebook
 EMOTION, IRRITATION = "emotion", "irritation"
 """The names of the two balances that a profile shows, where the journeys declare them."""
 
+FIRST = ("known", "completeness", EMOTION, IRRITATION)
+
 _NOBODY = State()
 
 
@@ -28,9 +30,8 @@ class Means(NamedTuple):
     completeness: float
 
 
-def of_state(customer: Customer, rulebook: Rulebook) -> list[str]:
-    """The paths of the profile that this version changed, by part, sorted; all that it has where it is the first. An account that decays has changed
-    where something was added to it."""
+def of_state(customer: Customer) -> list[str]:
+    """The paths of the profile that this version changed, by part, sorted; all that it has where it is the first."""
     after = customer.after.state
     before = _NOBODY if customer.before is None else customer.before.state
     changed: list[str] = []
@@ -53,13 +54,16 @@ def of_state(customer: Customer, rulebook: Rulebook) -> list[str]:
         changed.append("language")
     if after.timezone != before.timezone:
         changed.append("timezone")
-    if rulebook.balances and after.memory is not before.memory:
-        is_new = customer.before is None or customer.before.rulebook != rulebook.version
-        for name in (EMOTION, IRRITATION):
-            held = rulebook.balances.get(name)
-            if held is not None and after.memory[held[0]] != (rulebook.initial if is_new else before.memory)[held[0]]:
-                changed.append(name)
     return changed
+
+
+def of_balances(before: FoldRow, after: FoldRow, rulebook: Rulebook) -> list[str]:
+    """The accounts that decay to which something was added, or of which new rules know other than the old."""
+    then, now = before.state.memory, after.state.memory
+    if now is then:
+        return []
+    held = [(name, rulebook.balances[name][0]) for name in (EMOTION, IRRITATION) if name in rulebook.balances]
+    return [name for name, slot in held if now[slot] != (then if before.rulebook == after.rulebook else rulebook.initial)[slot]]
 
 
 def has_other_means(before: FoldRow, customer: Customer) -> bool:
@@ -77,10 +81,10 @@ def of_means(now: Means, then: Means) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def of_first_means(kinds: tuple[str, ...], channels: tuple[str, ...], known: bool, completeness: float) -> tuple[str, ...]:
-    """Likewise all that a first profile has, with identifiers of these types."""
-    paths = [*["identifiers." + kind for kind in sorted(kinds)], *["reach." + channel for channel in sorted(channels)]]
-    return (*paths, *["known"] * known, *["completeness"] * bool(completeness))
+def of_first(kinds: tuple[str, ...], channels: tuple[str, ...], *said: bool) -> tuple[str, ...]:
+    """Of a first profile, with identifiers of these types, all that is no part of the state; `said`: whether it says anything of FIRST."""
+    paths = ["identifiers." + kind for kind in sorted(kinds)] + ["reach." + channel for channel in sorted(channels)]
+    return (*paths, *[name for name, is_said in zip(FIRST, said, strict=True) if is_said])
 
 
 def _purposes(consents: Iterable[str]) -> set[str]:

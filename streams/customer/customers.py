@@ -181,7 +181,7 @@ def _grown(
         )
     said, kept = _amended(base, folded, False, None)
     row = _row(rulebook, floor, as_of, folded, kept, _mark(rebased, person))
-    called_so = next((one for one in was if one.canonical == person.canonical), None)
+    called_so = was[0] if was and was[0].canonical == person.canonical else None  # Of old ones there is one at most.
     return Customer(root, person, had.get(person.canonical), row, said, _came(person, arrived), False, True, called_so)
 
 

@@ -103,7 +103,7 @@ def _customer(customer: Customer, batch: Batch, send: list[Outgoing]) -> None:
         topic, value = _WRITERS[emission.kind](said, _envelope(said, customer, subject, batch), batch)
         headers = cloud_event_headers(f"{emission.id}-{said.revision}", topic, SOURCE, now, traces.get(emission.message_id))
         send.append(Outgoing(topic, key, encode(value), headers))
-    paths = changed.of_state(customer, batch.rulebook)
+    paths = changed.of_state(customer)
     if paths or customer.fresh or customer.said or customer.regrouped:  # A deadline may pass without a trace.
         profile = view.profile(customer, subject, paths, batch.clock, now, batch.reading, batch.rulebook)
         headers = cloud_event_headers(f"{name}-{profile.version}", topics.PROFILES, SOURCE, now, traces.get(profile.cause.message_id))

@@ -59,19 +59,22 @@ class Reading(NamedTuple):
 def profile(
     customer: Customer, subject: Subject, paths: list[str], clock: Clock, now: str, reading: Reading, rulebook: Rulebook
 ) -> Profile:
-    """A customer's profile as of its row; `paths`: what `changed.of_state` says; what changed with its identifiers is added."""
+    """A customer's profile as of its row; `paths`: what `changed.of_state` says; what else changed is added."""
     row, state = customer.after, customer.after.state
     identifiers = _identifiers(state, customer.person.members, reading)
     kinds = tuple(identifiers)
     reach = _reach(state, kinds) if state.consent else _unasked(kinds)
     known = reading.types[customer.person.canonical[0]].strength == "unique"  # Without one it is a prospect.
     completeness = reading.completeness(kinds)
+    emotion, irritation = balance(state, rulebook, EMOTION, row.as_of), balance(state, rulebook, IRRITATION, row.as_of)
     before = customer.before
     if before is None:
-        paths += changed.of_first_means(kinds, tuple(reach), known, completeness)
-    elif changed.has_other_means(before, customer):
-        then = _means(before.state, customer.was or customer.person, reading)
-        paths += changed.of_means(Means(identifiers, reach, completeness), then)
+        paths += changed.of_first(kinds, tuple(reach), known, completeness > 0, emotion != 0, irritation != 0)
+    else:
+        paths += changed.of_balances(before, row, rulebook)
+        if changed.has_other_means(before, customer):
+            then = _means(before.state, customer.was or customer.person, reading)
+            paths += changed.of_means(Means(identifiers, reach, completeness), then)
     newest = state.newest
     return Profile(  # By position, in the order of the schema: to name the fields would cost more than to fill them.
         subject,
@@ -104,8 +107,8 @@ def profile(
         state.timezone,
         sorted(state.accounts) if state.accounts else [],
         _totals(state) if state.totals else {},
-        balance(state, rulebook, EMOTION, row.as_of),
-        balance(state, rulebook, IRRITATION, row.as_of),
+        emotion,
+        irritation,
         completeness,
         {source: text(last) for source, last in state.sources.items()},
         None,
