@@ -1,6 +1,6 @@
 """*Customers and journeys*: who stands where, who moves, and what time does."""
 
-from deploy.grafana.shapes import Board, Line, Panel, Row, greatest, rate, total
+from deploy.grafana.shapes import Board, Line, Panel, Row, age, greatest, rate, total
 
 BOARD = Board(
     "customers",
@@ -71,7 +71,7 @@ BOARD = Board(
                     "Partition time behind the clock",
                     "s",
                     "How far the time up to which deadlines have fallen due is behind the wall clock, by partition; under the replay clock it says nothing.",
-                    (Line(greatest("time() - kairos_partition_time_timestamp_seconds", "partition"), "partition {{partition}}"),),
+                    (Line(greatest(age("kairos_partition_time_timestamp_seconds"), "partition"), "partition {{partition}}"),),
                     limit=60,
                 ),
                 Panel(

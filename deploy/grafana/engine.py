@@ -1,6 +1,6 @@
 """*Engine*: batches, commits, stores, recovery, and what they take of the machine."""
 
-from deploy.grafana.shapes import Board, Line, Panel, Row, greatest, quantiles, rate, total
+from deploy.grafana.shapes import Board, Line, Panel, Row, age, greatest, quantiles, rate, total
 
 ASKED, READ = "kairos_engine_rows_asked_total", "kairos_engine_rows_read_total"
 
@@ -49,7 +49,7 @@ BOARD = Board(
                     (
                         Line(
                             greatest(
-                                "(time() - kairos_engine_commit_timestamp_seconds) * (kairos_engine_lag_records > bool 0)",
+                                f"({age('kairos_engine_commit_timestamp_seconds')}) * (kairos_engine_lag_records > bool 0)",
                                 "topic",
                             ),
                             "{{topic}}",

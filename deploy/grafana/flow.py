@@ -58,8 +58,8 @@ BOARD = Board(
                 Panel(
                     "Dead letters by reason",
                     "cps",
-                    "Records refused a second, by the reason that their dead letter names (docs/reasons.md).",
-                    (Line(rate(DEAD, "reason"), "{{reason}}"),),
+                    "Records refused a second, by the reason that their dead letter names (docs/reasons.md); nothing where none was.",
+                    (Line(f"{rate(DEAD, 'reason')} > 0", "{{reason}}"),),
                     "stacked",
                 ),
             ),

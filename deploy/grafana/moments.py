@@ -49,6 +49,13 @@ BOARD = Board(
                     "From Kairos's decision to the endpoint's answer that it has it.",
                     quantiles("kairos_delivery_seconds", "endpoint", shares=(0.5, 0.99)),
                 ),
+                Panel(
+                    "Outcomes, by how soon",
+                    "cps",
+                    "Outcomes that came back a second (delivered, opened, acted, converted), by how long after the release: from insight to action.",
+                    (Line(rate("kairos_outcomes_total", "kind", "within"), "{{kind}} within {{within}}"),),
+                    "stacked",
+                ),
             ),
         ),
         Row(
@@ -68,10 +75,13 @@ BOARD = Board(
                     (Line(rate(DELIVERIES, "endpoint", "outcome"), "{{endpoint}} {{outcome}}"),),
                 ),
                 Panel(
-                    "Disabled endpoints",
+                    "Disabled or broken",
                     "none",
-                    "Endpoints that get nothing until somebody enables them again: they said that they are gone (410), or an operator did it.",
-                    (Line(greatest("kairos_endpoint_disabled", "endpoint"), "{{endpoint}}"),),
+                    "1 for an endpoint that gets nothing until it is enabled again (410, or an operator), and for one that fails and is only probed.",
+                    (
+                        Line(greatest("kairos_endpoint_disabled", "endpoint"), "{{endpoint}} disabled"),
+                        Line(greatest("kairos_endpoint_broken", "endpoint"), "{{endpoint}} broken"),
+                    ),
                     limit=1,
                 ),
                 Panel(

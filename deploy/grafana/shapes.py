@@ -62,6 +62,11 @@ def greatest(query: str, *by: str) -> str:
     return f"max{_by(by)}({query})"
 
 
+def age(metric: str) -> str:
+    """How long ago an instant was when it was told: against the time of the scrape, not of the question."""
+    return f"timestamp({metric}) - {metric}"
+
+
 def quantile(share: float, histogram: str, *by: str) -> str:
     """What so large a share stays below."""
     return f"histogram_quantile({share:g}, {rate(f'{histogram}_bucket', 'le', *by)})"

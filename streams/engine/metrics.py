@@ -60,7 +60,7 @@ METRICS = (
         "kairos_engine_commit_timestamp_seconds",
         "gauge",
         _OF_A_PARTITION,
-        "When a partition last committed, or was taken up; while it has lag this grows.",
+        "When a partition last committed, or had nothing to commit, or was taken up.",
     ),
     Metric("kairos_engine_state", "gauge", (*_OF_A_PARTITION, "state"), "1 for the state that a partition is in."),
     Metric("kairos_engine_restore_remaining", "gauge", _OF_A_PARTITION, "Offsets of the changelog still to be replayed."),
@@ -150,6 +150,8 @@ class Metrics:
         else:
             self._all["lag_records"].labels(topic, str(partition)).set(lag)
             self._all["lag_seconds"].labels(topic, str(partition)).set(lag_seconds)
+            if not lag:
+                self._all["commit_timestamp_seconds"].labels(topic, str(partition)).set(time.time())
         self._all["restore_remaining"].labels(topic, str(partition)).set(restore_remaining)
 
     def store(self, topic: str, partition: int, facts: Mapping[str, int]) -> None:

@@ -68,6 +68,19 @@ def test_a_partition_that_went_to_another_worker_is_not_spoken_of() -> None:
     assert registry.get_sample_value("kairos_engine_store_rows", {"topic": "t", "partition": "1"}) == 3
 
 
+def test_who_has_nothing_to_commit_is_not_late() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    where = {"topic": "t", "partition": "0"}
+    metrics.taken_up("t", 0)
+    metrics._all["commit_timestamp_seconds"].labels("t", "0").set(1.0)
+
+    metrics.standing("t", 0, 3, 2.0, 0)
+    assert registry.get_sample_value("kairos_engine_commit_timestamp_seconds", where) == 1.0
+    metrics.standing("t", 0, 0, 0.0, 0)
+    assert time.time() - (registry.get_sample_value("kairos_engine_commit_timestamp_seconds", where) or 0) < 5
+
+
 def test_a_batch_tells_how_many_rows_the_cache_did_not_know() -> None:
     registry = CollectorRegistry()
     metrics, cache, kind = Metrics(registry), Cache(100_000), Text(b"a")

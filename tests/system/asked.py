@@ -21,10 +21,11 @@ class Series(NamedTuple):
 
 
 class Prometheus:
-    """One server; queries are PromQL."""
+    """One server, asked from `began` on (monotonic seconds); queries are PromQL."""
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self.began = time.monotonic()
 
     def now(self, query: str) -> list[float]:
         """The values that there are now; what is no number (nothing to divide by) is none."""

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import Queue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ REQUESTS_A_SECOND = 4
 ORDER_DAYS_AGO = 2
 OLD_DAYS_AGO = 10
 
+NO_INTERACTION = 5
+
 Item = Any
 
 
@@ -34,12 +37,16 @@ def items(directory: Path) -> list[Item]:
     found: list[Item] = []
     for line in (directory / "interactions.jsonl").read_bytes().splitlines():
         try:
-            found.append(json.loads(line))
+            found.append(json.loads(line, parse_constant=_no_json))
         except ValueError:
             found.append(line.decode(errors="replace"))
     times = [at for item in found if (at := _time(item)) is not None]
     ahead = datetime.now(UTC) - max(at for at in times if at.year < 2100) - timedelta(minutes=1)
     return [_moved(item, ahead) for item in found]
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _time(item: Item) -> datetime | None:
@@ -55,26 +62,28 @@ def _moved(item: Item, ahead: timedelta) -> Item:
 
 
 def complaints(name: str) -> list[Item]:
-    """Somebody who has bought, and complains: just now, so that a moment is released; and another who did so ten days ago, so that it is too late."""
+    """Somebody who has bought for much, and complains: just now, so that a moment is released; another who did so ten days ago, so that it is too late; and
+    what is no interaction."""
     now = datetime.now(UTC)
     said = []
     for who, ago in ((f"{name}-now", timedelta()), (f"{name}-then", timedelta(days=OLD_DAYS_AGO))):
-        order = {"event": "Order Completed", "properties": {"revenue": 40, "currency": "GBP"}}
+        order = {"event": "Order Completed", "properties": {"revenue": 6_000, "currency": "GBP"}}
         case = {"event": "Case Opened", "caseId": who, "properties": {"kind": "complaint"}}
         for number, (what, at) in enumerate(((order, now - ago - timedelta(days=ORDER_DAYS_AGO)), (case, now - ago))):
             about = {"messageId": f"{who}-{number}", "type": "track", "timestamp": at.isoformat(), "channel": "web"}
             said.append({**about, "userId": who, "anonymousId": "null", **what})
-    return said
+    return [*said, NO_INTERACTION]
 
 
 class Load:
     """A producer in a thread of its own, at a steady pace; `sent` counts items that the collector has taken."""
 
-    def __init__(self, collector: str, keys: list[str], items: list[Item]) -> None:
+    def __init__(self, collector: str, keys: list[str], items: list[Item], outcomes: Queue[Item]) -> None:
         self.sent = 0
         self.failed: list[str] = []
         self._address = urlsplit(collector).netloc
         self._keys = keys
+        self._outcomes = outcomes
         self._items = items
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
@@ -92,7 +101,12 @@ class Load:
         for number, batch in enumerate(self._batches()):
             if self._ended.wait(max(0.0, began + number / REQUESTS_A_SECOND - time.monotonic())):
                 return
-            self._post([*batch, *complaints(f"c{number}")], self._keys[number % len(self._keys)])
+            self._post([*batch, *complaints(f"c{number}"), *self._what_became()], self._keys[number % len(self._keys)])
+
+    def _what_became(self) -> Iterator[Item]:
+        """The outcomes that came back meanwhile."""
+        while not self._outcomes.empty():
+            yield {**self._outcomes.get(), "timestamp": datetime.now(UTC).isoformat()}
 
     def _batches(self) -> Iterator[list[Item]]:
         """Everybody's past; then visits, without end."""

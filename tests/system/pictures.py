@@ -21,7 +21,6 @@ from deploy.grafana.loading import Shown
 
 Line = tuple[dict[str, str], list[float], list[float]]
 COLUMNS = 3
-NAMES_MAX = 12
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -32,7 +31,7 @@ def draw(panels: Sequence[Shown], ask: Callable[[str], list[Line]], directory: P
     for board, group in groupby(panels, key=lambda shown: shown.board):
         shown = list(group)
         rows = math.ceil(len(shown) / COLUMNS)
-        figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(7 * COLUMNS, 3.6 * rows), squeeze=False)
+        figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(8 * COLUMNS, 3.4 * rows), squeeze=False)
         for place, cell in enumerate(axes.flat):
             if place < len(shown):
                 _panel(cell, shown[place], ask)
@@ -60,10 +59,10 @@ def _panel(cell: Axes, shown: Shown, ask: Callable[[str], list[Line]]) -> None:
             cell.plot([at - end for at in times], values, label=name)
     cell.set_title(shown.panel["title"], fontsize=11)
     cell.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, defaults["unit"])))
-    cell.set_ylim(bottom=0)
+    cell.set_ylim(bottom=0, top=None if any(value > 0 for _, _, values in lines for value in values) else 1)
     cell.grid(alpha=0.3)
     if lines:
-        cell.legend(fontsize=7, loc="upper left", ncols=2 if len(lines) > NAMES_MAX // 2 else 1)
+        cell.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.02), borderaxespad=0.2)
 
 
 def _named(legend: str, labels: dict[str, str]) -> str:
@@ -73,10 +72,10 @@ def _named(legend: str, labels: dict[str, str]) -> str:
 def written(value: float, unit: str) -> str:
     """A value as Grafana writes it."""
     if unit == "percentunit":
-        return f"{value:.0%}"
+        return f"{value * 100:.3g}%"
     if unit == "bytes":
         power = 0 if value < 1 else min(len(_BYTES) - 1, int(math.log(value, 1024)))
-        return f"{value / 1024**power:g} {_BYTES[power]}"
+        return f"{value / 1024**power:.3g} {_BYTES[power]}"
     if unit == "s":
-        return f"{value * 1000:g} ms" if 0 < value < 1 else f"{value:g} s"
+        return f"{value * 1000:.3g} ms" if 0 < value < 1 else f"{value:g} s"
     return f"{value:g}/s" if unit == "cps" else f"{value:g}"
