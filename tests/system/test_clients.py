@@ -9,7 +9,7 @@ import json
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,25 @@ def pipeline(broker: EmbeddedBroker, tmp_path: Path) -> Iterator[Pipeline]:
         made.workers[0].stop()
 
 
-def test_the_client_for_node_as_it_is_while_the_collector_is_killed(broker: EmbeddedBroker, pipeline: Pipeline, tmp_path: Path) -> None:
-    collector, people, touches = CollectorRun(broker, tmp_path / "collector"), ["ann", "ben", "cleo"], 30
+@pytest.fixture
+def opened(broker: EmbeddedBroker, tmp_path: Path) -> Iterator[Callable[..., CollectorRun]]:
+    """Call it with options of the collector; it is ended whatever becomes of the test."""
+    made: list[CollectorRun] = []
+
+    def begin(*options: str) -> CollectorRun:
+        made.append(CollectorRun(broker, tmp_path / "collector", *options))
+        return made[-1]
+
+    yield begin
+    for run in made:
+        run.process.kill()
+        run.process.wait()
+
+
+def test_the_client_for_node_as_it_is_while_the_collector_is_killed(
+    opened: Callable[..., CollectorRun], pipeline: Pipeline, tmp_path: Path
+) -> None:
+    collector, people, touches = opened(), ["ann", "ben", "cleo"], 30
     told = {
         "modules": str(modules()),
         "host": f"http://127.0.0.1:{collector.port}",
@@ -60,14 +77,15 @@ def test_the_client_for_node_as_it_is_while_the_collector_is_killed(broker: Embe
     assert {person: len(messages) for person, messages in said["sent"].items()} == dict.fromkeys(people, 2 * touches + 3)
     timelines.arrived(collector, said["sent"])
     timelines.assert_once_with_whom_they_are_about(pipeline, said["sent"], tmp_path)
-    collector.close()
 
 
 @pytest.mark.parametrize("rate", [None, 10.0], ids=["as fast as it may", "told to wait"])
-def test_the_client_in_a_browser_as_it_is(broker: EmbeddedBroker, pipeline: Pipeline, tmp_path: Path, rate: float | None) -> None:
+def test_the_client_in_a_browser_as_it_is(
+    opened: Callable[..., CollectorRun], pipeline: Pipeline, tmp_path: Path, rate: float | None
+) -> None:
     people, touches = ["dora", "emil"], 15
     with Shop(modules()) as shop:
-        collector = CollectorRun(broker, tmp_path / "collector", "--origin", shop.origin)
+        collector = opened("--origin", shop.origin)
         key = keys.create(collector.keys, "web", "2026-11-22T12:00:00Z", events_per_second=rate)
         time.sleep(keys.LOOK_SECONDS)
         shop.visited(
@@ -88,7 +106,6 @@ def test_the_client_in_a_browser_as_it_is(broker: EmbeddedBroker, pipeline: Pipe
     told_to_wait = b'kairos_collector_requests_total{status="429"}' in collector.request("GET", "/metrics").body
     assert told_to_wait == (rate is not None)
     timelines.assert_once_with_whom_they_are_about(pipeline, sent, tmp_path)
-    collector.close()
 
 
 def _await_some(collector: CollectorRun, count: int) -> None:
