@@ -16,8 +16,8 @@ from streams.broker.errors import BrokerUnavailable
 ANSWER_SECONDS_MAX = 9.0
 _REQUEST_MS_MAX = 30_000
 _GONE = frozenset({"OK", "GroupIdNotFoundError"})
-_BUSY = "NonEmptyGroupError"
-"""What the client says of a group that was to be deleted."""
+_NOT_YET = frozenset({"NonEmptyGroupError", "NotCoordinatorError", "CoordinatorLoadInProgressError", "CoordinatorNotAvailableError"})
+"""What the client says of a group that was to be deleted: that it is, or that it has members, or a coordinator that has just begun."""
 
 
 class NewTopic(NamedTuple):
@@ -113,15 +113,15 @@ def topics_like(bootstrap: str, prefix: str) -> list[str]:
 
 
 def delete_groups(bootstrap: str, groups: Iterable[str]) -> list[str]:
-    """Delete those of the consumer groups that there are; the names of those that have members, and stay."""
+    """Delete those of the consumer groups that there are; the names of those that stay for now, since they have members or Kafka has just started."""
     with _client(bootstrap) as client:
         found = client.delete_groups(list(groups))
-    others = {group: said for group, said in found.items() if said not in _GONE | {_BUSY}}
+    others = {group: said for group, said in found.items() if said not in _GONE | _NOT_YET}
     if others:
         raise BrokerUnavailable(
             f"Consumer groups cannot be deleted: {', '.join(f'{group} ({said})' for group, said in sorted(others.items()))}."
         )
-    return sorted(group for group, said in found.items() if said == _BUSY)
+    return sorted(group for group, said in found.items() if said in _NOT_YET)
 
 
 def _listed(bootstrap: str, names: Iterable[str], spec: OffsetSpec | int) -> dict[tuple[str, int], int]:

@@ -21,6 +21,7 @@ from streams.replay.sides import Value
 STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 PLURALS = {"person": "people", "stage": "stages", "segment": "segments", "moment": "moments"}
 FIELDS_SHOWN = 3
+FIELD_CHARACTERS = 60
 
 
 def plain(note: Note, found: Found) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def plain(note: Note, found: Found) -> dict[str, Any]:
         "versions": {"live": note.plan.live, "shadow": note.plan.shadow},
         "counts": found.counts(),
         "reasons": found.reasons(),
-        **msgspec.structs.asdict(found),
+        **msgspec.to_builtins(found),
     }
 
 
@@ -94,11 +95,20 @@ def _said(one: Difference, value: Value | None) -> str:
     if value is None:
         return f"is {', '.join(map(lines.short, one.others))}" if one.others else "-"
     if one.kind == "person":
-        shown = [f"{field}: {lines.clean(str(value.get(field)))[:60]}" for field in one.fields[:FIELDS_SHOWN]]
+        shown = [f"{field}: {_field(field, value.get(field))}" for field in one.fields[:FIELDS_SHOWN]]
         more = len(one.fields) - FIELDS_SHOWN
         return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])]) or "there"
     told = {"stage": lines.move, "segment": _entered, "moment": _moment}[one.kind](value)
     return f"{lines.when(value['occurredAt'])} {told}"
+
+
+def _field(name: str, part: Any) -> str:
+    """A part of a profile, as short as a cell holds."""
+    if name == "journeys" and part:
+        return ", ".join(
+            f"{lines.clean(journey)} {lines.clean(at['stage'])} since {lines.when(at['since'])}" for journey, at in part.items()
+        )
+    return lines.clean(str(part))[:FIELD_CHARACTERS]
 
 
 def _entered(value: Value) -> str:

@@ -41,6 +41,6 @@ def clean(bootstrap: str, shadow: Shadow) -> list[str]:
     while (busy := admin.delete_groups(bootstrap, shadow.groups())) and time.monotonic() < deadline:
         time.sleep(0.5)
     if busy:
-        raise Busy(f"{', '.join(busy)} still has members: stop the workers of this replay first")
+        raise Busy(f"{', '.join(busy)} still has members, or Kafka has just started: stop the workers of this replay, or try again")
     admin.delete_topics(bootstrap, found)
     return found

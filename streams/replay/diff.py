@@ -136,6 +136,8 @@ class _Judge:
                     if owner is not None:
                         self._touched.add(owner)
         self._regrouped = _regrouped(live, shadow)
+        if only and not self.policy:  # People are a function of evidence and policy: where these are others, so is the evidence.
+            self._touched |= self._regrouped
 
     def why(self, rule: str | None, customers: Collection[str], values: Iterable[Value | None]) -> list[Reason]:
         """Every reason that there is for a difference about these customers, by a rule (`moment big_order`), between these values."""

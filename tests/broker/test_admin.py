@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from streams.broker import admin
@@ -32,3 +34,27 @@ def test_deleted_topics_are_gone(broker: EmbeddedBroker, topic_prefix: str) -> N
     admin.delete_topics(broker.bootstrap, [topic_prefix + "a", topic_prefix + "none"])
 
     assert admin.describe_topics(broker.bootstrap, [topic_prefix + "a"]) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "stays"), [("OK", False), ("GroupIdNotFoundError", False), ("NonEmptyGroupError", True), ("NotCoordinatorError", True)]
+)
+def test_a_group_that_cannot_be_deleted_yet_is_named(monkeypatch: pytest.MonkeyPatch, said: str, stays: bool) -> None:
+    class Client:
+        def delete_groups(self, groups: list[str]) -> dict[str, str]:
+            return dict.fromkeys(groups, said)
+
+    monkeypatch.setattr(admin, "_client", lambda _: nullcontext(Client()))
+
+    assert admin.delete_groups("nowhere:1", ["a"]) == (["a"] if stays else [])
+
+
+def test_a_group_that_must_not_be_deleted_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def delete_groups(self, groups: list[str]) -> dict[str, str]:
+            return dict.fromkeys(groups, "GroupAuthorizationFailedError")
+
+    monkeypatch.setattr(admin, "_client", lambda _: nullcontext(Client()))
+
+    with pytest.raises(BrokerUnavailable, match=r"a \(GroupAuthorizationFailedError\)"):
+        admin.delete_groups("nowhere:1", ["a"])

@@ -138,7 +138,7 @@ def test_unchanged_it_differs_in_nothing_and_all_that_it_says_is_replayed(broker
 
             assert found["differences"] == []
             assert found["digests"]["live"] == found["digests"]["shadow"]
-            assert found["not_replayed"] == 0
+            assert found["notReplayed"] == 0
             assert found["totals"]["stage"]["live"] > PEOPLE
             assert found["totals"]["moment"]["live"] > PEOPLE / 4
             note = archive.load(tmp_path / "data", "same")

@@ -149,6 +149,16 @@ def test_interactions_that_only_one_side_has_are_late_data(live: Side, values: l
     assert why(found).keys() == {("late_data",)}
 
 
+def test_who_is_another_by_what_only_one_side_has_is_late_data(tmp_path: Path) -> None:
+    values = simulate(PEOPLE, 11, tmp_path).interactions_path.read_bytes().splitlines()
+    missing = [value for number, value in enumerate(values) if number % 7]
+
+    found = diff.compare(side(kairos("brand", values, 1)), side(kairos("brand", missing, 1)), planned("brand", "brand"))
+
+    assert {one.change for one in found.differences if one.kind == "person"} == {"added", "removed", "changed"}
+    assert why(found).keys() == {("late_data",)}
+
+
 def test_a_deadline_after_the_end_of_time_is_late_data(live: Side, values: list[bytes]) -> None:
     shadow = side(kairos("retail", values, 1, until="2011-03-10T00:00:00Z"))
     end = 1_299_715_200_000_000
