@@ -20,7 +20,7 @@ from schemas import topics
 from schemas.delivery import DeadDelivery
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
-from tests.connectors.deliveries import Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
+from tests.connectors.deliveries import SECRET, Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
 from tests.connectors.outputs import moment, profile
 
 PEOPLE = [f"c{letter * 26}" for letter in "abcdefgh"]
@@ -237,18 +237,22 @@ def test_its_pages_say_how_it_goes(broker: EmbeddedBroker, tmp_path: Path, app_i
         run.stop()
 
 
-@pytest.mark.parametrize(("words", "said"), [((), "which endpoints?"), (("--only", "nobody"), "there is no endpoint 'nobody'")])
-def test_a_wrong_call_says_what_is_wrong(
-    broker: EmbeddedBroker, tmp_path: Path, app_id: str, words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = DeliverRun(broker, tmp_path, app_id, {"crm": {"url": "http://127.0.0.1:1/"}})
-    if not words:
-        monkeypatch.setattr(run, "environment", lambda: {"PATH": ""} | {"PYTHONPATH": str(Path(__file__).parents[2])})
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "which endpoints?"),
+        (("--endpoints", "FILE", "--only", "nobody"), "there is no endpoint 'nobody'"),
+        (("status", "--endpoints", "nowhere.toml"), "nowhere.toml: No such file"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    file = tmp_path / "endpoints.toml"
+    file.write_text('[endpoints.crm]\nurl = "https://crm.example"\nsecrets = ["env:HOOK_SECRET"]\n')
 
-    done = run.asked(*words)
+    done = CliRunner().invoke(main, ["deliver", *(str(file) if word == "FILE" else word for word in words)], env={"HOOK_SECRET": SECRET})
 
-    assert done.returncode == 2
-    assert said in done.stderr
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
 
 
 def test_a_secret_that_is_made_signs() -> None:

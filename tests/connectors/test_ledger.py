@@ -17,6 +17,7 @@ def test_a_kill_loses_nothing_and_repeats_only_what_was_done_since_the_last_comm
     committed, ledger, reading = (start, ""), Ledger(start), iter(records)
     given_out: list[int] = []
     done: set[int] = set()
+    known: set[int] = set()
     safe: set[int] = set()
     for step, number in steps:
         if step == "read" and (offset := next(reading, None)) is not None:
@@ -26,11 +27,12 @@ def test_a_kill_loses_nothing_and_repeats_only_what_was_done_since_the_last_comm
             given_out += [offset] if fresh else []
         elif step == "done" and given_out:
             offset = given_out.pop(number % len(given_out))
-            done.add(offset)
-            committed, safe = (ledger.offset, ledger.note({})), done - {offset}
+            committed, safe = (ledger.offset, ledger.note({})), set(known)
             ledger.done(offset)
+            done.add(offset)
+            known.add(offset)
         elif step == "killed":
-            ledger = Ledger(*committed)
+            ledger, known = Ledger(*committed), set(safe)
             reading = iter([offset for offset in records if offset >= committed[0]])
             given_out = []
     for offset in reading:
