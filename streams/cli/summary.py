@@ -60,7 +60,7 @@ def show(console: Console, outcome: Outcome, reader: str, export: Path | None) -
     console.print(equation(outcome, ITEMS.get(reader, "interactions")))
     console.print()
     console.print(_table(outcome, console.width), soft_wrap=True)
-    for line in _next(outcome, export):
+    for line in _next(outcome, export, console.width):
         console.print(line, soft_wrap=True)
 
 
@@ -108,7 +108,7 @@ def _rows(outcome: Outcome) -> list[tuple[str, list[Text]]]:
         ("retracted", _words({"": facts.retractions})),
         ("dead letters", _words(facts.dead_by_reason)),
         ("digest", [Text(facts.digest)]),
-        ("time", [Text(f"{outcome.seconds:.1f} s, {rate(outcome):,.0f} interactions/s until all had settled")]),
+        ("time", [Text(f"{outcome.seconds:.1f} s until all had settled"), Text(f"{rate(outcome):,.0f} interactions/s")]),
     ]
     return rows
 
@@ -145,7 +145,7 @@ def _words(counts: Mapping[str, int], styles: Mapping[str, str] | None = None) -
     return words or [Text("none", "dim")]
 
 
-def _next(outcome: Outcome, export: Path | None) -> list[Text]:
+def _next(outcome: Outcome, export: Path | None, columns: int) -> list[Text]:
     if outcome.run.broker == mocked.NAME:
         return [Text("The mock is gone, and this run with it. Without --broker there is a Kafka that keeps it, to be asked about.", "dim")]
     kairos = command()
@@ -156,8 +156,10 @@ def _next(outcome: Outcome, export: Path | None) -> list[Text]:
     if export is not None:
         hints.append((f"ls {export}", "every profile, stage change and moment of this run"))
     width = max(len(typed) for typed, _ in hints)
-    return [Text("What to type next (they start this run's Kafka again by themselves):", "dim")] + [
-        Text.assemble(f"  {typed:<{width}}", (f"   {what}", "dim")) for typed, what in hints
+    is_narrow = max(2 + width + 3 + len(what) for _, what in hints) > columns
+    between = "\n      " if is_narrow else "   "
+    return [Text("What to type next (each starts this run's Kafka again):", "dim")] + [
+        Text.assemble(f"  {typed if is_narrow else typed.ljust(width)}", (between + what, "dim")) for typed, what in hints
     ]
 
 

@@ -85,7 +85,7 @@ def sentence(picture: Picture) -> str:
     """A picture as one line."""
     parts = [f"{picture.seconds:5.1f} s  {picture.phase}"]
     if picture.sent:
-        whole = f" of {picture.total:,}" if picture.total is not None else ""
+        whole = f" of {picture.total:,}" if picture.total is not None and picture.sent <= picture.total else ""  # Some are sent twice.
         lag = " + ".join(f"{count:,} {_short(topic)}" for topic, count in picture.lag.items())
         seen = picture.seen
         parts += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console
 
 from connectors.producer import Played
@@ -19,8 +20,8 @@ def _outcome(sent: int = 25_900, **facts: int) -> Outcome:
     return Outcome(run, Played(sent, 0, {}, 1, None, 0, 1.0), counted, 10.0, "crm_id:17850")
 
 
-def _shown(outcome: Outcome) -> str:
-    console = Console(width=120, color_system=None)
+def _shown(outcome: Outcome, width: int = 120) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as capture:
         summary.show(console, outcome, "online-retail", None)
     return capture.get()
@@ -66,6 +67,18 @@ def test_refunds_are_told_by_number_and_amount_where_there_are_any() -> None:
     assert "refunds 2" in shown
     assert "1,234.50 ordered, 0.00 cancelled, 12.25 refunded\n" in shown
     assert "7.00 ordered, 0.00 cancelled\n" in shown
+
+
+def test_no_line_is_wider_than_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "command", lambda: "kairos")  # What is to be typed is never broken, and may be long.
+    outcome = _outcome(retractions=5)
+    outcome.facts.stage_changes = {"brand": dict.fromkeys(("advocate", "customer", "detractor", "lead", "visitor"), 12345)}
+
+    for width in (60, 80, 120):
+        shown = _shown(outcome, width).splitlines()
+
+        assert max(map(len, shown)) <= width
+        assert any("a customer with many moments: profile and timeline" in line for line in shown)
 
 
 def test_a_machine_gets_every_count_and_no_identifier() -> None:
