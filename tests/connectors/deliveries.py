@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -145,6 +146,7 @@ class DeliverRun:
         """Until every endpoint has its records."""
         words = [sys.executable, "-m", "streams.cli", "deliver", "--broker", self.kafka.bootstrap, "--json", *options]
         self.process = subprocess.Popen(words, env=self.environment(), stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # Where a test fails before it has stopped it.
         self._lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process, self._lines), daemon=True).start()
         self.hear("ready")
