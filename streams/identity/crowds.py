@@ -70,14 +70,15 @@ def shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
 
 def passed(work: Workspace, key: NodeKey, via: NodeKey, is_passing: bool) -> None:
     """An anchor met an identifier and nothing links them: who does not know it yet is told. `is_passing`: it is the anchor who is crowded."""
+    node = work.node(key)
     if not is_passing:
         work.emit(via, Crowded(key, via[0], False, ()))
+    elif via[0] in node.crowded:
         return
-    node = work.node(key)
-    if via[0] not in node.crowded:
+    else:
         work.rows.put(PASSED, key + via, _THERE)
-        if node.erased is not None:
-            work.emit(via, Forget(key, *node.erased, True, (), True))
+    if node.erased is not None:
+        work.emit(via, Forget(key, *node.erased, True, (), True))
 
 
 def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:

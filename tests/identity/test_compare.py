@@ -9,6 +9,7 @@ from msgspec import structs
 from streams.identity.compare import Difference, Merge, Renamed, Split, difference, under
 from streams.identity.component import COMPONENT, Component, witness
 from streams.identity.policy import Policy, PolicyError
+from streams.instants import DAY
 from streams.rows import NodeKey, Person
 from tests.laws.driver import DictRows, World, event
 from tests.laws.history import SHIPPED, History, generate, play
@@ -65,6 +66,34 @@ def test_the_evidence_under_a_new_policy_is_as_if_it_had_been_in_force_from_the_
         wanted = begun.result()
         assert found == {fragment: wanted.person[fragment] for fragment in found}
         assert set(found.values()) == set(wanted.touches)
+
+
+def test_under_a_new_policy_a_component_is_resolved_anew_when_something_is_new_of_it() -> None:
+    changed = 0
+    for seed in range(60):
+        chance = Random(seed)
+        drawn = generate(50_000 + seed)
+        history = drawn._replace(commands=[])
+        new = _changed(history.policy, chance)
+        if new.types != history.policy.types and any(
+            one.generic_above != was.generic_above for one, was in zip(new.types, history.policy.types, strict=True)
+        ):
+            continue  # What was counted stays counted.
+        later = [event(one.ids, one.occurred_at + 1000 * DAY, f"later{number}") for number, one in enumerate(history.events)]
+        world = play(World(3, history.policy, seed), history, seed)
+        before = world.result().touches.keys()
+        world.policy = new
+        for live in world.live:  # A worker with another policy is another process.
+            live.clear()
+
+        for one in later:
+            world.produce(one)
+        world.run_until_idle()
+
+        wanted = play(World(1, new, seed), History(new, [*history.events, *later], []), seed).result()
+        assert world.result().touches == wanted.touches
+        changed += before != wanted.touches.keys()
+    assert changed > 5
 
 
 def test_the_histories_are_of_policies_that_change_people() -> None:
