@@ -355,7 +355,7 @@ MET: Kind[bytes] = Kind("met", b"m", bytes, bytes)
 PASSED: Kind[bytes] = Kind("passed", b"x", bytes, bytes)
 """Key: an identifier (16) + an anchor that named it and is crowded with its type (16): who has to hear of it if it is erased."""
 REFUSED: Kind[bytes] = Kind("refused", b"r", bytes, bytes)
-"""Key: the root of a component that is full (16) + a root that was sent back (16): what climbed by way of it goes on to it."""
+"""Key: a root (16) + a node that pointed there and was sent back by one that is full (16): what climbed by way of it goes on to it."""
 PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
 """Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
 STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)

@@ -155,6 +155,10 @@ def _reached(own: Component, past: Past) -> set[NodeKey]:
     if own.crowded:  # Their links are not kept: only their interactions say whom they name.
         types = {key[0] for key, mark in past.erased.items() if mark.own}
         found.update([seen[:NODE_KEY_BYTES] for seen in own.crowded if seen[-1] in types and seen[:NODE_KEY_BYTES] in own.fragments])
+        for seen in own.crowded:
+            mark = past.erased.get(seen[:NODE_KEY_BYTES])
+            if mark is not None and mark.own:
+                found.update([fragment for fragment in own.fragments if fragment[0] == seen[-1]])
     if own.full and any(mark.own for mark in past.erased.values()):  # Nor are all of its own.
         found.update(own.fragments)
     found.update([both[:NODE_KEY_BYTES] for both in own.edges if _is_void_link(own, past, both)])

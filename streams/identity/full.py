@@ -15,7 +15,7 @@ from msgspec import structs
 
 from streams.identity import erasure, messages, moves
 from streams.identity.component import PARKED, REFUSED, Component, ends
-from streams.identity.messages import Absorb, Apply, Ask, Bind, Cannot, Closed, Crowded, Erase, Event, Forget, Generic, Return, Union
+from streams.identity.messages import Absorb, Apply, Ask, Bind, Cannot, Closed, Crowded, Erase, Event, Forget, Generic, Gone, Return, Union
 from streams.identity.past import erasing
 from streams.identity.workspace import Workspace
 from streams.rows import NodeKey, end_of
@@ -23,7 +23,7 @@ from streams.rows import NodeKey, end_of
 _THERE = b"1"
 _ONCE_MORE = 1 << 32
 """What is added to a move's turn when it is sent on: a component's versions are fewer."""
-Waiting = Apply | Absorb | Ask | Bind | Cannot | Generic | Crowded | Erase | Forget
+Waiting = Apply | Absorb | Ask | Bind | Cannot | Generic | Crowded | Erase | Forget | Gone
 """What may wait at a root for somebody through whom it climbed."""
 _NOTHING = b""
 """The body of a RETURN to an identifier that had nothing."""
@@ -78,11 +78,11 @@ def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeK
     return (anchor, *linked)
 
 
-def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | Crowded | Ask | Erase | Forget) -> bool:
+def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | Crowded | Ask | Erase | Forget | Gone) -> bool:
     """Whether a message at a full root is about an identifier that does not belong: it goes on to that one, or, where it only says what nothing here
     is linked with, nowhere."""
     component = work.component(root)
-    if not component.full or isinstance(message, Bind | Cannot) or (isinstance(message, Forget) and message.met):
+    if not component.full or isinstance(message, Bind | Cannot | Gone) or (isinstance(message, Forget) and message.met):
         return False
     if _belongs(component, message.identifier):
         return False
@@ -93,10 +93,8 @@ def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | 
 
 
 def onward(work: Workspace, root: NodeKey, message: Waiting) -> bool:
-    """Whether a message that waits for somebody at a full root climbed there by way of one who was sent back: then it goes on to that one."""
+    """Whether a message that waits for somebody at a root climbed there by way of one who was sent back: then it goes on to that one."""
     component = work.component(root)
-    if not component.full:
-        return False
     strangers = [passed for passed in message.path if passed not in component.members]
     rows = work.rows.get(REFUSED, [root + passed for passed in strangers])
     home = next((passed for passed, row in zip(strangers, rows, strict=True) if row is not None), None)
@@ -122,6 +120,18 @@ def send_back(work: Workspace, root: NodeKey, message: Absorb, body: bytes) -> N
     if past is not None and past.erased:  # Those whom it turns away later may have named them.
         work.own(root).past = erasing(work.component(root).past, past.erased)
         erasure.sweep(work, root)
+    release(work, root)
+
+
+def gone(work: Workspace, root: NodeKey, child: NodeKey) -> None:
+    """One that pointed to this root is a root itself again."""
+    if child not in work.component(root).members:
+        work.rows.put(REFUSED, root + child, _THERE)
+        release(work, root)
+
+
+def release(work: Workspace, root: NodeKey) -> None:
+    """Let what waits at a root for somebody who was sent back go on to that one."""
     if not work.component(root).parked:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):

@@ -83,6 +83,13 @@ class Closed(Struct, array_like=True, frozen=True, gc=False, tag=15):
     """At an identifier of a component that is full: nothing new links it."""
 
 
+class Gone(Struct, array_like=True, frozen=True, gc=False, tag=16):
+    """At a root above one that was sent back: what waits here for it goes on to it, for it will not come."""
+
+    identifier: NodeKey
+    path: Path
+
+
 class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
     """At an absorbed member: a shorter way up."""
 
@@ -176,7 +183,9 @@ ORDERS_PER_MICROSECOND = 1 << 11
 GO_ON = Time(0xFFFFFFFF, 0)
 """What a partition tells itself to go on with the deadlines that are due; it says no time."""
 
-Message = Event | Apply | Union | Absorb | Return | Closed | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
+Message = (
+    Event | Apply | Union | Absorb | Return | Closed | Gone | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
+)
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
 decode: Callable[[bytes], Message] = msgspec.msgpack.Decoder(Message).decode

@@ -33,6 +33,7 @@ from streams.identity.messages import (
     Event,
     Forget,
     Generic,
+    Gone,
     Message,
     Path,
     Return,
@@ -257,6 +258,7 @@ def _return(work: Workspace, key: NodeKey, message: Return) -> None:
         return
     work.write_node(key, structs.replace(node, parent=None, bare=False))
     if body:
+        work.emit(node.parent, Gone(key, ()))
         absorbed, story, waiting = moves.unpack(work, body)
         _absorbed(work, key, key, absorbed, story, waiting)
         full.part_from_others(work, absorbed)
@@ -283,7 +285,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
-        assert isinstance(message, Apply | Absorb | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget)
+        assert isinstance(message, Apply | Absorb | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Gone)
         if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
@@ -311,6 +313,7 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Ask: commands.ask,
     Erase: commands.erase,
     Forget: commands.forget,
+    Gone: commands.gone,
 }
 """What each message does at the node it addresses; a Time addresses none."""
 
