@@ -10,8 +10,8 @@ from streams.identity.component import COMPONENT
 from streams.identity.resolve import resolve
 from streams.rows import FOLD
 from tests.laws.memory import POLICY, Memory, View
-from tests.laws.test_erasure_outputs import live
-from tests.laws.test_order import history, told
+from tests.laws.test_erasure_outputs import SEEDS, live
+from tests.laws.test_order import RULES, history, told
 
 Stages = dict[tuple[str, ...], int]
 
@@ -40,7 +40,7 @@ def test_in_any_order_the_census_is_the_count_of_customers(seed: int) -> None:
     assert counted(memory), "or it says nothing"
 
 
-@pytest.mark.parametrize("seed", range(0, 60, 2))
+@pytest.mark.parametrize("seed", SEEDS[::2])
 def test_who_is_erased_stands_nowhere(seed: int) -> None:
     memory = live(seed).memory
 
@@ -56,3 +56,13 @@ def test_the_largest_component_that_was_seen_is_known(seed: int) -> None:
     known = [census.standing(View(store, place, 3))["kairos_component_identifiers_max",] for place, store in enumerate(memory.rows)]
 
     assert max(known) == max(sum(len(one.members) for one in together) for together in people)
+
+
+def test_a_smaller_component_does_not_hide_a_larger_one() -> None:
+    memory = Memory(RULES, 1)
+    at = {"event": "Page Viewed", "timestamp": "2025-01-01T00:00:00Z"}
+    for said in ({"userId": "ann", "anonymousId": "a-1", "identifiers": {"email": ["ann@shop.co.uk"]}}, {"userId": "ben"}):
+        memory.produce({**at, **said})
+        memory.run()
+
+    assert census.standing(View(memory.rows[0], 0, 1))["kairos_component_identifiers_max",] == 3
