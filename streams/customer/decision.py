@@ -98,7 +98,7 @@ def _time(rows: Rows, clock: Clock, advanced: Advanced, partitions: int, busy: b
     if said:
         time = partition_time.replayed(rows, said, partitions)
     else:
-        time = partition_time.current(rows, clock) if busy else partition_time.ticked(rows, clock)
+        time = partition_time.current(rows) if busy else partition_time.ticked(rows, clock)
     before = time.before if begun is None else min(time.before, begun)
     return time._replace(before=before), len(said) < len(advanced.times)
 

@@ -1,8 +1,7 @@
 """Partition time: a stored row, moved by ticks only, and the deadlines that fall due when it moves.
 
-Live, a tick is a batch without records and brings the wall clock; a batch with records knows it too, so whom it touches is not behind. Under the
-replay clock every intake partition says how far its source is; the time of a partition is the least that any of them has said, and none before all
-have spoken.
+Live, a tick is a batch without records and brings the wall clock. Under the replay clock every intake partition says how far its source
+is; the time of a partition is the least that any of them has said, and none before all have spoken.
 """
 
 from collections.abc import Iterable
@@ -47,16 +46,17 @@ def replayed(rows: Rows, said: Iterable[tuple[int, Instant]], partitions: int) -
 
 def ticked(rows: Rows, clock: Clock) -> PartitionTime:
     """A tick of the live clock. The row is written once a minute: what it says is a lower bound, and no customer's own time goes back."""
-    stored = _stored(rows)
+    stored = current(rows).instant
     if clock.now - stored >= MINUTE:
         return _move(rows, clock.now)
     return PartitionTime(max(stored, clock.now), True, stored)
 
 
-def current(rows: Rows, clock: Clock) -> PartitionTime:
-    """The time as it stands, unmoved: what is due waits for a tick. The live clock's is now."""
-    stored = _stored(rows)
-    return PartitionTime(stored if clock.replayed else max(stored, clock.now), False, stored)
+def current(rows: Rows) -> PartitionTime:
+    """The time as it stands, unmoved."""
+    (row,) = rows.get(kinds.TIME, [PARTITION])
+    instant = 0 if row is None else _read(row)
+    return PartitionTime(instant, False, instant)
 
 
 def begun(rows: Rows) -> Instant | None:
@@ -95,13 +95,8 @@ def subject_of(key: bytes) -> bytes:
     return key[INSTANT_BYTES:]
 
 
-def _stored(rows: Rows) -> Instant:
-    (row,) = rows.get(kinds.TIME, [PARTITION])
-    return 0 if row is None else _read(row)
-
-
 def _move(rows: Rows, instant: Instant) -> PartitionTime:
-    stored = _stored(rows)
+    stored = current(rows).instant
     if instant <= stored:
         return PartitionTime(stored, False, stored)
     rows.put(kinds.TIME, PARTITION, _write(instant))

@@ -9,7 +9,7 @@ from schemas import topics
 from streams import instants
 from streams.customer import decision
 from streams.identity import messages
-from streams.instants import DAY, HOUR, MINUTE, SECOND
+from streams.instants import DAY, HOUR, MINUTE
 from streams.journeys import brand, retail
 from streams.language import Rulebook, rulebook
 from tests.laws.memory import Memory
@@ -55,17 +55,6 @@ def test_a_tick_of_the_live_clock_lets_deadlines_fall_due(shop: Rulebook) -> Non
 
 def newest_profile(memory: Memory) -> dict[str, Any]:
     return max(values(memory, topics.PROFILES), key=lambda value: value["version"])
-
-
-def test_a_live_profile_is_as_of_now_also_between_two_minutes(shop: Rulebook) -> None:
-    memory = Memory(shop, 1, replayed=False, now=BEGIN)
-    memory.tick()
-    for seconds in (1, 30, 59):
-        memory.now = BEGIN + seconds * SECOND
-        memory.produce(order("ann", seconds, BEGIN - DAY))
-        memory.run()
-
-        assert newest_profile(memory)["asOf"] == instants.text(memory.now)
 
 
 @pytest.mark.parametrize("days", [45, 90], ids=["a moment alone", "a stage"])
