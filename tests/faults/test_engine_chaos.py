@@ -20,7 +20,7 @@ import pytest
 from tests.faults.test_engine_rebalance import load, named
 from tests.faults.toyrun import NO_ROW, ToyRun
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.soak
 WORKERS = ("a", "b", "c")
 KILLED, ENDED = -signal.SIGKILL, {0, -signal.SIGTERM, -signal.SIGINT}
 """Who does not run yet does not listen, and dies of a signal that would stop it."""
@@ -70,7 +70,7 @@ def test_all_workers_get_signals_at_random_times_and_nothing_is_lost_or_twice(to
 
 def assert_ended(toy: ToyRun, process: subprocess.Popen[bytes], sent: signal.Signals) -> None:
     """It ended, in the way that this signal asks for."""
-    code = process.wait(20)
+    code = process.wait(60)
     assert code == KILLED if sent == signal.SIGKILL else code in ENDED, f"{sent.name}: ended with {code}\n{toy.log(process)}"
 
 
