@@ -14,8 +14,15 @@ TIMEOUT_SECONDS = 30
 _FETCHED_MAX = 5_000
 _POLL_SECONDS = 0.05
 """A fetch is given out when it is full, or after this long."""
-_LEADERLESS = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
-"""A Kafka that has just started says so until it has elected its leaders."""
+LEADERLESS = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    }
+)
+"""Of a topic that was just made, or a Kafka that has just started: it elects its leaders, or client and broker know different ones. It passes."""
 
 
 class Record(NamedTuple):
@@ -125,7 +132,7 @@ def end_of(consumer: Consumer, partition: TopicPartition, timeout_seconds: float
             first, end = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
             return end if end > first else 0
         except KafkaException as error:
-            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+            if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
                 raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
             time.sleep(0.1)
 

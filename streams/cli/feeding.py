@@ -20,7 +20,7 @@ from streams.cli import options, screen, session
 from streams.cli.options import Failure
 from streams.cli.replaying import now, same_cluster, told
 from streams.cli.session import Session
-from streams.cli.settle import Progress, Watch
+from streams.cli.settle import Progress, Watch, closed
 from streams.cli.workers import WorkerDied, Workers
 from streams.replay import archive, run
 from streams.replay.archive import Note, Ran
@@ -87,7 +87,9 @@ def _run(settings: Settings, kafka: Session, note: Note, rate: float | None, cou
         shown.fed(feeder.progress())
         shown.fed(feeder.feed(tell), last=True)
         _settle(workers, shown)
-        _await_outputs(kafka.bootstrap, note)
+        compared = [plan.own.changelog, *map(plan.own.topic, (*PEOPLE, topics.DEAD_LETTERS))]
+        if not closed(kafka.bootstrap, plan.own.app_id, compared, plan.partitions, STALL_SECONDS_MAX):
+            raise Failure("A transaction is still open on a topic of the shadow, though nothing is left to do: see the broker's log.")
 
 
 def _settle(workers: Workers, shown: _Shown) -> None:
@@ -102,20 +104,6 @@ def _settle(workers: Workers, shown: _Shown) -> None:
             last, moved = seen, time.monotonic()
         elif time.monotonic() - moved > STALL_SECONDS_MAX:
             raise Failure(f"Nothing has moved for {STALL_SECONDS_MAX:g} s, with work left.\n{workers.tails()}")
-
-
-def _await_outputs(bootstrap: str, note: Note) -> None:
-    """Until no transaction is open on what is compared: its markers may come a little after the offsets."""
-    own = note.plan.own
-    watch = Watch(bootstrap, own.app_id, [own.changelog, *map(own.topic, (*PEOPLE, topics.DEAD_LETTERS))], note.plan.partitions)
-    try:
-        deadline = time.monotonic() + STALL_SECONDS_MAX
-        while watch.look().open_transaction:
-            if time.monotonic() > deadline:
-                raise Failure("A transaction is still open on a topic of the shadow, though nothing is left to do: see the broker's log.")
-            time.sleep(0.05)
-    finally:
-        watch.close()
 
 
 class _Shown:

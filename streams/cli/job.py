@@ -28,7 +28,7 @@ from streams.cli.facts import Facts, collect
 from streams.cli.observe import Observer, Seen
 from streams.cli.options import Failure
 from streams.cli.session import Run
-from streams.cli.settle import Progress, Watch
+from streams.cli.settle import Progress, Watch, closed
 from streams.cli.topics import declared
 from streams.cli.view import Picture, Rate, View
 from streams.cli.workers import WorkerDied, Workers
@@ -198,22 +198,10 @@ def _play_until_settled(
                 phase = "playing" if player.played is None else "settling"
                 teller.show(Picture(phase, 0.0, player.sent, player.total, lag, rate.per_second(seen.applied + seen.dead), seen))
             seconds = time.monotonic() - first
-            _await_outputs(bootstrap, settings.partitions, note.app_id)
+            if not closed(bootstrap, note.app_id, OUTPUTS, settings.partitions, OUTPUT_SECONDS_MAX):
+                raise Failure("A transaction is still open on an output topic, though nothing is left to do: see the broker's log.")
             assert player.played is not None
             return player.played, seconds
-    finally:
-        watch.close()
-
-
-def _await_outputs(bootstrap: str, partitions: int, group: str) -> None:
-    """Until no transaction is open on an output topic: its markers may come a little after the offsets."""
-    watch = Watch(bootstrap, group, OUTPUTS, partitions)
-    try:
-        deadline = time.monotonic() + OUTPUT_SECONDS_MAX
-        while watch.look().open_transaction:
-            if time.monotonic() > deadline:
-                raise Failure("A transaction is still open on an output topic, though nothing is left to do: see the broker's log.")
-            time.sleep(0.05)
     finally:
         watch.close()
 

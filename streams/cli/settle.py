@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from connectors.consumer.reading import LEADERLESS
 from streams.broker.errors import BrokerUnavailable
 
 OFFSETS_SECONDS_MAX = 2.0
@@ -92,14 +93,14 @@ class Watch:
             try:
                 found = reader.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX)
             except KafkaException as error:  # Of a Kafka that is gone it says that a partition is unknown.
-                if error.args[0].code() in _LEADERLESS and time.monotonic() < deadline:
+                if error.args[0].code() in LEADERLESS and time.monotonic() < deadline:
                     time.sleep(0.1)
                     continue
                 raise BrokerUnavailable(f"Kafka does not answer any more ({error.args[0].str()}): is it still running?") from error
             errors = [place.error for place in found if place.error is not None]
             if not errors:
                 return {(place.topic, place.partition): place.offset for place in found}
-            if time.monotonic() > deadline or any(error.code() not in _LEADERLESS for error in errors):
+            if time.monotonic() > deadline or any(error.code() not in LEADERLESS for error in errors):
                 raise KafkaException(errors[0])
             time.sleep(0.1)
 
@@ -123,8 +124,20 @@ class Watch:
             self._committed.unassign()
 
 
-_LEADERLESS = frozenset({KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION})
-"""A topic that was just made, or a Kafka that has just started: it elects its leaders."""
+def closed(bootstrap: str, group: str, topics: Sequence[str], partitions: int, seconds_max: float) -> bool:
+    """Until no transaction is open on these topics, whose markers may come a little after the offsets; False where one still is after so long."""
+    watch = Watch(bootstrap, group, topics, partitions)
+    try:
+        deadline = time.monotonic() + seconds_max
+        while watch.look().open_transaction:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+    finally:
+        watch.close()
+
+
 _NOT_YET = frozenset(
     {
         KafkaError._TIMED_OUT,

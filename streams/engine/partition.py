@@ -57,9 +57,8 @@ class Partition:
         self._producer: AnyProducer | None = None
         self._life: asyncio.Task[None] | None = None
         self._finishing: asyncio.Task[None] | None = None
-        self._busy = False
+        self._busy = self._tick_due = False
         self._chunk_at = 0.0
-        self._tick_due = False
         self._strange_errors = 0
         self._uncertain: tuple[int, Any, float] | None = None
 

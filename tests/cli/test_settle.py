@@ -109,19 +109,20 @@ def test_a_message_that_the_group_sent_itself_is_not_settled(group: Group) -> No
 class _Electing:
     """A Kafka whose topics are so new that they have no leader at first: the client tells that of one partition, or of the whole request."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, code: int) -> None:
+        self.asked, self._code = 0, code
 
     def offsets_for_times(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         self.asked += 1
         if self.asked < 3:
-            raise KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION))
+            raise KafkaException(KafkaError(self._code))
         return [TopicPartition(place.topic, place.partition, 7) for place in places]
 
 
-def test_a_topic_that_elects_its_leaders_is_asked_again(group: Group) -> None:
+@pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH])
+def test_a_topic_that_elects_its_leaders_is_asked_again(group: Group, code: int) -> None:
     *_, watch = group
-    electing = _Electing()
+    electing = _Electing(code)
 
     assert set(watch._ends(electing).values()) == {7}  # type: ignore[arg-type]  # as much of a consumer as is asked
     assert electing.asked == 3
