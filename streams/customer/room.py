@@ -2,8 +2,12 @@
 
 The rule this module owns: no valid interactions, however many and however wide, make a row or a profile larger than a record may be; one that
 was would stop its partition for good. Only a row that was encoded with LOOK_BYTES or more is looked at. Then names give way, those heard of
-longest ago first; what rules remember begins anew, as under new rules; for what was said see horizon.py's `lighten`. Each is counted. Up to
-there the laws of the fold hold, beyond it the order of arrival may show.
+longest ago first; what rules remember begins anew, as under new rules; for what was said see horizon.py's `lighten`. Each is counted.
+
+Up to there the laws of the fold hold. Beyond it, what is left of a state is a function of the state alone, whatever order its names came in, and of
+channels and touchpoints those are left that were heard of last in all, whatever order the interactions came in; all that has no names is as it
+would be with room. No function of the timeline are: how many names are left, how often one was heard of that was forgotten and came again, and
+since when rules remember, for a row gives way in the batch in which it has become too large.
 """
 
 from collections.abc import Callable
