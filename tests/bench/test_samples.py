@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.bench import samples
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.bench import run, samples
 from tests.bench.samples import Sample
 
 
@@ -46,3 +50,11 @@ def test_shares_tell_the_workers_apart() -> None:
     found = samples.found([[sample(1.0, 40, 1.0)], [sample(1.0, 60, 1.0)]])
 
     assert found.shares == [40, 60]
+
+
+def test_the_stopwatch_finds_every_pass_of_the_worker_as_it_is_today(tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from tests.bench import worker; worker.measure(Path(sys.argv[1]))"
+
+    ended = subprocess.run([sys.executable, "-c", program, str(tmp_path / "samples")], cwd=run.ROOT, capture_output=True, text=True)
+
+    assert ended.returncode == 0, ended.stderr

@@ -19,11 +19,12 @@ from typing import Any
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-import streams.worker
 from schemas import topics
 from streams.cli import main
 from streams.customer import decision, publish
+from streams.dials import Dials
 from streams.engine import overrides, producer, store
+from streams.engine.batch import Decision
 from streams.engine.cache import Cache
 from streams.engine.overlay import Change, Overlay
 from streams.engine.store import Store
@@ -124,24 +125,19 @@ class Stopwatch:
 
         return measured
 
-    def counting(self, make: Callable[[], Callable[..., None]]) -> Callable[[], Callable[..., None]]:
+    def counting(self, count: Callable[..., None]) -> Callable[..., None]:
         """The same counting at every commit, and a sample after it."""
 
-        def made() -> Callable[..., None]:
-            count = make()
+        def counted(dials: Dials, topic: str, partition: int, decision: Decision, seconds: float) -> None:
+            count(dials, topic, partition, decision, seconds)
+            start = time.thread_time()
+            self._batches[topic] += 1
+            for (name, *_), number in decision.tally.items():
+                self._counts[name] += number
+            self._sample()
+            self._own += time.thread_time() - start
 
-            def counted(topic: str, partition: int, tally: dict[tuple[str, ...], int], seconds: float) -> None:
-                count(topic, partition, tally, seconds)
-                start = time.thread_time()
-                self._batches[topic] += 1
-                for (name, *_), number in tally.items():
-                    self._counts[name] += number
-                self._sample()
-                self._own += time.thread_time() - start
-
-            return counted
-
-        return made
+        return counted
 
     def _sample(self) -> None:
         pages = int(self._statm.read_text().split()[1])
@@ -175,7 +171,7 @@ def measure(samples: Path) -> None:
     Overlay.changes = watch.weighed(Overlay.changes)  # type: ignore[method-assign]  # The point of this module.
     BatchBuilder._build = watch.built(BatchBuilder._build)
     producer.FencedProducer.pack = watch.packed(producer.FencedProducer.pack)  # type: ignore[method-assign]  # As above.
-    streams.worker._counting = watch.counting(streams.worker._counting)
+    Dials.count = watch.counting(Dials.count)  # type: ignore[method-assign]  # As above.
 
 
 if __name__ == "__main__":
