@@ -8,7 +8,6 @@ process would not do better. Ready: there is a Kafka, and every partition of thi
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -24,10 +23,12 @@ from prometheus_client import disable_created_metrics, make_wsgi_app
 
 from streams import app, instants
 from streams.dials import Dials
-from streams.engine import Engine, EngineError
+from streams.engine import Engine, EngineError, leaving
 from streams.settings import Settings
 
 STOP_SECONDS_MAX = 12.0
+HUNG_SECONDS_MAX = STOP_SECONDS_MAX + 2
+"""Then it is ended without words: what hangs leaves it no time to say any."""
 GONE_SECONDS_MAX = 5.0
 """So long a stop may take where no Kafka answers: nothing can be committed any more."""
 PATIENCE_SECONDS = 10.0
@@ -82,9 +83,7 @@ def run(settings: Settings, voice: Voice | None = None) -> None:
 
 async def _live(engine: Engine, settings: Settings, voice: Voice, quiet: "_Quiet", limit: "_Limit") -> None:
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+    leaving.hear(told.set, HUNG_SECONDS_MAX, 1)
     telling = asyncio.create_task(told.wait())
     running = asyncio.create_task(_start_and_wait(engine, settings, voice, quiet))
     await asyncio.wait({telling, running}, return_when=asyncio.FIRST_COMPLETED)

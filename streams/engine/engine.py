@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 from kafka.errors import KafkaError as AdminError
 
-from streams.engine import changelog, heap, ticks
+from streams.engine import changelog, heap, leaving, ticks
 from streams.engine.app import Agent, App, build
 from streams.engine.custody import Custody
 from streams.engine.drive import Body
@@ -172,9 +169,7 @@ class Engine:
 
     async def _main(self) -> bool:
         told = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told.set)
+        leaving.hear(told.set, self.settings.stop_seconds, EXIT_HUNG)
         telling = asyncio.create_task(told.wait())
         running = asyncio.create_task(self._start_and_wait())
         await asyncio.wait({telling, running}, return_when=asyncio.FIRST_COMPLETED)
@@ -182,19 +177,12 @@ class Engine:
             self.fail(running.exception() or EngineError("ended"))
         running.cancel()
         telling.cancel()
-        self._exit_anyway()
+        leaving.within(self.settings.stop_seconds, EXIT_FAILED if self.reason is not None else EXIT_HUNG)
         return await self.stop()
 
     async def _start_and_wait(self) -> None:
         await self.start()
         await self.wait()
-
-    def _exit_anyway(self) -> None:
-        """What hangs in a library keeps the process no longer than promised."""
-        code = EXIT_FAILED if self.reason is not None else EXIT_HUNG
-        timer = threading.Timer(self.settings.stop_seconds, os._exit, (code,))
-        timer.daemon = True
-        timer.start()
 
     @property
     def _custody(self) -> Custody:

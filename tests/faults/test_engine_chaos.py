@@ -18,9 +18,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.faults.test_engine_rebalance import load, named
-from tests.faults.toyrun import NO_ROW, ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, NO_ROW, ToyRun
 
-pytestmark = pytest.mark.soak
 WORKERS = ("a", "b", "c")
 KILLED, ENDED = -signal.SIGKILL, {0, -signal.SIGTERM, -signal.SIGINT}
 """Who does not run yet does not listen, and dies of a signal that would stop it."""
@@ -35,21 +34,23 @@ class Span(NamedTuple):
     most_seconds: float
 
 
-SCHEDULE = (
-    Span(6, (signal.SIGTERM, signal.SIGINT), 0.5, 5.0),
-    Span(15, (signal.SIGKILL,), 0.1, 1.0),
-    Span(3, (signal.SIGTERM,), 3.0, 6.0),
+SHORT = (
+    Span(5, (signal.SIGTERM, signal.SIGINT), 0.5, 5.0),
+    Span(8, (signal.SIGKILL,), 0.1, 1.0),
+    Span(2, (signal.SIGTERM,), 3.0, 6.0),
 )
+LONG = tuple(span._replace(count=6 * span.count) for span in SHORT)
 
 
-def test_all_workers_get_signals_at_random_times_and_nothing_is_lost_or_twice(toy: ToyRun) -> None:
+@pytest.mark.parametrize("schedule", [pytest.param(SHORT, marks=pytest.mark.faults), pytest.param(LONG, marks=pytest.mark.soak)])
+def test_all_workers_get_signals_at_random_times_and_nothing_is_lost_or_twice(toy: ToyRun, schedule: Sequence[Span]) -> None:
     chance, given = random.Random(5), defaultdict(int)
     running = {name: named(toy, name) for name in WORKERS}
     for name in WORKERS:
         toy.await_health(f"{name}.json", lambda said: said["at"] > 0)
 
     with load(toy, per_second=500):
-        for span in SCHEDULE:
+        for span in schedule:
             for _ in range(span.count):
                 time.sleep(chance.uniform(span.least_seconds, span.most_seconds))
                 sent = chance.choice(span.signals)
@@ -59,7 +60,7 @@ def test_all_workers_get_signals_at_random_times_and_nothing_is_lost_or_twice(to
                 for name, process in running.items():
                     assert_ended(toy, process, sent)
                     running[name] = named(toy, name)
-    toy.await_done(running.values(), seconds=120)
+    toy.await_done(running.values())
 
     assert toy.answer() == toy.expected()
     assert given.keys() == {signal.SIGTERM, signal.SIGINT, signal.SIGKILL}
@@ -68,9 +69,22 @@ def test_all_workers_get_signals_at_random_times_and_nothing_is_lost_or_twice(to
         toy.stop(process)
 
 
+@pytest.mark.faults
+def test_who_does_not_listen_yet_dies_of_a_signal_also_where_shells_ignore_it_for_what_they_run_beside_them(toy: ToyRun) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = named(toy, "a")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(DEADLINE_SECONDS) in ENDED
+
+
 def assert_ended(toy: ToyRun, process: subprocess.Popen[bytes], sent: signal.Signals) -> None:
     """It ended, in the way that this signal asks for."""
-    code = process.wait(60)
+    code = process.wait(DEADLINE_SECONDS)
     assert code == KILLED if sent == signal.SIGKILL else code in ENDED, f"{sent.name}: ended with {code}\n{toy.log(process)}"
 
 

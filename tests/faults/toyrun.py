@@ -22,11 +22,19 @@ from confluent_kafka.admin import AdminClient, NewTopic
 NO_ROW = b"\0\0"
 """Begins the keys of what a changelog holds beside rows."""
 ROOT = Path(__file__).resolve().parents[2]
+TOY = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+runpy.run_module("tests.faults.toy", run_name="__main__")
+"""
+"""Until it listens, SIGINT ends it: it would be lost where a shell has begun the tests in the background, or where Python meets it in what ignores errors."""
 UNSHARE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
 """Mounts of one's own, without being root."""
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 240.0
+"""For what hangs: nothing is said of how fast it should be."""
 STOP_SECONDS_MAX = 10.0
-LOADED_SECONDS = 3.0
+LOADED_SECONDS = 6.0
 """What a loaded machine needs to end a process."""
 NOT_LED_YET = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "OFFSET_NOT_AVAILABLE")
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
@@ -88,7 +96,7 @@ class ToyRun:
 
     def flush(self) -> None:
         """All that was fed is on the broker."""
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(DEADLINE_SECONDS) == 0
 
     def worker(self, failpoint: str = "", mount: str = "", **options: Any) -> subprocess.Popen[bytes]:
         """Start one. `mount`: its state lies on a file system in memory, with these options, which nobody else sees."""
@@ -105,7 +113,7 @@ class ToyRun:
         }
         with (self.directory / f"worker{number}.log").open("wb") as log:
             environment = {**os.environ, "TOY": json.dumps(toy), "KAIROS_FAILPOINT": failpoint}
-            command = [sys.executable, "-m", "tests.faults.toy"]
+            command = [sys.executable, "-c", TOY]
             if mount:
                 Path(toy["state_dir"]).mkdir(exist_ok=True)
                 command = [
@@ -116,7 +124,9 @@ class ToyRun:
                     toy["state_dir"],
                     *command,
                 ]
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # It waits until the process can die of it.
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.workers.append(process)
         return process
 
@@ -135,20 +145,21 @@ class ToyRun:
         self.await_done([process])
         self.stop(process)
 
-    def await_done(self, processes: Iterable[subprocess.Popen[bytes]], seconds: float = DEADLINE_SECONDS) -> None:
+    def await_done(self, processes: Iterable[subprocess.Popen[bytes]]) -> None:
         """Every input is committed to its end."""
-        give_up = time.monotonic() + seconds
+        give_up = time.monotonic() + DEADLINE_SECONDS
         while self.lag() > 0:
             for process in processes:
                 assert process.poll() is None, f"ended with {process.returncode}\n{self.log(process)}"
-            assert time.monotonic() < give_up, f"{self.lag()} left after {seconds:g} s\n" + "\n".join(map(self.log, processes))
+            assert time.monotonic() < give_up, f"{self.lag()} left after {DEADLINE_SECONDS:g} s\n" + "\n".join(map(self.log, processes))
             time.sleep(0.2)
 
     def stop(self, process: subprocess.Popen[bytes], begun: bool = True) -> float:
         """SIGTERM; returns how long it took. One that may not have `begun` may die of it: it does not listen before it runs."""
         start = time.monotonic()
         process.terminate()
-        code = process.wait(STOP_SECONDS_MAX + LOADED_SECONDS)
+        code = process.wait(DEADLINE_SECONDS)
+        assert time.monotonic() - start < STOP_SECONDS_MAX + LOADED_SECONDS, self.log(process)
         assert code == 0 or (not begun and code == -signal.SIGTERM), f"stopped with {code}\n{self.log(process)}"
         return time.monotonic() - start
 
@@ -159,7 +170,7 @@ class ToyRun:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
                 process.wait()
-        names = [name for name in self._admin.list_topics(timeout=10).topics if name.startswith(self.name)]
+        names = [name for name in self._admin.list_topics(timeout=60).topics if name.startswith(self.name)]
         for done in self._admin.delete_topics(names).values() if names else ():
             done.result()
 
@@ -168,7 +179,7 @@ class ToyRun:
         inputs = [TopicPartition(f"{self.name}-{topic}", number) for topic in ("raw", "keyed") for number in range(self.partitions)]
         reader = self._reader("read_uncommitted", f"{self.name}-toy")  # It joins nothing; AdminClient's way to ask crashes librdkafka 2.16.
         try:
-            committed = {(each.topic, each.partition): max(0, each.offset) for each in reader.committed(inputs, timeout=10)}
+            committed = {(each.topic, each.partition): max(0, each.offset) for each in reader.committed(inputs, timeout=60)}
             return sum(_end(reader, target) - committed[target.topic, target.partition] for target in inputs)
         except KafkaException as error:
             if error.args[0].name() in NOT_KNOWN_YET:
@@ -193,11 +204,13 @@ class ToyRun:
             return {"alive": None, "ready": False, "running": [], "restored": 0, "copies": [], "at": 0.0}
         return said
 
-    def await_health(self, name: str, fits: Callable[[dict[str, Any]], bool], seconds: float = DEADLINE_SECONDS) -> dict[str, Any]:
+    def await_health(self, name: str, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first thing the worker says of itself that fits."""
-        give_up = time.monotonic() + seconds
+        give_up = time.monotonic() + DEADLINE_SECONDS
         while not fits(said := self.health(name)):
-            assert time.monotonic() < give_up, f"after {seconds:g} s it still says {said}\n" + "\n".join(map(self.log, self.workers))
+            assert time.monotonic() < give_up, f"after {DEADLINE_SECONDS:g} s it still says {said}\n" + "\n".join(
+                map(self.log, self.workers)
+            )
             time.sleep(0.05)
         return said
 
@@ -285,7 +298,7 @@ def _end(reader: Consumer, target: TopicPartition) -> int:
     """The end of a partition; a topic that was made a moment ago may not have told everyone who leads it."""
     for _ in range(50):
         try:
-            return int(reader.get_watermark_offsets(target, timeout=10)[1])
+            return int(reader.get_watermark_offsets(target, timeout=60)[1])
         except KafkaException as error:
             if not error.args[0].retriable() and error.args[0].name() not in NOT_LED_YET:
                 raise
