@@ -13,7 +13,7 @@ run: $(STAMP) ## Play a year of a real web shop through Kairos, with a live view
 	$(BIN)/kairos run --source data/online-retail.csv.gz --reader online-retail --until 2011-12-10T00:00:00Z
 
 test: $(STAMP) ## Run the tests on a real Kafka that starts by itself; ARGS="tests/broker -k mock" picks some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --durations=25 $(ARGS)
 
 check: $(STAMP) ## Check the house: import contracts, lint, format, types, the tests of the house
 	$(BIN)/lint-imports --no-logo
@@ -23,11 +23,11 @@ check: $(STAMP) ## Check the house: import contracts, lint, format, types, the t
 	$(BIN)/pytest tests/house -n 0
 
 test-faults: $(STAMP) ## Run the long tests: kill -9, partitions, workers (up to an hour)
-	$(BIN)/pytest -m faults -n 2 --durations=15
+	$(BIN)/pytest -m faults --durations=25
 
 test-system: $(STAMP) ## Run a live Kairos with Prometheus beside it, which must answer every query of the dashboards, and clients for Node and browsers (minutes; Debian packages: .ci/packages)
 	deploy/packages.sh
-	$(BIN)/pytest -m system -n 0 --durations=15
+	$(BIN)/pytest -m system -n 0 --durations=25
 
 stack: $(STAMP) ## Run what docker-compose.kafka.yml runs without containers: Kafka, collector, two workers, Prometheus; Ctrl-C stops all
 	$(BIN)/python -m deploy.stack
