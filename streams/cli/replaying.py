@@ -1,6 +1,7 @@
 """What the commands of `kairos replay` do but for the run itself: plan, compare, clean.
 
-The rule this module owns: a plan is frozen in this order: inputs, then the time, then, when live workers have done what there was, outputs.
+The rule this module owns: a plan is frozen in this order: when live workers have done what there was, outputs, inputs, then the time. So what comes live
+while somebody plans is fed, or not there at all; and no tick that is in the outputs came after the time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from streams.cli.options import Failure
 from streams.cli.session import Session
 from streams.cli.settle import Watch
 from streams.language.check import RulesRefused
-from streams.replay import archive, plan, repair, sides
+from streams.replay import archive, as_of, plan, repair, sides
 from streams.replay.archive import InUse, NoSuchReplay, Note
 from streams.replay.clean import Busy, NotOurs, clean
 from streams.replay.diff import Found, compare
@@ -36,8 +37,6 @@ from streams.settings import Settings
 
 SETTLE_SECONDS_MAX = 15.0
 """So long a plan waits for live workers that have still something to do."""
-TICKS_SECONDS = 2.5
-"""Live deadlines that have fallen due are published within so long."""
 LOOK_SECONDS = 0.25
 
 
@@ -104,7 +103,8 @@ def compared(name: str | None, broker: str) -> tuple[Note, Found]:
             )
         with session.connected(settings, broker) as kafka:
             same_cluster(kafka, note.plan)
-            return note, compare(sides.live(kafka.bootstrap, note.plan), sides.shadow(kafka.bootstrap, note.plan), note.plan)
+            by = as_of.in_force(note.plan, app.policy_of(settings))
+            return note, compare(sides.live(kafka.bootstrap, note.plan, by), sides.shadow(kafka.bootstrap, note.plan), note.plan)
 
 
 def cleaned(name: str | None, broker: str, yes: bool) -> tuple[Note, list[str]]:
@@ -190,12 +190,12 @@ def _frozen(
     in_force = app.policy_of(settings)
     theirs = in_force if file is None else app.policy_in(Path(file), in_force)
     before, after = plan.versions(live.journeys, in_force), plan.versions(rules, theirs)
+    in_flight = _in_flight(kafka, live.partitions)
+    outputs = plan.outputs(kafka.bootstrap, kafka.changelog)
     inputs = plan.inputs(kafka.bootstrap, scope)
     letters = plan.letters(kafka.bootstrap) if repairs else []
     if until is None and live.clock == "live":
         until = time.time_ns() // 1000 if scope.arrived_to is None else min(scope.arrived_to, time.time_ns() // 1000)
-        time.sleep(TICKS_SECONDS)
-    in_flight = _in_flight(kafka, live.partitions)
     return Plan(
         name=name,
         app_id=kafka.app_id,
@@ -206,7 +206,7 @@ def _frozen(
         repairs=repairs,
         inputs=inputs,
         letters=letters,
-        outputs=plan.outputs(kafka.bootstrap, kafka.changelog),
+        outputs=outputs,
         until=until,
         live=before,
         shadow=after,

@@ -5,6 +5,7 @@ The rule this module owns: a plan is a value. What it names is frozen: who runs 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeVar
 
@@ -27,6 +28,8 @@ Range = tuple[int, int]
 Ends = Mapping[tuple[str, int], int]
 V = TypeVar("V")
 _MILLISECOND = 1_000
+OPEN_SECONDS_MAX = 15.0
+"""A worker's open transaction is aborted within so long, unless the settings say otherwise."""
 
 
 class Scope(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
@@ -123,10 +126,15 @@ def inputs(bootstrap: str, scope: Scope) -> dict[str, list[Range]]:
 
 
 def outputs(bootstrap: str, changelog: str) -> dict[str, list[int]]:
-    """The ends of what a replay is compared with, as they are now."""
-    names = [*PEOPLE, changelog]
-    ends = admin.end_offsets(bootstrap, names)
-    return {name: of_topic(ends, name) for name in names}
+    """The ends of what a replay is compared with: of the changelog as it is now, of all else so that whatever led to a row of it is there. Where a
+    transaction stays open for long, as they are then."""
+    rows = admin.end_offsets(bootstrap, [changelog])
+    written = admin.end_offsets(bootstrap, PEOPLE, committed=False)
+    ends, deadline = admin.end_offsets(bootstrap, PEOPLE), time.monotonic() + OPEN_SECONDS_MAX
+    while any(ends[place] < end for place, end in written.items()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        ends = admin.end_offsets(bootstrap, PEOPLE)
+    return {**{name: of_topic(ends, name) for name in PEOPLE}, changelog: of_topic(rows, changelog)}
 
 
 def letters(bootstrap: str) -> list[Range]:
