@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas import topics
+
 RECORD_BYTES_MAX = 256 * 1024
 """A record of the topic holds at most this; the collector's default is COLLECTOR_BYTES_MAX."""
 COLLECTOR_BYTES_MAX = 32 * 1024
@@ -171,3 +173,8 @@ REFUSED_HEADER = "kairos-refused"
 """A record with this header was refused by a source's reader: the header holds the reason, the value the original bytes."""
 DETAIL_HEADER = "kairos-refused-detail"
 """What exactly a source's reader found, in UTF-8 and without personal data; beside REFUSED_HEADER, optional."""
+
+
+def derived_id(partition: int, offset: int) -> str:
+    """The id of an interaction that brings none, from where it lies on its topic."""
+    return f"{topics.INTERACTIONS}-{partition}-{offset}"

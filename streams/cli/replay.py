@@ -22,6 +22,7 @@ Examples:
   kairos replay status
   kairos replay diff
   kairos replay diff --json > differences.json
+  kairos replay promote
   kairos replay clean"""
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -33,8 +34,8 @@ _BY = click.option("--actor", envvar="KAIROS_ACTOR", help="Who does it.  [defaul
 def command() -> None:
     """Play what came once more, into a shadow with topics, group and state of its own, and compare it with what is live.
 
-    What is live is read and never written. The shadow's topics are named replay.NAME.journey...; all that it says carries `replayed`. Without NAME
-    the newest replay is meant. docs/replay.md goes through it all.
+    What is live is read and never written, but for `promote`, which puts mended dead letters back. The shadow's topics are named
+    replay.NAME.journey...; all that it says carries `replayed`. Without NAME the newest replay is meant. docs/replay.md goes through it all.
     """
 
 
@@ -150,6 +151,24 @@ def diff(name: str | None, count: int, exit_code: bool, broker: str, as_json: bo
         differences.show(screen.console(), note, found, count)
     if exit_code and found.differences:
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@_NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_BY
+@options.broker
+@options.as_json
+@options.outside
+def promote(name: str | None, yes: bool, actor: str | None, broker: str, as_json: bool) -> None:
+    """Put the dead letters that a replay has mended back onto the live topic, where live workers take them in.
+
+    Only what the shadow has taken in is put back, once, each with the id that it had: whatever is there already stays as it is. `diff` shows
+    beforehand what comes of it.
+    """
+    from streams.cli import replaying
+
+    _print(replaying.promoted(name, broker, yes, actor), as_json)
 
 
 @command.command()

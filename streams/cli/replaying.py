@@ -1,4 +1,4 @@
-"""What the commands of `kairos replay` do but for the run itself: plan, compare, clean.
+"""What the commands of `kairos replay` do but for the run itself: plan, compare, promote, clean.
 
 The rule this module owns: a plan is frozen in this order: when live workers have done what there was, outputs, inputs, then the time. So what comes live
 while somebody plans is fed, or not there at all; and no tick that is in the outputs came after the time.
@@ -26,8 +26,8 @@ from streams.cli.options import Failure
 from streams.cli.session import Session
 from streams.cli.settle import Watch
 from streams.language.check import RulesRefused
-from streams.replay import archive, as_of, plan, repair, sides
-from streams.replay.archive import InUse, NoSuchReplay, Note
+from streams.replay import archive, as_of, plan, promote, repair, run, sides
+from streams.replay.archive import InUse, NoSuchReplay, Note, Promoted
 from streams.replay.clean import Busy, NotOurs, clean
 from streams.replay.diff import Found, compare
 from streams.replay.plan import OutsideTheTopic, Plan, Scope
@@ -125,6 +125,30 @@ def cleaned(name: str | None, broker: str, yes: bool) -> tuple[Note, list[str]]:
             note.state = "cleaned"
             archive.save(settings.data_dir, note)
     return note, deleted
+
+
+def promoted(name: str | None, broker: str, yes: bool, actor: str | None) -> Note:
+    """Put the dead letters that a replay has mended onto the live topic, once; its record."""
+    settings = options.settings()
+    with told():
+        note = archive.load(settings.data_dir, name)
+        of = note.plan
+        if not of.repairs:
+            raise Failure(f"Replay {of.name} mends no dead letters: `kairos replay plan --dead-letters MAPPING` plans one that does.")
+        if note.state != "done":
+            raise Failure(f"Replay {of.name} is {note.state}: only what its shadow has taken in is put back, so it has to be done.")
+        with archive.held(settings.data_dir, of.name), session.connected(settings, broker) as kafka:
+            same_cluster(kafka, of)
+            chosen = promote.choose(of, run.mended(kafka.bootstrap, of), promote.refused(kafka.bootstrap, of))
+            if not yes and note.promoted is None:
+                ask = f"Put {len(chosen.records):,} mended interactions onto {topics.INTERACTIONS} at {kafka.bootstrap}, for {of.app_id}?"
+                click.confirm(ask, abort=True, err=True)
+            if promote.put_back(kafka.bootstrap, of, chosen.records) or note.promoted is None:
+                note.promoted = Promoted(by=actor or getpass.getuser(), at=now(), count=len(chosen.records), refused=chosen.refused)
+                archive.save(settings.data_dir, note)
+            else:
+                click.echo("They were put back before: nothing is done twice.", err=True)
+    return note
 
 
 def same_cluster(kafka: Session, of: Plan) -> None:

@@ -37,7 +37,7 @@ def show(console: Console, note: Note, data_directory: Path) -> None:
     text.append(f": {lines.clean(note.why)}\n" if note.why else "\n")
     for name, said in _facts(note).items():
         text.append(f"  {name:<10}", lines.STYLE_QUIET).append(f"{lines.clean(said)}\n")
-    text.append(f"  {_next(now, plan.name)}", lines.STYLE_QUIET)
+    text.append(f"  {_next(now, plan.name, bool(plan.repairs) and note.promoted is None)}", lines.STYLE_QUIET)
     console.print(text, soft_wrap=True)
 
 
@@ -72,6 +72,7 @@ def _facts(note: Note) -> dict[str, str]:
         "policy": "another" if plan.live.policy != plan.shadow.policy else "the live one",
         "fed": share(note) + " offsets" + _counts({name: count for name, count in note.counts.items() if count}, ": "),
         "mended": _counts(note.repaired) + _counts(note.left, "; left: ") if plan.repairs else "",
+        "put back": _put_back(note),
         "in flight": f"{plan.in_flight:,} records were still to be done live when the offsets were noted" if plan.in_flight else "",
         "shadow": f"topics {plan.own.topic_prefix}*, group {plan.own.app_id}",
     }
@@ -106,11 +107,19 @@ def _counts(counts: Mapping[str, int], before: str = "") -> str:
     return f"{before}{said}" if said else ""
 
 
-def _next(now: str, name: str) -> str:
+def _put_back(note: Note) -> str:
+    if note.promoted is None:
+        return ""
+    done = note.promoted
+    return f"{done.count:,} interactions at {done.at} by {done.by}" + _counts(done.refused, "; refused again: ")
+
+
+def _next(now: str, name: str, has_mended: bool) -> str:
+    promote = f"`kairos replay promote {name}` puts what is mended back, " if has_mended else ""
     return {
         "planned": f"`kairos replay run {name}` runs it.",
         "running": "It is being run.",
         "stopped": f"`kairos replay run {name}` goes on where it was.",
-        "done": f"`kairos replay diff {name}` compares, `kairos replay clean {name}` deletes the shadow.",
+        "done": f"`kairos replay diff {name}` compares, {promote}`kairos replay clean {name}` deletes the shadow.",
         "cleaned": "Its shadow is deleted.",
     }[now]

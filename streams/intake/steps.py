@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from schemas import money, topics
 from schemas import record as wire
-from schemas.interaction import CHANNELS, EVENTS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, MONEY_MEANINGS, Amount
+from schemas.interaction import CHANNELS, EVENTS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, MONEY_MEANINGS, Amount, derived_id
 from streams import rows
 from streams.boundary import Clock, Decision, Headers, Outgoing, Record
 from streams.identity import messages
@@ -139,7 +139,7 @@ def named(draft: Draft, batch: Batch) -> Refusal | None:
             return Refusal("bad_message_id", f"messageId has {len(message_id)} characters")
         draft.message_id = message_id
     else:
-        draft.message_id = f"{topics.INTERACTIONS}-{draft.record.partition}-{draft.record.offset}"
+        draft.message_id = derived_id(draft.record.partition, draft.record.offset)
     event = said.event or EVENT_NAMES.get(said.type, "")
     if not event or event.isspace():
         return Refusal("no_event", f"a {said.type} interaction without an event")

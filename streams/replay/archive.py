@@ -34,6 +34,15 @@ class Ran(Struct, kw_only=True, rename="camel"):
     rate: float | None = None
 
 
+class Promoted(Struct, kw_only=True, rename="camel"):
+    """That the mended dead letters were put onto the live topic: by whom, when, how many, and those that the shadow had refused again, by reason."""
+
+    by: str
+    at: str
+    count: int
+    refused: Mapping[str, int] = {}
+
+
 class Note(Struct, kw_only=True, rename="camel"):
     """A replay: its plan, who made it, when and why, its runs, how far it is (offsets fed of those to feed), what became of what was read."""
 
@@ -49,6 +58,7 @@ class Note(Struct, kw_only=True, rename="camel"):
     """Dead letters that the mapping mends, by reason."""
     left: Mapping[str, int] = {}
     """Those that it does not, by why."""
+    promoted: Promoted | None = None
 
 
 class NoSuchReplay(Exception):

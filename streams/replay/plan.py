@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from schemas import topics
-from streams import app
+from streams import app, instants
 from streams.broker import admin
 from streams.identity.policy import Policy
 from streams.identity.policy import version as policy_version
@@ -26,6 +27,8 @@ PEOPLE = (topics.PROFILES, topics.STAGES, topics.SEGMENTS, topics.MOMENTS)
 Range = tuple[int, int]
 """From this offset to before that one."""
 Ends = Mapping[tuple[str, int], int]
+Verdict = Literal["fed", "outside", "unreadable"]
+"""What is meant is fed; of what cannot be read nobody can tell."""
 V = TypeVar("V")
 _MILLISECOND = 1_000
 OPEN_SECONDS_MAX = 15.0
@@ -57,6 +60,38 @@ class Scope(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=Tru
     def looks_inside(self) -> bool:
         """Whether it takes more than a record's place to say."""
         return bool(self.sources) or self.occurred_from is not None or self.occurred_to is not None
+
+    def verdict(self, value: bytes | None) -> Verdict:
+        """Whether a record is meant, by what it says: what occurred when, and which system reports it."""
+        if not self.looks_inside():
+            return "fed"
+        try:
+            said = _GLANCE(value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return "unreadable"
+        written = said.timestamp if said.timestamp is not None else said.original_timestamp
+        occurred_at = None if written is None else instants.read(written)
+        if self.sources and ((said.source and said.source.system) or "unknown") not in self.sources:
+            return "outside"
+        if self.occurred_from is None and self.occurred_to is None:
+            return "fed"
+        if occurred_at is None:
+            return "unreadable"
+        after = self.occurred_from is None or occurred_at >= self.occurred_from
+        return "fed" if after and (self.occurred_to is None or occurred_at < self.occurred_to) else "outside"
+
+
+class _Source(Struct):
+    system: str | None = None
+
+
+class _Glance(Struct, rename="camel"):
+    timestamp: str | int | float | None = None
+    original_timestamp: str | int | float | None = None
+    source: _Source | None = None
+
+
+_GLANCE = msgspec.json.Decoder(_Glance).decode
 
 
 class Versions(Struct, kw_only=True, frozen=True, rename="camel"):

@@ -15,7 +15,6 @@ from typing import NamedTuple, Self
 import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
-from msgspec import Struct
 
 from schemas import topics
 from schemas.interaction import DETAIL_HEADER, ORIGIN_HEADER, REFUSED_HEADER, TIME_HEADER
@@ -39,7 +38,7 @@ Place = tuple[str, int]
 Counts = Mapping[str, int]
 """What became of what was read: `fed`, `repaired`, `outside` (the scope), `unreadable` (its scope cannot be told), `times`."""
 
-_PRODUCER: dict[str, str | int | bool] = {
+PRODUCER: dict[str, str | int | bool] = {
     "enable.idempotence": True,
     "compression.type": "lz4",
     "linger.ms": 5,
@@ -59,19 +58,8 @@ class Fed(NamedTuple):
     counts: Counts
 
 
-class _Source(Struct):
-    system: str | None = None
-
-
-class _Glance(Struct, rename="camel"):
-    timestamp: str | int | float | None = None
-    original_timestamp: str | int | float | None = None
-    source: _Source | None = None
-
-
 _FINISHED = "finished"
 """Among a partition's counts: that it was read to its end, and told so."""
-_GLANCE = msgspec.json.Decoder(_Glance).decode
 _COUNTS = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -94,7 +82,7 @@ class Feeder:
         self._rate = rate
         self._clock = plan.clock.encode()
         self._consumer = reading.consumer(bootstrap, self._shadow.feeder)
-        self._producer = Producer({**_PRODUCER, "bootstrap.servers": bootstrap, "transactional.id": self._shadow.feeder})
+        self._producer = Producer({**PRODUCER, "bootstrap.servers": bootstrap, "transactional.id": self._shadow.feeder})
         self._ranges: dict[Place, Range] = {
             (topic, partition): each for topic, ranges in plan.inputs.items() for partition, each in enumerate(ranges)
         }
@@ -161,7 +149,7 @@ class Feeder:
         self._producer.begin_transaction()
         for (partition, offset), one in sorted(old.items()):
             within = self._plan.scope.has(partition, offset, one.timestamp_ms)
-            verdict = self._verdict(one.value) if within else "outside"
+            verdict: str = self._plan.scope.verdict(one.value) if within else "outside"
             if verdict == "fed":
                 self._send(topics.INTERACTIONS, partition, one.key, one.value, [self._origin(partition, offset, one.timestamp_ms)])
                 verdict = "repaired"
@@ -215,31 +203,11 @@ class Feeder:
         if mended is not None:
             value, verdict = mended.value, "repaired"
             headers = [header for header in headers if header[0] not in (REFUSED_HEADER, DETAIL_HEADER)]
-        scoped = self._verdict(value) if place[0] == topics.INTERACTIONS else "fed"
+        scoped = self._plan.scope.verdict(value) if place[0] == topics.INTERACTIONS else "fed"
         if scoped == "fed":
             origin = self._origin(message.partition, message.offset, message.timestamp_ms)
             self._send(*place, message.key, value, [*headers, origin])
         counts[verdict if scoped == "fed" else scoped] += 1
-
-    def _verdict(self, value: bytes | None) -> str:
-        """Whether a record is fed, by what it says: what occurred when, and which system reports it."""
-        scope = self._plan.scope
-        if not scope.looks_inside():
-            return "fed"
-        try:
-            said = _GLANCE(value or b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return "unreadable"
-        written = said.timestamp if said.timestamp is not None else said.original_timestamp
-        occurred_at = None if written is None else instants.read(written)
-        if scope.sources and ((said.source and said.source.system) or "unknown") not in scope.sources:
-            return "outside"
-        if scope.occurred_from is None and scope.occurred_to is None:
-            return "fed"
-        if occurred_at is None:
-            return "unreadable"
-        after = scope.occurred_from is None or occurred_at >= scope.occurred_from
-        return "fed" if after and (scope.occurred_to is None or occurred_at < scope.occurred_to) else "outside"
 
     def _origin(self, partition: int, offset: int, timestamp_ms: int) -> tuple[str, bytes]:
         return ORIGIN_HEADER, b"%d/%d/%d/%s" % (partition, offset, timestamp_ms, self._clock)
@@ -267,12 +235,7 @@ class Feeder:
         self._commit({place: self._ranges[place][1] for place in left})
 
     def _send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
-        while True:
-            try:
-                self._producer.produce(self._shadow.topic(topic), value, key, partition=partition, headers=headers)  # type: ignore[arg-type]  # a list of pairs, as they came
-                break
-            except BufferError:
-                self._producer.poll(0.1)
+        produce(self._producer, self._shadow.topic(topic), value, key, partition, headers)
         self._sent += 1
 
     def _commit(self, positions: Mapping[Place, int]) -> None:
@@ -281,3 +244,15 @@ class Feeder:
         self._producer.send_offsets_to_transaction(offsets, self._consumer.consumer_group_metadata(), REQUEST_SECONDS)
         self._producer.commit_transaction(REQUEST_SECONDS)
         self._positions.update({place: offset for place, offset in positions.items() if place in self._ranges})
+
+
+def produce(
+    producer: Producer, topic: str, value: bytes | None, key: bytes | None, partition: int, headers: list[tuple[str, bytes]]
+) -> None:
+    """Hand a record over; where the producer has too many in hand, wait."""
+    while True:
+        try:
+            producer.produce(topic, value, key, partition=partition, headers=headers)  # type: ignore[arg-type]  # a list of pairs, as they came
+            return
+        except BufferError:
+            producer.poll(0.1)

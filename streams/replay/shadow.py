@@ -48,13 +48,18 @@ class Shadow(NamedTuple):
         """The group that says how far it has been fed, and the transactional id of who feeds it."""
         return f"{self.app_id}-feeder"
 
+    @property
+    def promoter(self) -> str:
+        """The group that says whether its mended dead letters were put back, and the transactional id of who does so."""
+        return f"{self.app_id}-promoter"
+
     def topic(self, name: str) -> str:
         """The shadow's own topic in place of a live one."""
         return self.topic_prefix + name
 
     def groups(self) -> list[str]:
         """All its consumer groups."""
-        return [self.app_id, self.feeder]
+        return [self.app_id, self.feeder, self.promoter]
 
     def create(self, bootstrap: str, partitions: int) -> None:
         """Make its topics exist; they have the settings of the live ones."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 from rich.console import Console
 
 from streams.cli import feeding, main, replays
 from streams.replay import archive
-from streams.replay.archive import Note, Ran
+from streams.replay.archive import Note, Promoted, Ran
 from streams.replay.plan import Plan, Scope, Versions
 from streams.replay.repair import Repair
 from streams.replay.run import Fed
@@ -44,6 +45,7 @@ def _invoke(data: Path, *words: str) -> Result:
         (("run", "--rate", "0"), 2, "--rate"),
         (("run",), 1, "There is no replay here"),
         (("diff", "none"), 1, "There is no replay named none"),
+        (("promote", "none", "--yes"), 1, "There is no replay named none"),
         (("clean", "none", "--yes"), 1, "There is no replay named none"),
         (("status", "none"), 1, "There is no replay named none"),
     ],
@@ -63,6 +65,29 @@ def test_what_is_not_done_is_not_compared(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "Replay try is stopped" in result.output
     assert "kairos replay run try" in result.output
+
+
+def test_only_what_a_shadow_has_taken_in_is_put_back(tmp_path: Path) -> None:
+    archive.save(tmp_path, NOTE)
+    archive.save(tmp_path, structs.replace(NOTE, plan=structs.replace(PLAN, name="rules", repairs={}), state="done"))
+
+    stopped, without = (" ".join(_invoke(tmp_path, "promote", name, "--yes").output.split()) for name in ("try", "rules"))
+
+    assert "Replay try is stopped: only what its shadow has taken in is put back" in stopped
+    assert "Replay rules mends no dead letters" in without
+
+
+def test_what_was_put_back_is_in_the_record(tmp_path: Path) -> None:
+    done = structs.replace(NOTE, state="done")
+    archive.save(tmp_path, done)
+    before = _invoke(tmp_path, "status", "try").output
+    archive.save(tmp_path, structs.replace(done, promoted=Promoted(by="cy", at="2026-01-03T00:00:00Z", count=4, refused={"no_event": 1})))
+
+    after = " ".join(_invoke(tmp_path, "status", "try").output.split())
+
+    assert "`kairos replay promote try` puts what is mended back" in before
+    assert "put back 4 interactions at 2026-01-03T00:00:00Z by cy; refused again: no event 1" in after
+    assert "kairos replay promote" not in after
 
 
 def test_all_replays_are_a_table_and_one_is_told_in_full(tmp_path: Path) -> None:

@@ -4,20 +4,21 @@ an input that was never broken leads to. What is live is never written."""
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import orjson
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from connectors.jsonl.source import READER
@@ -25,65 +26,24 @@ from schemas import topics
 from streams import app, instants
 from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
-from streams.cli import state
+from streams.cli import main
 from streams.identity.identifiers import Identifier, customer_id, normaliser
-from streams.journeys.identity_policy import identity_policy
-from streams.replay import archive
-from tests.cli.values import Message
+from streams.identity.policy import Policy
+from streams.replay import archive, diff
+from streams.replay.sides import Side
 from tests.laws.memory import Memory
 from tests.oracles import retail as oracle
-from tests.pipeline import sources
+from tests.pipeline import replays, sources
 from tests.pipeline.harness import ROOT, SECRET, Pipeline
+from tests.pipeline.replays import BROKEN, COMMAND_SECONDS_MAX, MAPPING, POLICY, Live, environment
 from tests.pipeline.sources import Source
 from tests.replay import heads
 from tests.replay.heads import LOWER, UNTIL
 
 PEOPLE = 120
+FEW = 30
 INVOICES = 300
 PARTITIONS = 2
-BROKEN = 7
-"""Every so many interactions name the field `time` that should be `timestamp`."""
-MAPPING = '[bad_timestamp]\nrename = { time = "timestamp" }\n'
-COMMAND_SECONDS_MAX = 240
-POLICY = identity_policy(SECRET.encode(), "GB")
-
-
-class Live(NamedTuple):
-    """What is live and settled: its pipeline, the shop's head, its interactions as they should have been, and which of them were broken."""
-
-    pipeline: Pipeline
-    head: Path
-    whole: list[bytes]
-    broken: set[str]
-    environment: dict[str, str]
-
-    def kairos(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Type a command."""
-        command = [sys.executable, "-m", "streams.cli", "replay", *words]
-        return subprocess.run(
-            command, env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=COMMAND_SECONDS_MAX, check=False
-        )
-
-    def answer(self, *words: str) -> Any:
-        """What it prints, as JSON."""
-        done = self.kairos(*words, "--json")
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
-
-    def replayed(self, name: str, *words: str) -> dict[str, Any]:
-        """Plan and run a replay; how it differs."""
-        self.answer("plan", "--name", name, *words, *self.broker)
-        assert self.answer("run", name, *self.broker)["state"] == "done"
-        found: dict[str, Any] = self.answer("diff", name, *self.broker)
-        return found
-
-    @property
-    def broker(self) -> tuple[str, str]:
-        return "--broker", self.pipeline.bootstrap
-
-    def ends(self) -> dict[tuple[str, int], int]:
-        """Where everything that is live ends, markers included."""
-        return admin.end_offsets(self.pipeline.bootstrap, [*topics.BY_NAME, self.pipeline.changelog], committed=False)
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +53,14 @@ def live(broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> It
     head = heads.head(directory / "head.csv.gz", INVOICES)
     whole = heads.interactions(head)
     broken = {orjson.loads(value)["messageId"] for value in whole[::BROKEN]}
-    sent = [value.replace(b'"timestamp":', b'"time":') if number % BROKEN == 0 else value for number, value in enumerate(whole)]
-    (directory / "broken.jsonl").write_bytes(b"\n".join(sent))
+    (directory / "broken.jsonl").write_bytes(b"\n".join(replays.broken(whole)))
     source = Source(directory / "broken.jsonl", READER, ("retail",), instants.parse(UNTIL))
     with Pipeline(broker.bootstrap, directory / "run", PARTITIONS, source.journeys) as pipeline:
         (worker,) = pipeline.start(1)
         pipeline.play(source)
         pipeline.await_settled([worker])
         worker.stop()
-        yield Live(pipeline, head, whole, broken, _environment(pipeline, directory / "data", source.journeys, "replay"))
+        yield Live(pipeline, head, whole, broken, environment(pipeline, directory / "data", source.journeys, "replay"))
 
 
 @pytest.fixture
@@ -132,7 +91,7 @@ def test_unchanged_it_differs_in_nothing_and_all_that_it_says_is_replayed(broker
         pipeline.play(source)
         pipeline.await_settled([worker])
         worker.stop()
-        live = Live(pipeline, tmp_path, [], set(), _environment(pipeline, tmp_path / "data", source.journeys, "replay"))
+        live = Live(pipeline, tmp_path, [], set(), environment(pipeline, tmp_path / "data", source.journeys, "replay"))
         with cleaned(live, "same"):
             found = live.replayed("same", "--why", "nothing changed")
 
@@ -162,12 +121,7 @@ def test_by_another_threshold_it_differs_exactly_as_the_oracle_says(live: Live, 
 @pytest.mark.faults
 def test_dead_letters_mended_give_what_was_never_broken(live: Live, name: str, tmp_path: Path) -> None:
     (tmp_path / "mapping.toml").write_text(MAPPING)
-    never_broken = Memory(app.rules_of(("retail",)), 1, policy=POLICY)
-    for value in live.whole:
-        never_broken.produce(value)
-    never_broken.tell_time(UNTIL)
-    never_broken.run()
-    applied, digest = state.totals(Message(row, key, partition) for partition, key, row in never_broken.changelog)
+    applied, digest = replays.never_broken(live.whole, ("retail",), UNTIL)
 
     found = live.replayed(name, "--dead-letters", str(tmp_path / "mapping.toml"))
 
@@ -177,6 +131,53 @@ def test_dead_letters_mended_give_what_was_never_broken(live: Live, name: str, t
     assert note["counts"]["repaired"] == len(live.broken)
     assert note["counts"]["fed"] + note["counts"]["repaired"] >= applied == len(live.whole)
     assert {tuple(one["why"]) for one in found["differences"]} == {("late_data",)}
+
+
+@pytest.mark.faults
+def test_under_another_policy_it_differs_exactly_as_in_memory(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    """A stricter one, by which an e-mail address of two customers links nobody: people part, and what follows from whose interactions they are."""
+    source = sources.people(FEW, tmp_path / "people")
+    before, after = _identity_policies(tmp_path / "strict.json")
+    one, other = (_remembered(source, policy) for policy in (before, after))
+    with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, source.journeys) as pipeline:
+        (worker,) = pipeline.start(1)
+        pipeline.play(source)
+        pipeline.await_settled([worker])
+        worker.stop()
+        live = Live(pipeline, tmp_path, [], set(), environment(pipeline, tmp_path / "data", source.journeys, "replay"))
+        with cleaned(live, "strict"):
+            found = live.replayed("strict", "--policy", str(tmp_path / "strict.json"))
+            plan = archive.load(tmp_path / "data", "strict").plan
+
+    expected = diff.compare(one, other, plan)
+    assert {_told(one) for one in found["differences"]} == {_told(msgspec.to_builtins(one)) for one in expected.differences}
+    assert found["digests"] == expected.digests
+    assert found["counts"]["person"]["added"] > 0, "somebody parted"
+    assert {reason for one in found["differences"] for reason in one["why"]} == {"policy"}
+
+
+def _identity_policies(path: Path) -> tuple[Policy, Policy]:
+    """The one in force and a stricter one, which is written to the file."""
+    said = json.loads(CliRunner().invoke(main, ["identity", "policy"], env={"KAIROS_SECRET": SECRET}, prog_name="kairos").output)
+    for kind in said["types"]:
+        if kind["name"] == "email":
+            kind |= {"limit": None, "window_days": None, "generic_above": 1}
+    path.write_text(json.dumps(said))
+    return POLICY, app.policy_in(path, POLICY)
+
+
+def _remembered(source: Source, policy: Policy) -> Side:
+    """What a Kairos in memory makes of a source under a policy."""
+    memory = Memory(app.rules_of(source.journeys), PARTITIONS, policy=policy)
+    for line in source.path.read_bytes().splitlines():
+        memory.produce(line)
+    memory.tell_time(instants.text(source.until or 0))
+    memory.run()
+    return heads.side(memory)
+
+
+def _told(one: dict[str, Any]) -> tuple[Any, ...]:
+    return (*(one[name] for name in ("kind", "change", "customer", "rule", "id")), *map(tuple, (one["fields"], one["others"], one["why"])))
 
 
 @pytest.mark.faults
@@ -212,7 +213,7 @@ def test_of_a_live_clock_it_is_the_same_too(broker: EmbeddedBroker, tmp_path: Pa
     (tmp_path / "quick.py").write_text(QUICK)
     journeys = (str(tmp_path / "quick.py"),)
     with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, journeys, clock="live") as pipeline:
-        kairos = Live(pipeline, tmp_path, [], set(), _environment(pipeline, tmp_path / "data", journeys, "live"))
+        kairos = Live(pipeline, tmp_path, [], set(), environment(pipeline, tmp_path / "data", journeys, "live"))
         (worker,) = pipeline.start(1)
         _order_an_hour_ago(broker.bootstrap)
         time.sleep(6)
@@ -254,13 +255,6 @@ def _order_an_hour_ago(bootstrap: str) -> None:
         topics.INTERACTIONS, orjson.dumps({"userId": "ahead", "event": "Order Completed", "timestamp": now + 86_500}), b"ahead"
     )
     assert producer.flush(30) == 0
-
-
-def _environment(pipeline: Pipeline, data: Path, journeys: Sequence[str], clock: str) -> dict[str, str]:
-    """What an engineer has set."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
-    said = {"APP_ID": pipeline.app_id, "SECRET": SECRET, "DATA_DIR": str(data), "CLOCK": clock, "JOURNEYS": ",".join(journeys)}
-    return {**ours, **{f"KAIROS_{name}": value for name, value in said.items()}}
 
 
 def _segments(live: Live, threshold: int) -> Counter[tuple[str, bool, datetime]]:

@@ -1,15 +1,22 @@
-"""The head of the shop's year, small enough for a moment: as a file of its own, and as what an interactions' topic would hold."""
+"""The head of the shop's year, small enough for a moment: as a file of its own, and as what an interactions' topic would hold. And a Kairos in memory, as
+the replay's own reader has it."""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 from connectors.online_retail.source import READER
 from connectors.runtime.sources import Ready, mapped
+from streams.replay import sides
+from streams.replay.reading import Message
+from streams.replay.sides import Side
+from tests.laws.memory import Memory
 from tests.oracles import retail as oracle
 
+CHANGELOG = "kairos-customers-changelog"
 RETAIL = Path(__file__).parents[2] / "streams" / "journeys" / "retail.py"
 UNTIL = "2011-12-02T12:00:00Z"
 """A year after the first invoices: some have left the segment again."""
@@ -38,3 +45,14 @@ def lower(directory: Path) -> Path:
     path = directory / "lower.py"
     path.write_text(RETAIL.read_text().replace(">= 5000,", f">= {LOWER},"))
     return path
+
+
+def side(memory: Memory) -> Side:
+    """What a Kairos in memory knew and said."""
+
+    def read(topic: str) -> Iterator[Message]:
+        if topic == CHANGELOG:
+            return (Message(topic, partition, 0, key, row, (), 0) for partition, key, row in memory.changelog)
+        return (Message(topic, 0, place, sent.key, sent.value, sent.headers, 0) for place, sent in enumerate(memory.log[topic]))
+
+    return sides.read(read, CHANGELOG, {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,16 @@ from streams import app
 from streams.cli import differences
 from streams.identity.identifiers import Identifier, customer_id, normaliser
 from streams.identity.policy import Policy
-from streams.replay import diff, plan, sides
+from streams.replay import diff, plan
 from streams.replay.archive import Note
 from streams.replay.diff import Found
 from streams.replay.plan import Plan, Scope
-from streams.replay.reading import Message
 from streams.replay.sides import Side
 from tests.laws.memory import POLICY, Memory
 from tests.oracles import retail as oracle
 from tests.replay import heads
-from tests.replay.heads import LOWER, RETAIL, UNTIL
+from tests.replay.heads import LOWER, RETAIL, UNTIL, side
 
-CHANGELOG = "kairos-customers-changelog"
 INVOICES = 400
 PEOPLE = 40
 
@@ -72,17 +69,6 @@ def kairos(journeys: str, values: list[bytes], seed: int, policy: Policy = POLIC
     memory.tell_time(until)
     memory.run()
     return memory
-
-
-def side(memory: Memory) -> Side:
-    """What it knew and said, as the replay's own reader has it."""
-
-    def read(topic: str) -> Iterator[Message]:
-        if topic == CHANGELOG:
-            return (Message(topic, partition, 0, key, row, (), 0) for partition, key, row in memory.changelog)
-        return (Message(topic, 0, place, sent.key, sent.value, sent.headers, 0) for place, sent in enumerate(memory.log[topic]))
-
-    return sides.read(read, CHANGELOG, {})
 
 
 def planned(live: str, shadow: str, policy: Policy = POLICY, until: int | None = None) -> Plan:
