@@ -53,6 +53,9 @@ bench-recovery: $(STAMP) ## Measure how fast a worker with an empty directory re
 bench-identity: $(STAMP) ## Measure the resolve step and the identity agent in one process (a minute); ARGS="--people 1000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.identity $(ARGS)
 
+bench-replay: $(STAMP) ## Measure how fast a replay is beside a live worker, by turns (six minutes); ARGS="--people 1000 --rounds 1" for a look
+	$(BIN)/python -m tests.bench.replay $(ARGS)
+
 bench-collector: $(STAMP) ## Measure what the HTTP door takes and how long it lets wait (a minute and a half); ARGS="--batches 100 --seconds 5" for a look
 	$(BIN)/python -m tests.bench.collector $(ARGS)
 
@@ -80,4 +83,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults test-system stack soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity bench-collector format lock clean help
+.PHONY: run test check test-faults test-system stack soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity bench-replay bench-collector format lock clean help

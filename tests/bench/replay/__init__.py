@@ -1,0 +1,1 @@
+"""A replay's speed beside that of a live worker."""
