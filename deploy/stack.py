@@ -18,7 +18,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -132,14 +132,8 @@ class Stack:
         targets.setdefault("collector" if is_collector else "worker", []).append(f"127.0.0.1:{port}")
 
     def _prometheus(self, targets: dict[str, list[str]]) -> None:
-        """The checked-in configuration, with targets of its own beside it."""
         configuration, port = self.directory / "prometheus", _free(PROMETHEUS_PORT)
-        shutil.rmtree(configuration / "targets", ignore_errors=True)
-        (configuration / "targets").mkdir(parents=True)
-        for name in ("prometheus.yml", "alerts.yml"):
-            shutil.copy(TOP / "deploy/prometheus" / name, configuration)
-        for kind, addresses in targets.items():
-            (configuration / "targets" / f"{kind}.json").write_text(json.dumps([{"targets": addresses}]))
+        configure(configuration, targets)
         said: list[str] = YAML(typ="safe").load(COMPOSE_FILE.read_text(encoding="utf-8"))["services"]["prometheus"]["command"]
         here = {"/etc/prometheus": str(configuration), "/prometheus": str(configuration / "data")}
         words = [_elsewhere(word, here) for word in said]
@@ -171,6 +165,15 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self.directory / f"{name}.log"
+
+
+def configure(directory: Path, targets: Mapping[str, Sequence[str]]) -> None:
+    """Write the checked-in configuration of Prometheus and its targets by kind; those that an operator has put beside them stay."""
+    (directory / "targets").mkdir(parents=True, exist_ok=True)
+    for name in ("prometheus.yml", "alerts.yml"):
+        shutil.copy(TOP / "deploy/prometheus" / name, directory)
+    for kind, addresses in targets.items():
+        (directory / "targets" / f"{kind}.json").write_text(json.dumps([{"targets": addresses}]))
 
 
 def _elsewhere(word: str, here: dict[str, str]) -> str:

@@ -41,10 +41,8 @@ class Moves:
     def settle(self, rows: Rows, changed: Sequence[Customer], gone: Sequence[Redirect], changes: Sequence[Change]) -> None:
         """Keep what moved, and the size of the largest component whose people changed, where none was larger before."""
         left = {redirect.gone for redirect in gone}
-        largest = 0
+        largest = max([_size(change.after) for change in changes if change.before is not change.after], default=0)
         for change in changes:
-            if change.before is not change.after and (size := _size(change.after)) > largest:
-                largest = size
             if change.erased or change.ended:
                 left.update([person.canonical for person in (*change.erased, *change.ended)])
         moves = self._moves(changed, left)
@@ -63,16 +61,16 @@ class Moves:
         """By journey and stage, how many more stand there; `left`: who is no more, unless it is among those who changed."""
         came: list[tuple[str, str]] = []
         went: list[tuple[str, str]] = []
-        for customer in changed:
+        if left:
+            left.difference_update([customer.person.canonical for customer in changed])
+        # Most stand where they stood, and it is they whom this costs something.
+        moved = [one for one in changed if one.before is None or one.before.state.journeys != one.after.state.journeys]
+        for customer in moved:
             before, after = customer.before, customer.after.state.journeys
-            if left:
-                left.discard(customer.person.canonical)
             if before is None:  # Or somebody who was erased, and is somebody new.
                 before = self._had.get(customer.person.canonical)
-            if before is None:
-                came += [(journey, position.stage) for journey, position in after.items()]
-            elif before.state.journeys is not after:
-                came += [(journey, position.stage) for journey, position in after.items()]
+            came += [(journey, position.stage) for journey, position in after.items()]
+            if before is not None:
                 went += [(journey, position.stage) for journey, position in before.state.journeys.items()]
         for canonical in left:
             row = self._had.get(canonical)

@@ -5,7 +5,9 @@ passes and nothing of what they do.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import attrgetter
 
 from msgspec import structs
 
@@ -42,10 +44,11 @@ from streams.identity.protocol import Advanced, Change
 from streams.identity.workspace import Applied
 from streams.instants import DAY, SECOND, Instant
 from streams.language import Rulebook
-from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, decode_touch
+from streams.rows import DUE, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person, Touch, decode_touch
 
 FORGETTING = ("erase", "forget")
 """Messages after which nothing may be left in files: an erased person's rows have been in the partitions of their identifiers, which each get one."""
+_received_at: Callable[[Touch], Instant] = attrgetter("received_at")
 DUE_MAX = 500
 """So many deadlines fall due in a batch; the partition sends itself a message to go on with the rest."""
 
@@ -134,7 +137,7 @@ def _since(arrived: Arrived, released: Sequence[Instant], clock: Clock) -> Since
     """When the interactions that are in their profiles now were received, and those that moments came of; what is history says nothing of today."""
     if clock.replayed:
         return {}
-    received = [touch.received_at for touches in arrived.fresh.values() for touch in touches]
+    received = list(map(_received_at, chain.from_iterable(arrived.fresh.values())))
     return {("kairos_profile_seconds",): _of_today(received, clock), ("kairos_moment_seconds",): _of_today(released, clock)}
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.engine.batch import Batch
+from streams.engine.ending import PHASES
 from streams.engine.life import State
 
 
@@ -111,22 +112,24 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._registry = registry
+        self._of_topic: dict[str, dict[str, Any]] = {}
         self._all: dict[str, Any] = {metric.name.removeprefix("kairos_engine_"): _made(metric, registry) for metric in METRICS}
 
     def batch(self, batch: Batch, phases: Mapping[str, float], seconds: float) -> None:
         """A batch is committed."""
-        every, topic, records = self._all, batch.topic, len(batch.records)
-        every["records"].labels(topic).inc(records)
-        every["batches"].labels(topic).inc()
+        topic, records = batch.topic, len(batch.records)
+        of = self._of_topic.get(topic) or self._touched(topic)
+        of["records"].inc(records)
+        of["batches"].inc()
         if records:
-            every["batch_records"].labels(topic).observe(records)
-        every["batch_seconds"].labels(topic).observe(seconds)
-        every["commit_timestamp_seconds"].labels(topic, str(batch.partition)).set(time.time())
+            of["batch_records"].observe(records)
+        of["batch_seconds"].observe(seconds)
+        self._all["commit_timestamp_seconds"].labels(topic, str(batch.partition)).set(time.time())
         for phase, took in phases.items():
-            every["phase_seconds"].labels(topic, phase).inc(max(0.0, took))
+            of[phase].inc(max(0.0, took))
         if batch.rows is not None:
-            every["rows_asked"].labels(topic).inc(batch.rows.asked)
-            every["rows_read"].labels(topic).inc(batch.rows.read)
+            of["rows_asked"].inc(batch.rows.asked)
+            of["rows_read"].inc(batch.rows.read)
 
     def read(self, seconds: float) -> None:
         """A fetch was unpacked."""
@@ -204,6 +207,13 @@ class Metrics:
         """Take every metric out of the registry."""
         for metric in self._all.values():
             self._registry.unregister(metric)
+
+    def _touched(self, topic: str) -> dict[str, Any]:
+        """What each batch of a topic touches: to look it up by its labels costs more than to count."""
+        names = ("records", "batches", "batch_records", "batch_seconds", "rows_asked", "rows_read")
+        found = self._of_topic[topic] = {name: self._all[name].labels(topic) for name in names}
+        found.update({phase: self._all["phase_seconds"].labels(topic, phase) for phase in PHASES})
+        return found
 
     def _forget(self, names: tuple[str, ...], *labels: str) -> None:
         for name in names:

@@ -89,6 +89,17 @@ def test_the_stack_starts_what_the_file_says() -> None:
     )
 
 
+def test_what_prometheus_was_told_of_beside_the_stack_it_knows_after_the_next_start(tmp_path: Path) -> None:
+    stack.configure(tmp_path, {"worker": ["127.0.0.1:1"]})
+    (tmp_path / "targets/deliver.json").write_text('[{"targets": ["127.0.0.1:9101"]}]')
+
+    stack.configure(tmp_path, {"worker": ["127.0.0.1:2"]})
+
+    targets = {path.stem: json.loads(path.read_text())[0]["targets"] for path in (tmp_path / "targets").iterdir()}
+    assert targets == {"worker": ["127.0.0.1:2"], "deliver": ["127.0.0.1:9101"]}
+    assert (tmp_path / "prometheus.yml").read_bytes() == (TOP / "deploy/prometheus/prometheus.yml").read_bytes()
+
+
 def test_the_stacks_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     made = stack._secret(tmp_path / "new", {})
 
