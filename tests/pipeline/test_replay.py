@@ -97,6 +97,7 @@ def test_unchanged_it_differs_in_nothing_and_all_that_it_says_is_replayed(broker
 
             assert found["differences"] == []
             assert found["digests"]["live"] == found["digests"]["shadow"]
+            assert live.kairos("diff", "same", "--exit-code", *live.broker).returncode == 0
             assert found["notReplayed"] == 0
             assert found["totals"]["stage"]["live"] > PEOPLE
             assert found["totals"]["moment"]["live"] > PEOPLE / 4
@@ -114,6 +115,7 @@ def test_by_another_threshold_it_differs_exactly_as_the_oracle_says(live: Live, 
             for change in ("added", "removed", "changed")}  # fmt: skip
     assert said == {"added": after - before, "removed": before - after, "changed": Counter()}
     assert said["added"].total() > 30
+    assert live.kairos("diff", name, "--exit-code", *live.broker).returncode == 1
     assert {one["kind"] for one in found["differences"]} == {"segment", "person"}
     assert {tuple(one["why"]) for one in found["differences"]} == {("rule",)}
 
