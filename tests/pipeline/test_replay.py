@@ -210,6 +210,7 @@ def test_killed_in_the_midst_and_run_again_it_is_the_same(live: Live, name: str)
     assert found["digests"]["live"] == found["digests"]["shadow"]
 
 
+@pytest.mark.faults
 def test_of_a_live_clock_it_is_the_same_too(broker: EmbeddedBroker, tmp_path: Path) -> None:
     """Real time goes by: ids come from places, senders' clocks are wrong, deadlines fall due by the wall's clock, some before the plan and some later."""
     (tmp_path / "quick.py").write_text(QUICK)
