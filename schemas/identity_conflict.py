@@ -4,7 +4,7 @@ from typing import Literal
 
 from schemas.output import Output
 
-Rule = Literal["limit", "cannot_link", "weak_between_known", "generic", "component_frozen", "component_full", "crowded"]
+Rule = Literal["limit", "cannot_link", "weak_between_known", "generic", "component_frozen", "component_full", "crowded", "shared_login"]
 
 
 class IdentityConflict(Output, kw_only=True, rename="camel"):

@@ -185,6 +185,11 @@ def _crowded(evidence: Evidence, step: Step) -> str:
     return f"crowded: {lines.clean(evidence.name(shared))} was seen with more than {kind.neighbours_max} {kind.name}, so it is linked to none of them"
 
 
+def _shared_login(evidence: Evidence, step: Step) -> str:
+    kind = _kind(evidence, step.type)
+    return f"shared login: {lines.clean(evidence.name(step.left))} was seen on things of more than {kind.generic_above} others, so none is linked to it"
+
+
 def _expired(evidence: Evidence, step: Step) -> str:
     kind = _kind(evidence, step.type)
     return f"expired: a {kind.name} links for {kind.expires_hours} hours from its first link, and this was later"
@@ -202,6 +207,7 @@ _SENTENCES: dict[Verdict, Callable[[Evidence, Step], str]] = {
         f"frozen: more than {evidence.policy.component_members_max:,} identifiers are linked here, so only the oldest links hold"
     ),
     "crowded": _crowded,
+    "shared_login": _shared_login,
     "component_full": lambda evidence, _: (
         f"full: more than {evidence.policy.component_size_max:,} identifiers and links came together here, so nobody else is taken in"
     ),

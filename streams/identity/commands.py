@@ -45,7 +45,7 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
         changed = mark(component, identifier, message.order, message.marked)
         if own:
             component.members.add(identifier)
-        if own or changed:
+        if own or changed or not message.marked:  # Also what was only counted at the root links again.
             work.story(root).unsettled = True
             full.look(work, root)
     holds = not message.order or component.said_generic.get(identifier) == (message.order, message.marked)

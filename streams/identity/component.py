@@ -230,6 +230,12 @@ def is_apart(component: Component, both: Pair) -> bool:
     return apart and order >= component.bound.get(both, -1)
 
 
+def is_unmarked(component: Component, key: NodeKey) -> bool:
+    """Whether the newest command about an identifier says that it links."""
+    said = component.said_generic.get(key)
+    return said is not None and not said[1]
+
+
 def join(component: Component, other: Component) -> None:
     """Join another component's evidence into one that the caller owns; its settled people and what is parked there are the caller's matter."""
     component.members |= other.members

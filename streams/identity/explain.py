@@ -73,6 +73,9 @@ def judge(component: Component, policy: Policy, together: Mapping[Pair, tuple[In
     resolved = resolve(component, policy)
     stood = set(standing(by, component))
     refused = {pair(one.left, one.right): one for one in resolved.refused if one.left != one.right}
+    things = [link for link in stood if link.right[0] in by.weak and not is_bound(component, link.left + link.right)]
+    shared = {one.left: one for one in resolved.refused if one.rule == "shared_login"}
+    refused |= {link.left + link.right: shared[link.left] for link in things if link.left in shared}
     steps = []
     for both, (first, last) in sorted(component.edges.items()):
         left, right = ends(both)

@@ -8,6 +8,8 @@ all that counts is the *live* part that an identifier belongs to, which is what 
   one later is linked to nobody by it.
 - What a command binds is joined before all else, and neither limits nor weakness refuse it; but nothing generic links, and another command may part.
   What it has put over a limit is refused more of that type only.
+- A login that was seen on things (weak identifiers) of more others of its type than `generic_above` is nobody's: no thing is linked to it. What
+  only it and one other used is that other's then. It is reported; `unmark` takes it back. A login is a unique identifier of which a person has one.
 - Windows of limits count back from the newest touch of those that strong links connect (for a weak identifier: of its live part); an identifier
   last seen before counts no more. So weak links have no say in which known people there are.
 - A live part with more than the policy's `component_members_max` lasting identifiers (those that never expire) is frozen: only its oldest links
@@ -15,13 +17,13 @@ all that counts is the *live* part that an identifier belongs to, which is what 
   person of its own. It is reported.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.component import Component, Pair, ends, identifiers, is_apart, is_bound
+from streams.identity.component import Component, Pair, ends, identifiers, is_apart, is_bound, is_unmarked
 from streams.identity.policy import IdentifierType, Policy, ranked
 from streams.instants import Duration, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
@@ -71,8 +73,8 @@ class _Cluster:
 
 class Law(NamedTuple):
     """A policy as links are judged by it: its types by rank, and by the types' codes how many one person may have, of those seen how long ago (only
-    where there is a window), how long one links, which are weak, and which of these are nobody's if several known people used one;
-    and the least number of neighbours of one type that is ever too many, less one."""
+    where there is a window), how long one links, which are weak, which of these are nobody's if several known people used one, of logins on the
+    things of how many others one may be seen; and the least number of neighbours of one type that is ever too many, less one."""
 
     policy: Policy
     types: tuple[IdentifierType, ...]
@@ -81,6 +83,7 @@ class Law(NamedTuple):
     windows: Mapping[int, Duration]
     weak: frozenset[int]
     nobodys: frozenset[int]
+    logins: Mapping[int, int]
     neighbours_min: int
 
 
@@ -93,7 +96,8 @@ def law(policy: Policy) -> Law:
     windows = {code: kind.window for code, kind in enumerate(types) if kind.window is not None}
     weak = frozenset(code for code, kind in enumerate(types) if kind.strength == "weak")
     nobodys = frozenset(code for code in weak if policy.contested == "none" or types[code].nobodys_if_contested)
-    return Law(policy, types, limits, lifetimes, windows, weak, nobodys, min(kind.neighbours_max for kind in types))
+    logins = {code: kind.generic_above for code, kind in enumerate(types) if kind.strength == "unique" and kind.limit == 1}
+    return Law(policy, types, limits, lifetimes, windows, weak, nobodys, logins, min(kind.neighbours_max for kind in types))
 
 
 def resolve(component: Component, policy: Policy) -> Resolved:
@@ -254,7 +258,7 @@ def _oldest(links: list[Link], members_max: int, types: Sequence[IdentifierType]
     joined: set[NodeKey] = set()
     kept = []
     for link in sorted(links, key=lambda link: (link.first, link.left, link.right)):
-        joined |= {end for end in (link.left, link.right) if types[end[0]].expires_hours is None}
+        joined.update([end for end in link[:2] if types[end[0]].expires_hours is None])
         if len(joined) > members_max:
             break
         kept.append(link)
@@ -283,6 +287,7 @@ def _kruskal(
         _join(link, clusters, types, refused, weak=False, by_hand=True)
     for link in strong:
         _join(link, clusters, types, refused, weak=False)
+    weak = _of_somebody(weak, members, component, law, refused)
     if law.nobodys:
         weak = _uncontested(weak, clusters, law, refused)
     if policy.contested == "first":
@@ -327,6 +332,24 @@ def _join(
         left.counts[code] = left.counts.get(code, 0) + count
 
 
+def _of_somebody(weak: list[Link], members: list[NodeKey], component: Component, law: Law, refused: list[Refused]) -> list[Link]:
+    """Without the links between things and logins that were seen on things of too many other logins; adds those logins to `refused`."""
+    counts = Counter([member[0] for member in members if member[0] in law.logins])
+    if all(count - 1 <= law.logins[code] for code, count in counts.items()):
+        return weak
+    on: dict[tuple[NodeKey, int], set[NodeKey]] = defaultdict(set)
+    for link in weak:
+        if link.left[0] in law.logins:
+            on[link.right, link.left[0]].add(link.left)
+    beside: dict[NodeKey, set[NodeKey]] = defaultdict(set)
+    for seen in on.values():
+        for login in seen:
+            beside[login] |= seen
+    over = {login for login, others in beside.items() if len(others) - 1 > law.logins[login[0]] and not is_unmarked(component, login)}
+    refused += [Refused("shared_login", login, login, law.types[login[0]].name, None) for login in sorted(over)]
+    return [link for link in weak if link.left not in over or is_bound(component, link.left + link.right)]
+
+
 def _uncontested(weak: list[Link], clusters: dict[NodeKey, _Cluster], law: Law, refused: list[Refused]) -> list[Link]:
     """Without the links of weak identifiers that meet more than one known person and are nobody's then."""
     types = law.types
@@ -336,8 +359,6 @@ def _uncontested(weak: list[Link], clusters: dict[NodeKey, _Cluster], law: Law, 
             if not clusters[thing].known and clusters[other].known:
                 met[thing].add(id(clusters[other]))
     contested = {thing for thing, people in met.items() if len(people) > 1 and thing[0] in law.nobodys}
-    if not contested:
-        return weak
     kept = []
     for link in weak:
         if link.left in contested or link.right in contested:
@@ -372,9 +393,7 @@ def _counted(members: list[NodeKey], strong: list[Link], weak: list[Link], compo
 
 def _apart(component: Component) -> dict[NodeKey, list[NodeKey]]:
     apart: dict[NodeKey, list[NodeKey]] = defaultdict(list)
-    for both in component.cannot:
-        if is_apart(component, both):
-            left, right = ends(both)
-            apart[left].append(right)
-            apart[right].append(left)
+    for left, right in [ends(both) for both in component.cannot if is_apart(component, both)]:
+        apart[left].append(right)
+        apart[right].append(left)
     return apart

@@ -170,6 +170,15 @@ def test_a_link_that_was_not_kept_is_told_with_the_crowd_or_the_full_component_t
         assert "full: more than 4 identifiers and links came together here, so nobody else is taken in" in printed
 
 
+def test_a_thing_that_a_login_of_many_was_seen_on_is_told_with_that_login() -> None:
+    life: list[Said] = [(day, "site", "web", {"crm_id": who, "cookie": f"c{day}"}) for day in range(1, 5) for who in ("form", f"{day}")]
+    memory = _world([*life, (9, "site", "web", {"crm_id": "form", "cookie": "c9"})])
+
+    assert reasons.answer(*_answered(memory, "crm_id:form", "cookie:c9"))["keptApartBy"] == "shared_login"
+    printed = _printed(memory, "crm_id:form", "cookie:c9")
+    assert "shared login: crm_id:form was seen on things of more than 3 others, so none is linked to it" in printed
+
+
 def test_a_command_is_told_with_the_two_that_it_names() -> None:
     memory = _world(LIFE[:3])
     ends = _key("crm_id:17850"), _key("cookie:cookie-1")

@@ -1,7 +1,8 @@
 """Commands with an audit are answered where they are carried out, once, with who the customers were and are."""
 
 from streams.identity.messages import Audit, Cannot, Erase, Generic, Union
-from tests.identity.test_protocol import COOKIE, EMAIL, FAR, USER, Partition, event, key, sent
+from streams.identity.resolve import resolve
+from tests.identity.test_protocol import COOKIE, EMAIL, FAR, POLICY, USER, Partition, event, key, sent
 
 AUDIT = Audit("one", "ann", "a test", FAR)
 BOTH = (key(USER), key(EMAIL))
@@ -50,6 +51,20 @@ def test_a_value_that_is_marked_links_nobody_and_those_seen_with_it_later_are_to
     (change,) = partition.advance(event([key(EMAIL), key(COOKIE)], 3, "c")).changes
     assert {person.canonical for person in change.after} >= {key(USER), key(EMAIL)}
     assert not any({key(EMAIL), key(COOKIE)} <= set(person.members) for person in change.after)
+
+
+def test_a_login_of_many_that_is_unmarked_has_its_things_again_at_once() -> None:
+    partition = Partition()
+    partition.advance(
+        *[event([key(USER, 50), key(COOKIE, number)], 1, f"a{number}") for number in range(5)],
+        *[event([key(USER, number), key(COOKIE, number)], 2, f"b{number}") for number in range(4)],
+    )
+    (told,) = partition.advance((key(USER, 50), Generic(key(USER, 50), True, (), AUDIT, False, 7))).carried
+    people = resolve(partition.component(key(USER, 0)), POLICY).people
+
+    assert told.holds
+    assert {key(USER, 50), key(COOKIE, 4)} in [set(person.members) for person in people]
+    assert partition.component(key(USER, 0)).people == tuple(person for person in people if person.fragments)
 
 
 def test_a_command_about_what_is_elsewhere_travels_with_its_audit() -> None:

@@ -42,7 +42,7 @@ def test_why_says_same_exactly_where_resolve_and_the_oracle_do(block: int) -> No
                 _assert_a_chain_of_the_evidence(component, said, left, right)
         told |= {step.verdict for step in judged.steps}
         assert component == before
-    assert told >= {"holds", "limit", "weak_between_known", "expired", "generic"}
+    assert told >= {"holds", "limit", "weak_between_known", "expired", "generic", "shared_login"}
 
 
 def _assert_a_chain_of_the_evidence(component: Component, said: Why, left: bytes, right: bytes) -> None:
@@ -103,6 +103,14 @@ def test_a_shared_device_never_joins_two_known_people() -> None:
 
     assert [step.verdict for step in latest.steps] == ["weak_between_known", "holds"]
     assert [step.verdict for step in nobody.steps] == ["weak_between_known", "weak_between_known"]
+
+
+def test_a_login_of_many_is_why_a_thing_is_not_theirs() -> None:
+    seen = [(hours * HOUR, [key(USER, 1 + who), key(DEVICE, hours)]) for hours in range(1, 5) for who in (0, hours)]
+
+    _, said = _why(evidence(*seen), key(USER, 1), key(USER, 2))
+
+    assert [(step.verdict, step.type) for step in said.steps] == [("shared_login", "user_id"), ("holds", None)]
 
 
 def test_a_generic_identifier_is_why_not() -> None:

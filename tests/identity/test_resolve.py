@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from streams.identity.component import Component, bind, forbid, identifiers, pair, witness
+from streams.identity.component import Component, bind, ends, forbid, identifiers, mark, pair, witness
 from streams.identity.policy import Policy
 from streams.identity.resolve import Refused, Resolved, _is_undisputed, law, resolve
 from streams.instants import DAY, HOUR
@@ -134,6 +134,47 @@ def test_a_cookie_of_others_moves_no_window() -> None:
     component.fragments |= {key(USER, 2): 800 * DAY, key(USER): 9 * DAY}
 
     assert sum(len(group & {key(EMAIL, number) for number in range(6)}) == 5 for group in who(component)) == 1
+
+
+def _on_things_of(others: int) -> Component:
+    """A login that was seen on the cookies of so many others, and on one that nobody else used; somebody registered with it."""
+    seen = [(hours * HOUR, [key(USER, 1 + who), key(COOKIE, hours)]) for hours in range(1, 1 + others) for who in (0, hours)]
+    return evidence(*seen, (99 * HOUR, [key(USER, 1), key(COOKIE, 99)]), (99 * HOUR, [key(USER, 1), key(EMAIL)]))
+
+
+def test_a_login_on_the_things_of_too_many_others_has_none_and_they_keep_theirs() -> None:
+    few, many = resolve(_on_things_of(3), POLICY), resolve(_on_things_of(4), POLICY)
+
+    assert groups(few)[0] == {key(USER, 1), key(EMAIL), key(COOKIE, 99)}
+    assert rules(few) == ["weak_between_known"] * 6
+    assert groups(many) == [
+        {key(USER, 1), key(EMAIL)},
+        *[{key(USER, 1 + number), key(COOKIE, number)} for number in range(1, 5)],
+        {key(COOKIE, 99)},
+    ]
+    assert many.refused == (Refused("shared_login", key(USER, 1), key(USER, 1), "user_id", None),)
+
+
+def test_a_login_that_somebody_unmarked_has_its_things_whoever_else_used_them() -> None:
+    component = _on_things_of(4)
+    mark(component, key(USER, 1), 7, False)
+
+    assert who(component)[0] == {key(USER, 1), key(EMAIL), key(COOKIE, 99)}
+
+
+def test_what_a_command_binds_to_a_shared_login_stays_with_it() -> None:
+    component = _on_things_of(4)
+    bind(component, pair(key(USER, 1), key(COOKIE, 99)), 1)
+
+    assert who(component)[0] == {key(USER, 1), key(EMAIL), key(COOKIE, 99)}
+
+
+def test_others_of_another_type_or_met_on_strong_identifiers_make_no_login_shared() -> None:
+    numbers = evidence(*[(hours, [key(CRM, hours), key(COOKIE, hours)]) for hours in range(1, 9)])
+    numbers = evidence(*[(hours, [key(USER), key(COOKIE, hours)]) for hours in range(1, 9)], *[(1, ends(both)) for both in numbers.edges])
+    addresses = evidence(*[(hours, [key(USER, who), key(EMAIL, hours)]) for hours in range(1, 5) for who in (0, hours)])
+
+    assert "shared_login" not in rules(resolve(numbers, POLICY)) + rules(resolve(addresses, POLICY))
 
 
 def test_a_generic_identifier_links_nobody() -> None:

@@ -34,7 +34,8 @@ class History(NamedTuple):
 
 
 def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> History:
-    """A history that depends on its seed alone; policies vary in the contested rule and, now and then, a small cap of components."""
+    """A history that depends on its seed alone; policies vary in the contested rule, in when a login is shared and, now and then, in a small cap of
+    components."""
     chance = Random(seed)
     if policy is None:
         policy = structs.replace(
@@ -42,6 +43,7 @@ def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> H
             contested=chance.choice(["latest", "first", "none"]),
             component_members_max=chance.choice([1000, 1000, 8]),
         )
+        policy = with_logins_of_many(policy) if seed % 4 == 0 else policy
     plain = as_plain(policy)
     most = chance.choice([2, 4, 12])
     pool = [oracle.key_of(plain, kind.name, str(number)) for kind in policy.types for number in range(chance.randint(1, most))]
@@ -50,6 +52,9 @@ def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> H
     for number in range(chance.randint(1, events_max)):
         size = min(len(pool), chance.choices([1, 2, 3, 4], [3, 5, 2, 1])[0])
         events.append(event(chance.sample(pool, size), chance.randrange(span), f"m{number}"))
+    if seed % 8 == 0:
+        logins, things = ([oracle.key_of(plain, kind, str(number)) for number in range(4)] for kind in ("user_id", "device_id"))
+        events += [event([chance.choice(logins), chance.choice(things)], chance.randrange(span), f"b{number}") for number in range(9)]
     commands: list[Command] = []
     for order in range(chance.choice([0, 0, 1, 3, 6])):
         left, right = commands[-1][:2] if commands and chance.random() < 0.5 else chance.sample(pool, 2)
@@ -64,6 +69,12 @@ def _contesting(nobodys: bool) -> Policy:
         if nobodys
         else structs.replace(SHIPPED, types=tuple(structs.replace(kind, nobodys_if_contested=False) for kind in SHIPPED.types))
     )
+
+
+def with_logins_of_many(policy: Policy) -> Policy:
+    """A policy under which things that people share are seldom generic, and a login is shared that was seen on those of two others."""
+    above = {"unique": 1, "strong": 2, "weak": 9}
+    return structs.replace(policy, types=tuple(structs.replace(kind, generic_above=above[kind.strength]) for kind in policy.types))
 
 
 def as_plain(policy: Policy) -> dict[str, Any]:

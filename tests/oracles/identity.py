@@ -66,7 +66,7 @@ def people(policy, events, commands=(), forgotten=(), shared=(), unshared=()):
     who = {}
     for part in _connected(nodes, edges):
         inside = {edge for edge in edges if edge[0] in part}
-        for person in _kruskal(part, inside, policy, row, first, last, newest, apart, bound):
+        for person in _kruskal(part, inside, policy, row, first, last, newest, apart, bound, set(unshared)):
             for key in person:
                 who[key] = min(person)
     timeline = defaultdict(set)
@@ -107,7 +107,7 @@ def _connected(nodes, edges):
         yield part
 
 
-def _kruskal(part, edges, policy, row, first, last, newest, apart, bound):
+def _kruskal(part, edges, policy, row, first, last, newest, apart, bound, unshared):
     if sum(not row(key).get("expires") for key in part) > policy["component_members_max"]:
         edges = _oldest(edges, first, policy["component_members_max"], row)
     counted = _counted(part, edges, row, last, newest)
@@ -140,7 +140,8 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart, bound):
         key=lambda edge: (sum(row(end)["priority"] for end in edge), first[edge], edge),
     ):
         link(edge, False)
-    through = [edge for edge in edges if any(map(weak, edge))]
+    nobodys = _nobodys_logins({edge for edge in edges if any(map(weak, edge))}, row) - unshared
+    through = [edge for edge in edges if any(map(weak, edge)) and (edge in bound or not nobodys & set(edge))]
     if policy["contested"] == "none" or any(row(key).get("nobodys_if_contested") for key in part):
         rivals = defaultdict(set)
         for edge in through:
@@ -157,6 +158,18 @@ def _kruskal(part, edges, policy, row, first, last, newest, apart, bound):
     for edge in sorted(through, key=order):
         link(edge, True)
     return clusters
+
+
+def _nobodys_logins(edges, row):
+    """The logins that were seen on things on which too many other logins of their type were."""
+    pairs = [(login, thing) for edge in edges for login, thing in (edge, edge[::-1])]
+    pairs = [(login, thing) for login, thing in pairs if row(login)["strength"] == "unique" and row(login)["limit"] == 1]
+    others = defaultdict(set)
+    for login, thing in pairs:
+        for other, same in pairs:
+            if thing == same and other != login and other[0] == login[0]:
+                others[login].add(other)
+    return {login for login, met in others.items() if len(met) > row(login)["generic_above"]}
 
 
 def _oldest(edges, first, members_max, row):

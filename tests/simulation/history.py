@@ -14,7 +14,7 @@ from msgspec import structs
 from streams import instants
 from streams.identity.policy import COMPONENT_SIZE_MAX, Policy
 from streams.instants import DAY, HOUR, SECOND
-from tests.laws.history import as_plain
+from tests.laws.history import as_plain, with_logins_of_many
 from tests.laws.memory import POLICY, RECEIVED
 
 START = instants.parse("2011-01-01T00:00:00Z") or 0
@@ -99,6 +99,7 @@ class Settings(NamedTuple):
     interactions_max: int = 1_000_000
     neighbours_max: int = 0
     size_max: int = COMPONENT_SIZE_MAX
+    logins_of_many: int = 0
 
 
 class Scenario(NamedTuple):
@@ -116,6 +117,8 @@ class Scenario(NamedTuple):
         policy = structs.replace(
             POLICY, contested=settings.contested, component_members_max=settings.members_max, component_size_max=settings.size_max
         )
+        if settings.logins_of_many:
+            policy = with_logins_of_many(policy)
         if not settings.neighbours_max:
             return policy
         return structs.replace(policy, types=tuple(structs.replace(kind, neighbours_max=settings.neighbours_max) for kind in policy.types))
@@ -155,16 +158,19 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
 
 
 def _narrow(chance: Random) -> dict[str, int]:
-    """How few may be seen with an identifier until they are a crowd, and how large a component becomes, where that is not as shipped."""
+    """How few may be seen with an identifier until they are a crowd, how large a component becomes, and whether a login is soon one of many, where
+    that is not as shipped."""
     return {
         "neighbours_max": chance.choices([0, 1, 2, 3], [6, 1, 1, 1])[0],
         "size_max": chance.choices([COMPONENT_SIZE_MAX, 4, 10, 25], [12, 1, 1, 1])[0],
+        "logins_of_many": chance.choices([0, 1], [5, 1])[0],
     }
 
 
 def _entries(chance: Random, settings: Settings) -> list[Entry]:
     pool = _pool(chance)
     style = chance.choices([_meetings, _ladders, _collections], [3, 6, 2])[0]
+    style = _borrowings if settings.logins_of_many else style
     seen = style(chance, pool)
     entries: list[Entry] = list(seen)
     more: list[Entry] = [one for one in seen if chance.random() < 0.2]
@@ -224,6 +230,16 @@ def _collections(chance: Random, pool: Sequence[Identifier]) -> list[Seen]:
             named.append([("crm_id", f"crm-{number}"), (kind, TEXTS[kind].format(value))])
     chance.shuffle(named)
     return _interactions(chance, [*named, *([one] for one in chance.sample(pool, min(len(pool), 5)))], spans=(100 * DAY, 800 * DAY))
+
+
+def _borrowings(chance: Random, pool: Sequence[Identifier]) -> list[Seen]:
+    """People who log in on each other's things, and are seen otherwise now and then."""
+    named = []
+    for _ in range(chance.randint(4, 16)):
+        thing = chance.choice(["device_id", "anonymous_id"])
+        named.append([("user_id", f"user-{chance.randrange(4)}"), (thing, TEXTS[thing].format(chance.randrange(3)))])
+    named += [chance.sample(pool, min(len(pool), chance.randint(1, 2))) for _ in range(chance.randint(0, 8))]
+    return _interactions(chance, named)
 
 
 def _interactions(

@@ -152,6 +152,10 @@ MUTATIONS: Mapping[str, Mutation] = {
         "crowds count distinct neighbours",
         lambda: patch.object(crowds, "_NAME_BYTES", 1),
     ),
+    "logins_are_somebodys": Mutation(
+        "a login that was seen on things of too many others has none",
+        lambda: patch.object(resolve, "_of_somebody", lambda weak, *_: weak),
+    ),
     "full_keeps_waiting": Mutation(
         "what climbs to a full root by way of one who was sent back goes on to that one",
         lambda: patch.object(full, "onward", lambda work, root, message: False),

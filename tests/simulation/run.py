@@ -73,6 +73,7 @@ COUNTED = {
     "refused by a limit": ("kairos_identity_conflicts", "limit"),
     "refused by a command": ("kairos_identity_conflicts", "cannot_link"),
     "refused as generic": ("kairos_identity_conflicts", "generic"),
+    "refused as a shared login": ("kairos_identity_conflicts", "shared_login"),
     "frozen": ("kairos_identity_conflicts", "component_frozen"),
     "full": ("kairos_identity_conflicts", "component_full"),
     "returned": ("kairos_identity_returned",),

@@ -65,6 +65,7 @@ HAPPENS = {
     "refused by a limit": 20,
     "refused by a command": 20,
     "refused as generic": 20,
+    "refused as a shared login": 10,
     "frozen": 2,
     "weak between known": 20,
     "deadlines": 100,
