@@ -10,7 +10,6 @@ import base64
 import fcntl
 import os
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streams.broker import admin, jars
+from streams.broker import admin, jars, ports
 from streams.broker.errors import BrokerUnavailable
 
 START_SECONDS_MAX = 120.0
@@ -180,7 +179,7 @@ class EmbeddedBroker:
         """The ports of last time if they are still free: a worker that outlived a restart finds its broker again."""
         file = self.data_directory / "ports"
         remembered = [int(word) for word in file.read_text().split()] if file.exists() else []
-        first, second = remembered if len(remembered) == 2 and all(map(_is_free, remembered)) else _free_ports(2)
+        first, second = remembered if len(remembered) == 2 and all(map(ports.is_free, remembered)) else ports.free(2)
         file.write_text(f"{first} {second}\n")
         return first, second
 
@@ -257,27 +256,6 @@ class EmbeddedBroker:
 
     def _log_tail(self, lines: int = 25) -> str:
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _escaped(value: str) -> str:

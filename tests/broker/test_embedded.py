@@ -15,7 +15,7 @@ import psutil
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from streams.broker import admin
+from streams.broker import admin, ports
 from streams.broker.choose import choose
 from streams.broker.embedded import EmbeddedBroker
 from streams.broker.errors import BrokerUnavailable
@@ -116,7 +116,7 @@ def test_a_port_that_was_taken_meanwhile_is_exchanged(tmp_path: Path, monkeypatc
         taken = other.getsockname()[1]
         (tmp_path / "ports").write_text(f"{taken} {taken + 1}")
         answers = iter([True, True])
-        monkeypatch.setattr("streams.broker.embedded._is_free", lambda port: next(answers, False))
+        monkeypatch.setattr(ports, "is_free", lambda port, real=ports.is_free: next(answers, None) or real(port))
 
         with EmbeddedBroker(tmp_path) as broker:
             assert broker.bootstrap != f"127.0.0.1:{taken}"

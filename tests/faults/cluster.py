@@ -12,8 +12,8 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient
 
+from streams.broker import ports
 from streams.broker.embedded import EmbeddedBroker
-from tests.faults.proxy import free_ports
 
 NODES = (1, 2, 3)
 COPIES = {
@@ -59,8 +59,8 @@ class Cluster:
 @contextmanager
 def cluster_of_three(directory: Path) -> Iterator[Cluster]:
     """Started together, for none is ready without a second."""
-    ports = free_ports(2 * len(NODES))
-    kafka, control = dict(zip(NODES, ports[: len(NODES)], strict=True)), dict(zip(NODES, ports[len(NODES) :], strict=True))
+    own = ports.free(2 * len(NODES))
+    kafka, control = dict(zip(NODES, own[: len(NODES)], strict=True)), dict(zip(NODES, own[len(NODES) :], strict=True))
     voters = ",".join(f"{number}@127.0.0.1:{control[number]}" for number in NODES)
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     nodes = {}

@@ -6,13 +6,13 @@ The rule: what is cut is told (a reset), what hangs is not: nothing passes, nobo
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from streams.broker import ports
 from streams.broker.embedded import EmbeddedBroker
 
 
@@ -122,7 +122,7 @@ class Proxy:
 @contextmanager
 def broker_behind_proxy(directory: Path) -> Iterator[tuple[EmbeddedBroker, Proxy]]:
     """A Kafka with two listeners: its own address is the straight way, the proxy's port leads through the proxy, also for whom Kafka sends elsewhere."""
-    straight, control, behind = free_ports(3)
+    straight, control, behind = ports.free(3)
     proxy = Proxy(behind)
     directory.mkdir(parents=True)
     (directory / "ports").write_text(f"{straight} {control}\n")
@@ -136,15 +136,3 @@ def broker_behind_proxy(directory: Path) -> Iterator[tuple[EmbeddedBroker, Proxy
             yield kafka, proxy
     finally:
         proxy.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Nobody listens there now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
