@@ -1,7 +1,8 @@
 """Kafka's side of a delivery: one consumer of one endpoint's own group, in a thread of its own.
 
 The rule this module owns: an offset is committed only as the deliverer says, with its note; so a dead endpoint's group lags, and nobody else notices.
-What is read at once is bounded by the room that the deliverer has; without room the partitions are paused, and the group is kept alive.
+What is read at once is bounded by the room that the deliverer has; without room the partitions are paused, and the group is kept alive. A commit is
+never waited for but where partitions go: Kafka's client may hold one back for as long as Kafka is away.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -22,6 +24,8 @@ from connectors.runtime.waiting import Place
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 COMMIT_SECONDS = 1.0
+COMMIT_SECONDS_MAX = 120.0
+"""After this a commit of which nothing was heard is no longer waited for."""
 KAFKA_SECONDS_MAX = 20.0
 FETCHED_MAX = 200
 REVOKE_SECONDS_MAX = 65.0
@@ -63,6 +67,10 @@ class Feed(threading.Thread):
         self._reading, self._taker, self._loop = reading, taker, loop
         self._stopping = threading.Event()
         self._committed: dict[Place, Position] = {}
+        self._committing: dict[Place, Position] = {}
+        self._committing_until = 0.0
+        self._begun: dict[Place, Position] = {}
+        """Where partitions began that the group had no offset of: the same where they come again before that is committed."""
         self._ends: dict[Place, int] = {}
         self._unread: set[Place] = set()
         self._expected = 0
@@ -89,6 +97,7 @@ class Feed(threading.Thread):
                 "queued.max.messages.kbytes": 8 * 1024,
                 "fetch.message.max.bytes": 4 * 1024 * 1024,
                 "error_cb": self._erred,
+                "on_commit": self._answered,
                 "log_level": 2,
             }
         )
@@ -129,7 +138,7 @@ class Feed(threading.Thread):
         self.looked_at = now
         if now >= self._commit_at:
             self._commit_at = now + COMMIT_SECONDS
-            self._commit()
+            self._commit(now)
             self.lag_records = self._lag()
             if self.is_away:
                 self.is_away = not self._is_there()
@@ -176,20 +185,19 @@ class Feed(threading.Thread):
             consumer.assign([])
             self.is_assigned = True
             return
-        found = consumer.committed(partitions, timeout=KAFKA_SECONDS_MAX)
-        known = {
-            (each.topic, each.partition): Position(each.offset, each.metadata or "") for each in found if each.offset != OFFSET_INVALID
-        }
-        new = [each for each in partitions if (each.topic, each.partition) not in known]
-        begun = {(each.topic, each.partition): Position(self._beginning(consumer, each), "") for each in new}
+        known = self._patiently(lambda: _known(consumer, partitions))
+        new = [each for each in partitions if _place(each) not in known]
+        begun = {_place(each): self._begun.get(_place(each)) or Position(self._beginning(consumer, each), "") for each in new}
         positions = known | begun
         if begun:
-            self._committed |= begun
-            consumer.commit(offsets=_offsets(begun), asynchronous=False)
+            self._begun |= begun
+            with suppress(KafkaException):  # The group has changed meanwhile; where they come again they begin there again.
+                consumer.commit(offsets=_offsets(begun), asynchronous=False)
+                self._committed |= begun
         if self._reading.is_bounded:
             for each in partitions:
-                self._ends[each.topic, each.partition] = consumer.get_watermark_offsets(each, timeout=KAFKA_SECONDS_MAX)[1]
-                self._unread.add((each.topic, each.partition))
+                self._ends[_place(each)] = self._end(consumer, each)
+                self._unread.add(_place(each))
         self._call(lambda: self._taker.assigned(positions))
         consumer.assign([TopicPartition(topic, partition, position.offset) for (topic, partition), position in positions.items()])
         self._paused = False
@@ -199,15 +207,29 @@ class Feed(threading.Thread):
         since = self._reading.since
         if since is not None:
             asked = TopicPartition(place.topic, place.partition, since // 1000)
-            found = consumer.offsets_for_times([asked], timeout=KAFKA_SECONDS_MAX)[0].offset
+            found = self._patiently(lambda: consumer.offsets_for_times([asked], timeout=KAFKA_SECONDS_MAX)[0].offset)
             if found >= 0:
                 return found
-        return int(consumer.get_watermark_offsets(place, timeout=KAFKA_SECONDS_MAX)[1])
+        return self._end(consumer, place)
+
+    def _end(self, consumer: Consumer, place: TopicPartition) -> int:
+        return self._patiently(lambda: int(consumer.get_watermark_offsets(place, timeout=KAFKA_SECONDS_MAX)[1]))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """What Kafka answers; while it starts or elects its leaders it is asked again, until the feed is to stop. Raises KafkaException."""
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if self._stopping.is_set() or error.args[0].code() not in _PASSING:
+                    raise
+            self.looked_at = time.monotonic()
+            self._stopping.wait(POLL_SECONDS)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        places = [(each.topic, each.partition) for each in partitions]
+        places = [_place(each) for each in partitions]
         left = self._in_loop(self._taker.revoked(places, REVOKE_SECONDS_MAX))
-        if left:
+        if left and not self.is_away:
             try:
                 consumer.commit(offsets=_offsets(left), asynchronous=False)
             except KafkaException:  # They are another's already: what was done since the last commit comes again.
@@ -216,7 +238,7 @@ class Feed(threading.Thread):
         consumer.unassign()
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        places = [(each.topic, each.partition) for each in partitions]
+        places = [_place(each) for each in partitions]
         self._call(lambda: self._taker.lost(places))
         self._forget(places)
         consumer.unassign()
@@ -224,18 +246,27 @@ class Feed(threading.Thread):
     def _forget(self, places: Sequence[Place]) -> None:
         for place in places:
             self._committed.pop(place, None)
+            self._committing.pop(place, None)
             self._unread.discard(place)
 
-    def _commit(self) -> None:
-        """What has changed since the last time; where Kafka does not answer, the next time."""
+    def _commit(self, now: float) -> None:
+        """What has changed since the last time, unless that is still under way; what Kafka does not take, the next time."""
+        if self._committing and now < self._committing_until:
+            return
         positions = self._call(self._taker.positions)
         changed = {place: position for place, position in positions.items() if self._committed.get(place) != position}
         if changed:
+            self._committing, self._committing_until = changed, now + COMMIT_SECONDS_MAX
             try:
-                self._consumer.commit(offsets=_offsets(changed), asynchronous=False)
+                self._consumer.commit(offsets=_offsets(changed), asynchronous=True)
             except KafkaException:
-                return
-            self._committed |= changed
+                self._committing = {}
+
+    def _answered(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """A commit was taken, or was not; called within poll."""
+        taken = [] if error is not None else [_place(each) for each in partitions if each.error is None]
+        self._committed |= {place: self._committing[place] for place in taken if place in self._committing}
+        self._committing = {}
 
     def _lag(self) -> int:
         """Records between where it reads and the ends, as far as the client has heard of them."""
@@ -247,7 +278,7 @@ class Feed(threading.Thread):
         return lag
 
     def _partitions_of(self, topic: str) -> int:
-        return len(self._consumer.list_topics(topic, timeout=KAFKA_SECONDS_MAX).topics[topic].partitions)
+        return self._patiently(lambda: len(self._consumer.list_topics(topic, timeout=KAFKA_SECONDS_MAX).topics[topic].partitions))
 
     def _is_there(self) -> bool:
         try:
@@ -270,6 +301,28 @@ class Feed(threading.Thread):
 
 
 _HOPELESS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
+
+
+_PASSING = frozenset({
+    *(KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.REQUEST_TIMED_OUT),
+    *(KafkaError._WAIT_COORD, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR),
+    *(KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH),
+    *(KafkaError._UNKNOWN_PARTITION, KafkaError.UNSTABLE_OFFSET_COMMIT),
+})  # fmt: skip
+"""What Kafka answers while it starts, or does not because it is away."""
+
+
+def _known(consumer: Consumer, partitions: list[TopicPartition]) -> dict[Place, Position]:
+    """Where the group is, of those partitions that it has an offset of. Raises KafkaException."""
+    found = consumer.committed(partitions, timeout=KAFKA_SECONDS_MAX)
+    for each in found:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return {_place(each): Position(each.offset, each.metadata or "") for each in found if each.offset != OFFSET_INVALID}
+
+
+def _place(partition: TopicPartition) -> Place:
+    return partition.topic, partition.partition
 
 
 def _offsets(positions: Mapping[Place, Position]) -> list[TopicPartition]:

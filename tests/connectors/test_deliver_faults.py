@@ -35,7 +35,7 @@ def test_a_second_process_takes_its_share_and_what_the_first_leaves_without_a_re
     assert not any(got.before for got in crm.got)
 
 
-@pytest.mark.soak
+@pytest.mark.faults
 def test_a_kafka_that_goes_away_and_comes_back_ends_nothing(tmp_path: Path, app_id: str) -> None:
     with (
         EmbeddedBroker(tmp_path / "kafka") as kafka,
