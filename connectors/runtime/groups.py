@@ -63,6 +63,12 @@ def _is_record_at(consumer: Consumer, topic: str, partition: int, offset: int) -
     return error is None or error.code() != KafkaError._PARTITION_EOF
 
 
+def is_known(bootstrap: str, group: str) -> bool:
+    """Whether Kafka has heard of a group. Raises KafkaException."""
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    return group in {found.group_id for found in client.list_consumer_groups(request_timeout=TIMEOUT_SECONDS).result(TIMEOUT_SECONDS).valid}
+
+
 def forget(bootstrap: str, group: str) -> None:
     """Delete a group that nobody is in any more. Raises KafkaException."""
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})  # Answers come only as long as there is one.

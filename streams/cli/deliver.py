@@ -255,18 +255,28 @@ def _aside_lines(as_json: bool, is_quiet: bool) -> Callable[[str, str, str], Non
 def _switch(endpoint: str, state: str, why: str, broker: str) -> None:
     import asyncio
     import time
+    from datetime import datetime
 
     import msgspec
 
-    from connectors.runtime.instants import rfc3339
-    from connectors.runtime.notices import Notices, Unwritten
+    from connectors.runtime import groups
+    from connectors.runtime.delivery import group_of
+    from connectors.runtime.instants import rfc3339, since_epoch
+    from connectors.runtime.notices import Notices, Switches, Unwritten
     from schemas.delivery import EndpointSwitch
     from streams.cli import session
 
-    settings = options.settings()
-    said = {"endpoint": endpoint, "state": state, "since": rfc3339(time.time_ns() // 1000), "by": "operator", "why": why}
+    settings, since = options.settings(), time.time_ns() // 1000
     with session.connected(settings, broker, tell=_aside) as kafka:
         _check_topics(kafka.bootstrap, [])
+        switches = Switches(kafka.bootstrap)
+        switches.close()
+        before = switches.states.get(endpoint)
+        if before is not None:  # Of what was said the newest holds: also where this machine's clock is behind that of who said it.
+            since = max(since, since_epoch(datetime.fromisoformat(before.since)) + 1)
+        elif not groups.is_known(kafka.bootstrap, group_of(kafka.app_id, endpoint)):
+            _aside(f"Nobody has delivered to an endpoint {endpoint} yet: is it called so?")
+        said = {"endpoint": endpoint, "state": state, "since": rfc3339(since), "by": "operator", "why": why}
         try:
             asyncio.run(Notices(kafka.bootstrap).switch(msgspec.convert(said, EndpointSwitch)))
         except Unwritten as unwritten:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
@@ -16,10 +17,13 @@ from click.testing import CliRunner
 from standardwebhooks import Webhook
 
 from connectors.consumer import read_topic
+from connectors.runtime.notices import Notices, Switches
 from schemas import topics
-from schemas.delivery import DeadDelivery
+from schemas.delivery import DeadDelivery, EndpointSwitch
+from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
+from streams.cli.topics import declared
 from tests.connectors.deliveries import SECRET, Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
 from tests.connectors.outputs import moment, profile
 
@@ -129,6 +133,24 @@ def test_gone_switches_an_endpoint_off_until_it_is_switched_on_again(broker: Emb
             wait_for(lambda: len(crm.got) == 3)
 
     assert crm.ids() == [f"{app_id}-0-1", f"{app_id}-1-1"]
+
+
+def test_what_is_switched_by_hand_holds_whatever_the_clocks_say(broker: EmbeddedBroker, app_id: str) -> None:
+    admin.create_topics(broker.bootstrap, declared(2))
+    gone = EndpointSwitch(endpoint=app_id, state="disabled", since="2098-01-01T00:00:00Z", by="endpoint", why="HTTP 410")
+    asyncio.run(Notices(broker.bootstrap).switch(gone))
+
+    done = [
+        CliRunner().invoke(main, ["deliver", "enable", name, "--why", "mended", "--broker", broker.bootstrap]) for name in (app_id, "crmm")
+    ]
+
+    switches = Switches(broker.bootstrap)
+    switches.close()
+    found = switches.states[app_id]
+    assert (found.state, found.why) == ("enabled", "mended")
+    assert datetime.fromisoformat(found.since) > datetime.fromisoformat(gone.since)
+    assert [one.exit_code for one in done] == [0, 0]
+    assert ["is it called so?" in one.output for one in done] == [False, True]
 
 
 @pytest.mark.faults
