@@ -68,8 +68,7 @@ class Publisher:
 
         Returns when it is in hand, which waits where too much is. Raises NotAnInteraction, and PublishFailed for what was published before.
         """
-        said = _checked(interaction, self._source)
-        value = encode(said)
+        said, value = written(interaction, self._source)
         if len(value) > RECORD_BYTES_MAX:
             raise NotAnInteraction(f"it has {len(value)} bytes; at most {RECORD_BYTES_MAX} are taken.")
         while True:
@@ -114,21 +113,26 @@ class Publisher:
             raise PublishFailed(f"{len(failures)} interactions were not taken; the first: {failures[0]}")
 
 
-def _checked(interaction: Mapping[str, Any] | Interaction, source: str) -> Interaction:
-    """As it goes onto the topic, with what it lacked."""
+def written(interaction: Mapping[str, Any] | Interaction, source: str) -> tuple[Interaction, bytes]:
+    """An interaction as it is read, and as it goes onto the topic: with what it lacked, and all that it says. Raises NotAnInteraction."""
     try:
         said = msgspec.json.decode(encode(interaction), type=Interaction)
-    except (msgspec.ValidationError, TypeError) as wrong:
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError) as wrong:
         raise NotAnInteraction(str(wrong)) from None
     named = (said.user_id, said.anonymous_id, said.identifiers, said.traits, said.context, said.case_id, said.session_id)
-    if all(value is None for value in named):
+    is_addressed = said.outcome is not None and said.outcome.token is not None
+    if all(value is None for value in named) and not is_addressed:
         raise NotAnInteraction("nothing says whose it is: userId, anonymousId, identifiers or traits.")
     if said.type == "track" and not said.event:
         raise NotAnInteraction("a track interaction has an event.")
+    added: dict[str, Any] = {}
     if said.message_id is None:
-        said.message_id = str(uuid.uuid4())
+        said.message_id = added["messageId"] = str(uuid.uuid4())
     if said.timestamp is None and said.original_timestamp is None:
-        said.timestamp = rfc3339(time.time_ns() // 1000)
+        said.timestamp = added["timestamp"] = rfc3339(time.time_ns() // 1000)
     said.source = said.source or Source()
     said.source.system = said.source.system or source
-    return said
+    if isinstance(interaction, Interaction):
+        return said, encode(said)
+    added["source"] = {**(interaction.get("source") or {}), "system": said.source.system}
+    return said, encode({**interaction, **added})
