@@ -2,10 +2,12 @@
 
 The rule this module owns: a delivery is over when Kafka has acknowledged every record of it, and raises if it has not. Who gets the error sends again, and a
 record that was taken all the same comes twice with one id, which the timeline sees.
+
+Kafka's client is asked for its answers in the loop itself, for as long as there are any to come: a thread for that would have to wait for the loop's work
+before each of them.
 """
 
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +19,10 @@ from connectors.collector.mapping import Item
 from connectors.collector.problem import Problem
 from schemas.interaction import DETAIL_HEADER, REFUSED_HEADER
 
-POLL_SECONDS = 0.1
+ANSWERS_SECONDS = 0.001
+"""So often it is looked whether Kafka has answered."""
+LINGER_MS = 2
+"""So long a record waits for company; the more there is under way already, the longer Kafka's client has it wait by itself."""
 _QUEUED_MESSAGES_MAX = 2_000_000
 """Never met: what waits is bounded by bytes, and a record has its overhead counted."""
 OVERHEAD_BYTES = 400
@@ -36,21 +41,21 @@ def held_bytes(items: Sequence[Item]) -> int:
 class Delivery:
     """One request's records on their way; its future is done when each has its answer."""
 
-    __slots__ = ("_error", "_future", "_left", "_loop")
+    __slots__ = ("_error", "_future", "_left")
 
     def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._left, self._loop = count, loop
+        self._left = count
         self._future: asyncio.Future[None] = loop.create_future()
         self._error: KafkaError | None = None
         if not count:
             self._future.set_result(None)
 
     def answered(self, error: KafkaError | None, _: Message | None = None) -> None:
-        """One record was taken, or was not; called by the client's thread only."""
+        """One record was taken, or was not; called in the loop."""
         self._left -= 1
         self._error = self._error or error
         if self._left == 0:
-            self._loop.call_soon_threadsafe(self._done)
+            self._done()
 
     async def over(self) -> None:
         """Problem 503 if one was not taken."""
@@ -66,31 +71,32 @@ class Delivery:
 
 
 class Sender:
-    """One producer, and the thread in which it answers."""
+    """One producer; made in the loop that it answers in."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._loop = asyncio.get_running_loop()
+        self._looking: asyncio.TimerHandle | None = None
         self._asked: asyncio.Future[bool] | None = None
         self._answered_at = 0.0
         self._producer = Producer({
             "bootstrap.servers": config.bootstrap,
             "enable.idempotence": True,
             "compression.type": "lz4",
-            "linger.ms": 5,
+            "linger.ms": LINGER_MS,
             "batch.size": 512 * 1024,
             "queue.buffering.max.messages": _QUEUED_MESSAGES_MAX,
             "queue.buffering.max.kbytes": 2 * config.held_bytes_max // 1024,
             "delivery.timeout.ms": int(config.delivery_seconds_max * 1000),
             "log_level": 2,
         })  # fmt: skip
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._answer, name="kairos-collector-answers", daemon=True)
-        self._thread.start()
 
     def send(self, items: Sequence[Item]) -> Delivery:
         """They are on their way; Kafka's client has copies. Problem 503."""
-        delivery = Delivery(len(items), asyncio.get_running_loop())
+        delivery = Delivery(len(items), self._loop)
         produce, topic, answered = self._producer.produce, self._config.topic, delivery.answered
+        if self._looking is None:
+            self._looking = self._loop.call_later(ANSWERS_SECONDS, self._look)
         for item in items:
             options: dict[str, Any] = {}
             if item.refused is not None:
@@ -107,10 +113,13 @@ class Sender:
             self._asked = asyncio.get_running_loop().run_in_executor(None, self._reach)
         return await asyncio.shield(self._asked)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Wait for what is on its way, but not for ever."""
-        self._closing.set()
-        self._thread.join(CLOSE_SECONDS_MAX + POLL_SECONDS)
+        give_up = self._loop.time() + CLOSE_SECONDS_MAX
+        while self._looking is not None and self._loop.time() < give_up:
+            await asyncio.sleep(ANSWERS_SECONDS)
+        if self._looking is not None:
+            self._looking.cancel()
 
     def _reach(self) -> bool:
         try:
@@ -120,7 +129,9 @@ class Sender:
         finally:
             self._answered_at = time.monotonic()
 
-    def _answer(self) -> None:
-        while not self._closing.is_set():
-            self._producer.poll(POLL_SECONDS)
-        self._producer.flush(CLOSE_SECONDS_MAX)
+    def _look(self) -> None:
+        """Hear what Kafka has answered; again soon, while there is more to come."""
+        try:
+            self._producer.poll(0)
+        finally:
+            self._looking = self._loop.call_later(ANSWERS_SECONDS, self._look) if len(self._producer) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 import socket
@@ -49,6 +50,8 @@ class Told(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # What is here to stay is not looked through again while requests wait.
             host, port, *_ = self.servers[0].sockets[0].getsockname()
             self._tell(host, port)
 

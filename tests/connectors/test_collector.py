@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ def test_a_bad_item_is_refused_by_a_header_and_the_batch_is_taken(collector: Col
         ("POST", "/v1/batch", b"{}", "wk_nobody", 401, "invalid_write_key"),
         ("POST", "/v1/batch", b"nothing", None, 400, "not_json"),
         ("POST", "/v1/batch", b"{}", None, 400, "no_batch"),
+        ("POST", "/v1/outcomes", b'{"momentId": "m1", "kind": "ignored"}', None, 400, "no_outcome"),
         ("POST", "/v1/t", b" " * (4 << 20) + b"{}", None, 413, "body_too_large"),
         ("POST", "/v1/other", b"{}", None, 404, "no_such_path"),
         ("GET", "/v1/batch", b"", None, 405, "no_such_method"),
@@ -163,40 +164,70 @@ def test_rudderstacks_client_as_it_is(collector: CollectorRun, app_id: str) -> N
     assert [each["context"]["traits"]["email"] for each in mine if each["type"] == "identify"] == [f"{app_id}@brand.co"]
 
 
-def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(fresh: CollectorRun, app_id: str) -> None:
+def acknowledged_under_load(run: CollectorRun, name: str, fail: Callable[[], None]) -> set[str]:
+    """Four send without end while something fails, twice, each time once it has gone well for a while; the ids of what was answered with 200."""
     acknowledged: set[str] = set()
-    killed = threading.Event()
+    over = threading.Event()
 
     def send(thread: int) -> None:
         number = 0
-        while not killed.is_set():
-            batch = [seen(app_id, thread * 1_000_000 + number + each) for each in range(50)]
+        while not over.is_set():
+            batch = [seen(name, thread * 1_000_000 + number + each) for each in range(50)]
             try:
-                answer = fresh.post("/v1/batch", {"batch": batch})
+                answer = run.post("/v1/batch", {"batch": batch})
             except OSError:
                 continue
             if answer.status == 200:
                 acknowledged.update(str(each["messageId"]) for each in batch)
             number += 50
 
-    senders = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
-    for sender in senders:
-        sender.start()
-    for _ in range(2):
+    def go_well() -> None:
         before, give_up = len(acknowledged), time.monotonic() + SECONDS_MAX
         while len(acknowledged) < before + 1_000:
             assert time.monotonic() < give_up, "nothing is acknowledged"
             time.sleep(0.01)
+
+    senders = [threading.Thread(target=send, args=(thread,)) for thread in range(4)]
+    for sender in senders:
+        sender.start()
+    try:
+        for _ in range(2):
+            go_well()
+            fail()
+        go_well()
+    finally:
+        over.set()
+        for sender in senders:
+            sender.join()
+    return acknowledged
+
+
+def test_nothing_that_was_acknowledged_is_lost_when_the_collector_is_killed(fresh: CollectorRun, app_id: str) -> None:
+    def killed() -> None:
         fresh.process.kill()
         fresh.process.wait()
         fresh.start()
-    killed.set()
-    for sender in senders:
-        sender.join()
 
-    there = {each.get("messageId") for each in fresh.interactions()}
-    assert len(acknowledged) >= 2_000
-    assert not acknowledged - there
+    acknowledged = acknowledged_under_load(fresh, app_id, killed)
+
+    assert len(acknowledged) >= 3_000
+    assert not acknowledged - {each.get("messageId") for each in fresh.interactions()}
+
+
+@pytest.mark.faults
+def test_nothing_that_was_acknowledged_is_lost_when_kafka_is_killed(tmp_path: Path, app_id: str) -> None:
+    with EmbeddedBroker(tmp_path / "kafka") as kafka:
+        collector = CollectorRun(kafka, tmp_path / "data")
+
+        def killed() -> None:
+            kafka.kill()
+            kafka.start()
+
+        acknowledged = acknowledged_under_load(collector, app_id, killed)
+
+        assert len(acknowledged) >= 3_000
+        assert not acknowledged - {each.get("messageId") for each in collector.interactions()}
+        collector.close()
 
 
 @pytest.mark.faults
