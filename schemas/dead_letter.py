@@ -31,6 +31,7 @@ REASONS = {
     "not_an_interaction": "The source's reader says that this is no customer's interaction.",
     "unreadable": "The source's reader could not read the line.",
     "bad_command": "A command names another number of identifiers than its kind takes, or twice the same.",
+    "bad_outcome": "An outcome names nobody but by a token, and that is none of its moment's, or its event none of an outcome.",
     "bad_identifier": "A command names an identifier of a type that the identity policy does not know, or a value that is none.",
     "poison": "The record failed in Kairos itself every time; the detail names the error.",
 }

@@ -61,6 +61,8 @@ OUTCOMES = {
     "converted": "Moment Converted",
 }
 """What may become of a moment that was released, and the event that says so; `outcome`, or the property `momentId`, names the moment."""
+OUTCOME_TOKEN_CHARACTERS_MAX = 64
+"""A moment's `outcomeToken` has no more; it is opaque."""
 
 MONEY_MEANINGS = ("order", "cancellation", "refund")
 """The meanings that count money: the property `revenue`, or where there is none `value`."""
@@ -92,10 +94,11 @@ class Operator(Struct, kw_only=True, rename="camel", omit_defaults=True):
 
 
 class Outcome(Struct, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of a moment that Kairos published."""
+    """What became of a moment that Kairos published; `token`, the moment's `outcomeToken`, says whose it was where no identifier does."""
 
     moment_id: str
     kind: str
+    token: str | None = None
 
 
 class ConsentGiven(Struct, kw_only=True, rename="camel", omit_defaults=True):

@@ -48,6 +48,7 @@ class Moment(Output, rename="camel", omit_defaults=True, gc=False):
     what it takes back had not been (null: it had, and calls for repair).
 
     `limit` is what held it back, in words, where a rule set it: `at most 3 within 30 days`.
+    `outcomeToken` goes back with what became of one that fired, where no identifier is known (`outcome.token`): opaque, for this moment only.
     The verdict is judged once for an id: what is said again, with other content, carries the verdict that it had. `retracts` names the id that
     no longer holds.
     """
@@ -66,3 +67,4 @@ class Moment(Output, rename="camel", omit_defaults=True, gc=False):
     recommended_channel: str | None
     limit: str | None = None
     retracts: str | None = None
+    outcome_token: str | None = None

@@ -52,7 +52,7 @@ class Collector:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._open.close)
+            await self._open.close()
             self._counts.close()
 
     def application(self) -> Starlette:
@@ -71,6 +71,7 @@ class Collector:
         """Every path."""
         routes = [Route(f"/v1/{last}", self._taking(None), methods=["POST"]) for last in mapping.BATCH_PATHS]
         routes += [Route(f"/v1/{last}", self._taking(kind), methods=["POST"]) for last, kind in mapping.PATHS.items()]
+        routes.append(Route(f"/v1/{mapping.OUTCOME_PATH}", self._taking(mapping.OUTCOME_PATH), methods=["POST"]))
         return [
             *routes,
             Route("/v1/projects/{key}/settings", self._settings),
@@ -134,6 +135,8 @@ class Collector:
         share.show_key()
         if kind is None:
             return key, mapping.batch(said, told or "", key.source, received_at, config)
+        if kind == mapping.OUTCOME_PATH:
+            return key, mapping.outcome(body, told or "", key.source, received_at, config)
         return key, mapping.single(body, kind, told or "", key.source, received_at, config)
 
     async def _settings(self, request: Request) -> Response:

@@ -7,14 +7,15 @@ of the path if there is one; a batch's `sentAt` and `context` stand for items th
 import re
 import zlib
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from connectors.collector.config import Config
 from connectors.collector.problem import Problem
 from schemas.dead_letter import ORIGINAL_BYTES_MAX
+from schemas.interaction import OUTCOME_TOKEN_CHARACTERS_MAX, OUTCOMES
 
 PATHS = {
     **{name: name for name in ("track", "identify", "page", "screen", "group", "alias")},
@@ -27,6 +28,8 @@ PATHS = {
 }
 """The last part of a path that takes one message, and its type."""
 BATCH_PATHS = ("batch", "b", "import")
+OUTCOME_PATH = "outcomes"
+MOMENT_ID_CHARACTERS_MAX = 128
 KEY_FIELDS = ("writeKey", "api_key")
 """Where a body may carry the write key; it goes no further."""
 GZIP = b"\x1f\x8b"
@@ -50,7 +53,16 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Raw = _NULL
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a moment, as who was sent it tells; all else beside it is the interaction's."""
+
+    moment_id: Annotated[str, Meta(min_length=1, max_length=MOMENT_ID_CHARACTERS_MAX)] = msgspec.field(name="momentId")
+    kind: Literal["delivered", "opened", "acted", "converted"]
+    token: Annotated[str, Meta(max_length=OUTCOME_TOKEN_CHARACTERS_MAX)] | None = None
+
+
 _BODY = msgspec.json.Decoder(Body).decode
+_TOLD = msgspec.json.Decoder(Told).decode
 _FIELDS = msgspec.json.Decoder(Fields).decode
 _ITEMS = msgspec.json.Decoder(list[Raw]).decode
 _TEXT = msgspec.json.Decoder(str).decode
@@ -126,6 +138,24 @@ def write_key(said: Body) -> str | None:
 def single(body: bytes, kind: str, key: str, source: str, received_at: str, config: Config) -> list[Item]:
     """The one interaction of a path of that type; `key` is taken out of what is too large to be read."""
     return [_Writing(key, source, received_at, config, {"type": Raw(_ENCODE(kind))}, {}).item(Raw(body))]
+
+
+def outcome(body: bytes, key: str, source: str, received_at: str, config: Config) -> list[Item]:
+    """The one interaction that tells what became of a moment; told twice it has one id, unless it has its own. Problem 400 or 413."""
+    if len(body) > RAW_BYTES_MAX:
+        raise Problem(413, "body_too_large", f"What is told of a moment is larger than {RAW_BYTES_MAX} bytes.")
+    try:
+        told = _TOLD(body)
+        fields = _FIELDS(body)
+    except (*_NO_JSON, RecursionError) as wrong:
+        raise Problem(400, "no_outcome", f"The body says not what became of which moment: {wrong}.") from None
+    for name in Told.__struct_encode_fields__:
+        fields.pop(name, None)
+    for name, unless_said in (("messageId", f"{told.moment_id}-{told.kind}"), ("timestamp", received_at)):
+        if fields.get(name, _NULL) == _NULL:
+            fields[name] = Raw(_ENCODE(unless_said))
+    typed = {"type": Raw(b'"track"'), "event": Raw(_ENCODE(OUTCOMES[told.kind])), "outcome": Raw(_ENCODE(told))}
+    return [_Writing(key, source, received_at, config, typed, {}).item(Raw(_ENCODE(fields)))]
 
 
 def batch(said: Body, key: str, source: str, received_at: str, config: Config) -> list[Item]:

@@ -5,6 +5,7 @@ from typing import Any
 from connectors.collector import mapping
 from connectors.collector.config import Config
 from connectors.collector.problem import AGAIN
+from schemas.interaction import OUTCOME_TOKEN_CHARACTERS_MAX, OUTCOMES
 
 _PROBLEM = {
     "type": "object",
@@ -12,7 +13,7 @@ _PROBLEM = {
     "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
 }
 _REFUSALS = {
-    "400": "This is no HTTP, or its body no JSON object, no list `batch`, or no gzip.",
+    "400": "This is no HTTP, or its body no JSON object, no list `batch`, no outcome, or no gzip.",
     "401": "No valid write key.",
     "403": "Pages of this origin may not send.",
     "404": "There is no such path.",
@@ -22,6 +23,16 @@ _REFUSALS = {
     "431": "Its headers are too large.",
     "429": "Too much waits for Kafka, or this key sends too fast; Retry-After says for how long to wait.",
     "503": "Kafka does not take it, the keys cannot be read, or the collector stops or has too many connections; send it again.",
+}
+_OUTCOME = {
+    "type": "object",
+    "required": ["momentId", "kind"],
+    "properties": {
+        "momentId": {"type": "string", "minLength": 1, "maxLength": mapping.MOMENT_ID_CHARACTERS_MAX, "description": "The moment's `id`."},
+        "kind": {"enum": list(OUTCOMES)},
+        "token": {"type": "string", "maxLength": OUTCOME_TOKEN_CHARACTERS_MAX, "description": "The moment's `outcomeToken`."},
+    },
+    "description": "What became of a moment. Without a token it names the customer as any interaction does; what else stands here is the interaction's.",
 }
 _MESSAGE = {"type": "object", "description": "A message of Segment's HTTP API, or an interaction of docs/schemas."}
 
@@ -35,6 +46,7 @@ def document(config: Config) -> dict[str, Any]:
     }
     taking = {f"/v1/{last}": {"post": _post(f"Take a batch ({last}).", batch)} for last in mapping.BATCH_PATHS}
     taking |= {f"/v1/{last}": {"post": _post(f"Take one message: {kind}.", _MESSAGE)} for last, kind in mapping.PATHS.items()}
+    taking[f"/v1/{mapping.OUTCOME_PATH}"] = {"post": _post("Take what became of a moment.", _OUTCOME)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Kairos collector", "version": "1", "description": "Interactions over HTTP, as Segment's clients send them."},

@@ -25,7 +25,7 @@ from streams.customer.customers import Customer, Redirect
 from streams.customer.emissions import Said
 from streams.customer.erasing import Erased
 from streams.customer.lapsing import Lapsed
-from streams.identity import changes, messages
+from streams.identity import changes, messages, reply
 from streams.identity.identifiers import customer_id
 from streams.identity.policy import Policy, version
 from streams.identity.protocol import Advanced, Change
@@ -54,6 +54,7 @@ class Batch(NamedTuple):
     rulebook: Rulebook
     reading: view.Reading
     rules: str
+    secret: bytes
     tally: Tally
     released: list[Instant]
 
@@ -71,7 +72,7 @@ def outputs(
     lapsed: Sequence[Lapsed] = (),
 ) -> list[Outgoing]:
     """All records of a batch for subscribers, in the order: who is no more, who is who, then what each customer's state led to, then its profile."""
-    batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), tally, released)
+    batch = Batch(clock, instants.text(clock.now), rulebook, view.reading(policy), version(policy), policy.secret, tally, released)
     # An empty profile comes first: who begins again begins after it.
     send: list[Outgoing] = _endings(erased, lapsed, batch) if erased or lapsed else []
     published = {redirect.gone: redirect for redirect in gone}
@@ -100,7 +101,7 @@ def _customer(customer: Customer, batch: Batch, send: list[Outgoing]) -> None:
     subject, key, traces = Subject("person", name), name.encode(), _traces(customer.fresh)
     for said in customer.said:
         emission = said.emission
-        topic, value = _WRITERS[emission.kind](said, _envelope(said, customer, subject, batch), batch)
+        topic, value = _WRITERS[emission.kind](said, customer, _envelope(said, customer, subject, batch), batch)
         headers = cloud_event_headers(f"{emission.id}-{said.revision}", topic, SOURCE, now, traces.get(emission.message_id))
         send.append(Outgoing(topic, key, encode(value), headers))
     paths = changed.of_state(customer)
@@ -169,7 +170,7 @@ def _envelope(said: Said, customer: Customer, subject: Subject, batch: Batch) ->
     )
 
 
-def _stage(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
+def _stage(said: Said, customer: Customer, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
     batch.tally["kairos_stage_changes", emission.rule, emission.to, _yes(said.retracted)] += 1
     return topics.STAGES, StageChange(
@@ -184,7 +185,7 @@ def _stage(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     )
 
 
-def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
+def _segment(said: Said, customer: Customer, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
     entered = emission.to == "entered"
     batch.tally["kairos_segment_changes", emission.rule, _yes(entered), _yes(said.retracted)] += 1
@@ -200,7 +201,7 @@ def _segment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]
     )
 
 
-def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
+def _moment(said: Said, customer: Customer, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
     emission = said.emission
     status: Status = "retracted" if said.retracted else guards.status(said.verdict)
     batch.tally["kairos_moments", emission.rule, status, UNREASONED if said.retracted else said.verdict or UNREASONED] += 1
@@ -222,10 +223,15 @@ def _moment(said: Said, envelope: Envelope, batch: Batch) -> tuple[str, Struct]:
         emission.channel,
         None if said.retracted or said.verdict is None else batch.rulebook.limits.get(emission.rule, {}).get(said.verdict),
         _retracts(said),
+        reply.token(batch.secret, customer.person.canonical, emission.occurred_at, emission.id) if status == "fired" else None,
     )
 
 
-_WRITERS: dict[str, Callable[[Said, Envelope, Batch], tuple[str, Struct]]] = {"stage": _stage, "segment": _segment, "moment": _moment}
+_WRITERS: dict[str, Callable[[Said, Customer, Envelope, Batch], tuple[str, Struct]]] = {
+    "stage": _stage,
+    "segment": _segment,
+    "moment": _moment,
+}
 
 
 def _retracts(said: Said) -> str | None:

@@ -26,7 +26,8 @@ class Audit(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Event(Struct, array_like=True, frozen=True, gc=False, tag=1):
-    """At the anchor: an interaction with its valid identifiers (the anchor first, each once); `touch` as rows.encode_touch wrote it."""
+    """At the anchor: an interaction with its valid identifiers (the anchor first, each once); `touch` as rows.encode_touch wrote it. An outcome that only
+    its moment's token brings to somebody has `occurred_at` of that moment: who was erased since is not who it speaks of."""
 
     anchor: NodeKey
     ids: tuple[NodeKey, ...]

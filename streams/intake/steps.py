@@ -12,10 +12,20 @@ from msgspec import Struct
 
 from schemas import money, topics
 from schemas import record as wire
-from schemas.interaction import CHANNELS, EVENTS, IDENTIFIERS_MAX, MESSAGE_ID_CHARACTERS_MAX, MONEY_MEANINGS, Amount, derived_id
+from schemas.interaction import (
+    CHANNELS,
+    EVENTS,
+    IDENTIFIERS_MAX,
+    MESSAGE_ID_CHARACTERS_MAX,
+    MONEY_MEANINGS,
+    OUTCOMES,
+    Amount,
+    Outcome,
+    derived_id,
+)
 from streams import rows
 from streams.boundary import Clock, Decision, Headers, Outgoing, Record
-from streams.identity import messages
+from streams.identity import messages, reply
 from streams.identity.identifiers import Blocked, Identifier, Normaliser, normaliser
 from streams.identity.policy import Policy
 from streams.instants import Instant
@@ -51,18 +61,21 @@ class Draft(Struct, gc=False):
     amount: str | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
     nodes: tuple[NodeKey, ...] = ()
+    told_at: Instant | None = None
+    """When the moment occurred that an outcome tells of, where nothing but the moment's token says whose it was."""
 
 
 class Batch:
     """What the records of a batch share: the clock, the policy's reading of identifiers, and the counts."""
 
-    __slots__ = ("came", "clock", "labels", "normalise", "secret", "sources", "trusted", "types")
+    __slots__ = ("came", "clock", "labels", "normalise", "policy", "secret", "sources", "trusted", "types")
 
     def __init__(self, clock: Clock, policy: Policy, sources: frozenset[str]) -> None:
         reader: Normaliser = normaliser(policy)
         self.clock = clock
         self.normalise = reader.normalise
         self.trusted = reader.trusted
+        self.policy = policy
         self.secret = policy.secret
         self.types = frozenset(kind.name for kind in policy.types)
         self.sources = _from(sources)
@@ -204,12 +217,25 @@ def identified(draft: Draft, batch: Batch) -> Refusal | None:
             continue
         kept.append(read[:2])
     if not nodes:
+        if draft.said.outcome is not None and draft.said.outcome.token is not None:
+            return _addressed(draft, draft.said.outcome, batch)
         return Refusal(
             "no_identifier",
             f"{len(found)} given, none of them of a known type, from a trusted source and fit to tell one person from another",
         )
     draft.identifiers = tuple(dict.fromkeys(kept))
     draft.nodes = tuple(sorted(nodes))
+    return None
+
+
+def _addressed(draft: Draft, outcome: Outcome, batch: Batch) -> Refusal | None:
+    """An outcome that names its customer by the moment's token alone. It is no evidence of who is who, and as old as the moment to an erasure."""
+    if OUTCOMES.get(outcome.kind) != draft.event:
+        return Refusal("bad_outcome", "the event is none of an outcome of this kind")
+    found = reply.addressee(batch.policy, outcome.token or "", outcome.moment_id)
+    if found is None:
+        return Refusal("bad_outcome", "the token is none that came with this moment")
+    draft.nodes, draft.told_at = (found.key,), found.at
     return None
 
 
@@ -263,7 +289,8 @@ def _anchored(draft: Draft, trace: bytes | None, batch: Batch) -> Outgoing:
         rows.mark(anchor),
     )
     uid = rows.uid(batch.secret, system, draft.message_id)
-    message = messages.Event(anchor, draft.nodes, uid, draft.occurred_at, rows.encode_touch(touch))
+    told_at = draft.occurred_at if draft.told_at is None else draft.told_at
+    message = messages.Event(anchor, draft.nodes, uid, told_at, rows.encode_touch(touch))
     batch.came.append((label, batch.sources.get(system, _FROM_OTHER)))
     return Outgoing(topics.IDENTITY, anchor, messages.encode(message), () if trace is None else ((wire.TRACE_PARENT, trace),))
 

@@ -44,6 +44,7 @@ OUTSIDE_THE_LAW = frozenset(
         "subject",
         "replayed",
         "ruleVersion",
+        "outcomeToken",
     }
 )
 OF_THE_PUBLICATION = OUTSIDE_THE_LAW | {"version", "updatedAt", "occurredAt", "asOf", "cause", "changed", "evidence"}

@@ -264,3 +264,50 @@ def test_very_many_halves_take_no_time() -> None:
 
     assert problem(b'{"batch": "' + rb"\ud83d" * 600_000 + rb"\n" * 2_000_000 + b'"', unpacked=1 << 24) == (400, "not_json")
     assert time.process_time() - began < 2.0
+
+
+def outcome(body: Any) -> Any:
+    (item,) = mapping.outcome(json.dumps(body).encode(), KEY, "crm", RECEIVED, Config(bootstrap="", topic=""))
+    return json.loads(item.value)
+
+
+def test_an_outcome_is_an_interaction_that_counts_once_however_often_it_is_told() -> None:
+    said = {"momentId": "m1", "kind": "acted", "token": "t", "writeKey": KEY, "timestamp": None}
+
+    assert outcome(said) == {
+        "messageId": "m1-acted",
+        "type": "track",
+        "event": "Moment Acted",
+        "timestamp": RECEIVED,
+        "receivedAt": RECEIVED,
+        "outcome": {"momentId": "m1", "kind": "acted", "token": "t"},
+        "source": {"system": "crm"},
+    }
+    own = {"messageId": "second", "timestamp": "2026-11-22T11:00:00Z", "channel": "email", "userId": "42", "event": "Order Completed"}
+    assert outcome({**said, "token": None, **own}) == {
+        **own,
+        "type": "track",
+        "event": "Moment Acted",
+        "receivedAt": RECEIVED,
+        "outcome": {"momentId": "m1", "kind": "acted"},
+        "source": {"system": "crm"},
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"momentId": "m1"},
+        {"momentId": "", "kind": "acted"},
+        {"momentId": "m" * 129, "kind": "acted"},
+        {"momentId": "m1", "kind": "ignored"},
+        {"momentId": 7, "kind": "acted"},
+        {"momentId": "m1", "kind": "acted", "token": "t" * 65},
+    ],
+)
+def test_what_tells_of_no_moment_is_refused(wrong: Any) -> None:
+    with pytest.raises(Problem) as caught:
+        outcome(wrong)
+
+    assert (caught.value.status, caught.value.code) == (400, "no_outcome")

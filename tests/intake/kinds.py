@@ -84,6 +84,7 @@ def _ahead(random: Random) -> object:
     return NOW_SECONDS + AHEAD_SECONDS_MAX + random.randrange(1, 10**9)
 
 
+_TOLD = {"momentId": "m", "kind": "acted", "token": "A" * 48}
 _JUNK = (
     "",
     "null",
@@ -218,6 +219,8 @@ WRONG_MEANING = (
     Kind("NUL in an identifier", "no_identifier", _with(userId="u\0")),
     Kind("only an unknown type", "no_identifier", _with(userId=None, identifiers={"shoe_size": [43]})),
     Kind("only a group's traits", "no_identifier", _with(type="group", userId=None, traits={"email": "ann@shop.co.uk"})),
+    Kind("a token of nobody", "bad_outcome", _with(userId=None, event="Moment Acted", outcome=_TOLD)),
+    Kind("a token of no outcome", "bad_outcome", _with(userId=None, outcome=_TOLD)),
     Kind("65 identifiers", "too_many_identifiers", _with(identifiers={"email": [f"{i}@shop.co.uk" for i in range(IDENTIFIERS_MAX)]})),
 )
 

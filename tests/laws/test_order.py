@@ -26,7 +26,9 @@ SEEDS = 150
 UNTIL = "2012-06-01T00:00:00Z"
 START = instants.parse("2011-01-01T00:00:00Z") or 0
 TYPES = (("userId", 2), ("anonymousId", 5), ("email", 4), ("phone", 3), ("loyalty_id", 2))
-VERDICTS = {"status", "reason", "limit", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
+VERDICTS = {
+    "status", "reason", "limit", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed", "outcomeToken",
+}  # fmt: skip
 """Outside the law; whose it is, is within, once redirects are followed."""
 
 

@@ -18,9 +18,9 @@ from streams.cli import state
 from streams.cli.facts import Facts, collect
 from streams.identity import messages
 
-OUTSIDE_THE_LAW = frozenset(
-    {"status", "reason", "limit", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed"}
-)
+OUTSIDE_THE_LAW = frozenset({
+    "status", "reason", "limit", "decidedAt", "receivedAt", "customerVersion", "revision", "customerId", "subject", "replayed", "outcomeToken",
+})  # fmt: skip
 OF_THE_PUBLICATION = frozenset(
     {"version", "customerVersion", "revision", "updatedAt", "decidedAt", "receivedAt", "occurredAt", "asOf", "cause", "changed", "evidence"}
 )

@@ -41,12 +41,10 @@ class Receiver:
 
 
 def acted(moment: Outcome) -> Outcome:
-    """That the one whom a moment was about has done as it said: by the load's own names an interaction's id begins with who it is."""
-    who = moment["evidence"][-1].rpartition("-")[0]
+    """That the one whom a moment was about has done as it said; whose it was says the token that came with it."""
     return {
         "type": "track",
         "event": "Moment Acted",
         "messageId": f"{moment['id']}-acted",
-        "userId": who,
-        "properties": {"momentId": moment["id"]},
+        "outcome": {"momentId": moment["id"], "kind": "acted", "token": moment["outcomeToken"]},
     }

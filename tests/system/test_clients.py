@@ -1,4 +1,4 @@
-"""Segment's clients for servers and for browsers, as they are: all that they report as sent is on the topic, and once in the right person's timeline.
+"""Clients of Segment's and RudderStack's, as they are: all that they report as sent is on the topic, and once in the right person's timeline.
 
 Each person is met unknown, then by name; what came before the name is theirs all the same.
 """
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import rudderstack.analytics as rudderstack
+import segment.analytics as segment
 
 from connectors.collector import keys
 from streams.broker.embedded import EmbeddedBroker
@@ -77,6 +79,24 @@ def test_the_client_for_node_as_it_is_while_the_collector_is_killed(
     assert {person: len(messages) for person, messages in said["sent"].items()} == dict.fromkeys(people, 2 * touches + 3)
     timelines.arrived(collector, said["sent"])
     timelines.assert_once_with_whom_they_are_about(pipeline, said["sent"], tmp_path)
+
+
+def test_the_clients_for_python_as_they_are(opened: Callable[..., CollectorRun], pipeline: Pipeline, tmp_path: Path) -> None:
+    collector = opened()
+    host, failed, sent = f"http://127.0.0.1:{collector.port}", list[Exception](), defaultdict[str, list[str]](list)
+    clients = {"fay": segment.Client, "gil": rudderstack.Client}
+    for person, made in clients.items():
+        client, before = made(collector.key, host=host, on_error=lambda error, _: failed.append(error), gzip=True), f"browser-of-{person}"
+        told = [client.track(anonymous_id=before, event="Product Viewed", properties={"number": number}) for number in range(150)]
+        told.append(client.identify(person, {"email": f"{person}@brand.co"}, anonymous_id=before))
+        told += [client.track(person, "Product Viewed", {"number": number}) for number in range(150)]
+        client.shutdown()
+        assert all(taken for taken, _ in told)
+        sent[person] = [message["messageId"] for _, message in told]
+
+    assert failed == []
+    timelines.arrived(collector, sent)
+    timelines.assert_once_with_whom_they_are_about(pipeline, sent, tmp_path)
 
 
 @pytest.mark.parametrize("rate", [None, 10.0], ids=["as fast as it may", "told to wait"])
