@@ -194,3 +194,19 @@ def test_following_goes_on_with_what_comes(broker: EmbeddedBroker, new_topic: Ne
                 put(broker, topic, ("ann", 2))
 
     assert seen == [("ann", 1), ("ann", 2)]
+
+
+@pytest.mark.faults
+def test_following_goes_on_when_kafka_comes_back(tmp_path: Path) -> None:
+    with EmbeddedBroker(tmp_path / "kafka") as kafka, Profiles(kafka.bootstrap, tmp_path / "p") as profiles:
+        admin.create_topics(kafka.bootstrap, declared(2))
+        put(kafka, topics.PROFILES, ("ann", 1))
+        seen: list[tuple[str, int | str | None]] = []
+        for change in profiles.follow(lambda: len(profiles) == 2):
+            seen.extend(short([change]))
+            if len(seen) == 1:
+                kafka.kill()
+                kafka.start()
+                put(kafka, topics.PROFILES, ("ann", 2), ("ben", 1))
+
+    assert sorted(seen) == [("ann", 1), ("ann", 2), ("ben", 1)]
