@@ -44,6 +44,9 @@ def test_a_moment_arrives_where_it_matters_and_what_became_of_it_is_counted(brok
         (fired,) = [got.data for got in crm.got if got.body["type"] == "moment.fired"]
         assert fired["moment"] == "big_order"
         shop.publish({"userId": app_id, "anonymousId": f"browser-{app_id}", "type": "identify"})
+        shop.flush()
+        wait_for(lambda: fired["customerId"] in [got.data["customerId"] for got in crm.got if got.body["type"] == "profile.merged"])
+
         shop.publish({"userId": app_id, "event": "Moment Converted", "properties": {"momentId": fired["id"]}})
         shop.flush()
         wait_for(lambda: _counted(worker, "converted") == 1)
