@@ -20,6 +20,8 @@ from streams.broker.choose import choose
 from streams.broker.embedded import EmbeddedBroker
 from streams.broker.errors import BrokerUnavailable
 
+SECONDS_MAX = 120.0
+"""For what hangs."""
 STARTS_AND_WAITS = """
 import sys, time
 from streams.broker.embedded import EmbeddedBroker
@@ -34,7 +36,7 @@ def produce(bootstrap: str, topic: str, values: list[bytes]) -> None:
     producer = Producer({"bootstrap.servers": bootstrap})
     for value in values:
         producer.produce(topic, value)
-    assert producer.flush(30) == 0
+    assert producer.flush(SECONDS_MAX) == 0
 
 
 def consume(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
@@ -43,12 +45,12 @@ def consume(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
     )
     consumer.assign([TopicPartition(topic, 0, 0)])
     try:
-        return [message.value() for message in consumer.consume(count, timeout=30)]
+        return [message.value() for message in consumer.consume(count, timeout=SECONDS_MAX)]
     finally:
         consumer.close()
 
 
-def is_gone(pid: int, seconds: float = 15.0) -> bool:
+def is_gone(pid: int, seconds: float = SECONDS_MAX) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -72,7 +74,7 @@ def test_a_record_of_four_mebibytes_passes(broker: EmbeddedBroker, new_topic: Ca
 
     producer.produce(topic, bytes(4 * 1024 * 1024 - 200))
 
-    assert producer.flush(30) == 0
+    assert producer.flush(SECONDS_MAX) == 0
     assert admin.end_offsets(broker.bootstrap, [topic]) == {(topic, 0): 1}
 
 
@@ -99,13 +101,13 @@ def test_a_client_outlives_the_kafka_that_was_killed_under_it(tmp_path: Path) ->
         admin.create_topics(broker.bootstrap, [admin.NewTopic("kept", 1, {})])
         producer = Producer({"bootstrap.servers": broker.bootstrap, "enable.idempotence": True})
         producer.produce("kept", b"before")
-        assert producer.flush(30) == 0
+        assert producer.flush(SECONDS_MAX) == 0
 
         broker.kill()
         producer.produce("kept", b"meanwhile")
         broker.start()
 
-        assert producer.flush(60) == 0
+        assert producer.flush(SECONDS_MAX) == 0
         assert consume(broker.bootstrap, "kept", 2) == [b"before", b"meanwhile"]
 
 

@@ -11,12 +11,12 @@ def test_what_is_produced_to_the_mock_is_consumed_from_it() -> None:
     with MockBroker({"pairs": 3}) as mock:
         producer = Producer({"bootstrap.servers": mock.bootstrap})
         producer.produce("pairs", b"one", partition=2)
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
 
         consumer = Consumer({"bootstrap.servers": mock.bootstrap, "group.id": "reader"})
         consumer.assign([TopicPartition("pairs", 2, 0)])
-        message = consumer.poll(20)
-        partitions = len(consumer.list_topics("pairs", timeout=20).topics["pairs"].partitions)
+        message = consumer.poll(60)
+        partitions = len(consumer.list_topics("pairs", timeout=60).topics["pairs"].partitions)
         consumer.close()
 
     assert message is not None

@@ -20,8 +20,8 @@ from streams.cli import export, session
 
 ORDERS = 4
 PEOPLE = 6
-RUN_SECONDS_MAX = 240
-STOP_SECONDS_MAX = 45
+RUN_SECONDS_MAX = 600
+STOP_SECONDS_MAX = 120
 
 
 class Made(NamedTuple):

@@ -17,8 +17,8 @@ from streams.cli.options import Failure
 from streams.cli.session import Run
 from streams.settings import Settings
 
-WAIT_SECONDS_MAX = 15.0
-"""A machine that is busy with other tests included; alone it is 10."""
+WAIT_SECONDS_MAX = 45.0
+"""A machine that is busy with other tests included; alone it is 10, and a client that is not told when to give up takes minutes."""
 RUN = Run(id="r1", directory="/nowhere/r1", broker="embedded", app_id="kairos-r1", partitions=4, journeys=("retail",))
 
 
@@ -104,7 +104,7 @@ def test_who_waits_for_a_kafka_says_for_which_and_not_for_long(tmp_path: Path) -
         environment = os.environ | {"KAIROS_DATA_DIR": str(tmp_path)}
         command = [sys.executable, "-m", "streams.cli", *words, "--broker", address]
         began = time.monotonic()
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
         assert (result.returncode, time.monotonic() - began < WAIT_SECONDS_MAX) == (1, True)
         said.append((result.stdout + result.stderr).splitlines())
     listener.close()

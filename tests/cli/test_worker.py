@@ -27,8 +27,9 @@ from streams.cli.topics import declared
 from streams.engine import Engine, EngineError, EngineSettings
 
 PARTITIONS = 2
-READY_SECONDS_MAX = 60.0
-STOP_SECONDS_MAX = worker.GONE_SECONDS_MAX + 5
+READY_SECONDS_MAX = 180.0
+STOP_SECONDS_MAX = worker.GONE_SECONDS_MAX + 10
+"""The process has to end as well, on a busy machine."""
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: Em
 
 def _status(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         return refused.code

@@ -15,7 +15,7 @@ from streams.cli.workers import WorkerDied, Workers
 
 def test_a_dead_worker_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     with Workers(1, tmp_path, "127.0.0.1:1", {"KAIROS_PARTITIONS": "0"}) as workers:
-        workers._processes[0].wait(30)
+        workers._processes[0].wait(120)
         with pytest.raises(WorkerDied, match=r"(?s)Worker 1 ended with exit code 2.*KAIROS_PARTITIONS=0"):
             workers.check()
 
@@ -36,7 +36,7 @@ def test_a_leash_ends_a_child_whose_parent_is_gone() -> None:
 
     child.stdin.close()
 
-    assert child.wait(20) == -signal.SIGTERM
+    assert child.wait(120) == -signal.SIGTERM
 
 
 def test_several_workers_have_ports_of_their_own_for_their_metrics(tmp_path: Path) -> None:

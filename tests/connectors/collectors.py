@@ -19,7 +19,7 @@ from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli.topics import declared
 
-SECONDS_MAX = 60.0
+SECONDS_MAX = 120.0
 
 
 class Answer(NamedTuple):

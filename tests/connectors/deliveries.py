@@ -29,7 +29,7 @@ from streams.broker.embedded import EmbeddedBroker
 from streams.cli.topics import declared
 from tests.connectors.outputs import headers
 
-SECONDS_MAX = 60.0
+SECONDS_MAX = 180.0
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
 

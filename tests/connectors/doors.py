@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from connectors.collector import keys, server
 from connectors.collector.config import Config
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 NOWHERE = "127.0.0.1:1"
 """No Kafka listens there."""
 

@@ -56,7 +56,7 @@ def test_ten_lines_publish_and_ten_follow_as_the_page_shows_them(broker: Embedde
 
     def run(code: str) -> str:
         own = code.replace("127.0.0.1:9092", broker.bootstrap).replace('"42"', f'"{app_id}"').replace(".follow()", ".catch_up()")
-        return subprocess.run([sys.executable, "-c", own], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run([sys.executable, "-c", own], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=180).stdout
 
     run(publishing)
     seen = run(following)

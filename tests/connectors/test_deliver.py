@@ -24,7 +24,7 @@ from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
 from streams.cli.topics import declared
-from tests.connectors.deliveries import SECRET, Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
+from tests.connectors.deliveries import SECONDS_MAX, SECRET, Answer, DeliverRun, Got, Receiver, in_order, moments, publish, wait_for
 from tests.connectors.outputs import moment, profile
 
 PEOPLE = [f"c{letter * 26}" for letter in "abcdefgh"]
@@ -59,7 +59,7 @@ def test_what_is_released_arrives_signed_in_each_customers_order_and_nothing_els
 
 def test_a_dead_endpoint_lags_and_slows_no_other(broker: EmbeddedBroker, tmp_path: Path, app_id: str) -> None:
     several = [moment(app_id, number, f"c{number:026}") for number in range(1_500)]
-    with Receiver() as good, Receiver(lambda _: Answer(500)) as bad, Receiver(lambda _: Answer(after_seconds=30)) as hung:
+    with Receiver() as good, Receiver(lambda _: Answer(500)) as bad, Receiver(lambda _: Answer(after_seconds=300)) as hung:
         endpoints = {name: {"url": url, "moments": [app_id]} for name, url in (("good", good.url), ("bad", bad.url), ("hung", hung.url))}
         endpoints["closed"] = {"url": "http://127.0.0.1:1/", "moments": [app_id]}
         with DeliverRun(broker, tmp_path, app_id, endpoints) as run:
@@ -75,7 +75,7 @@ def test_a_dead_endpoint_lags_and_slows_no_other(broker: EmbeddedBroker, tmp_pat
             run.kill()
 
     assert "good" not in broken
-    assert seconds < 30
+    assert seconds < SECONDS_MAX < 300, "nobody waited for the one that hangs"
     assert len(bad.got) < 20, "its breaker is open"
     assert (rows["good"]["unread"], rows["good"]["undone"]) == (0, 0)
     assert all(500 <= rows[name]["undone"] <= 700 for name in ("bad", "closed")), "what is in hand is bounded, the rest is Kafka's"
@@ -108,7 +108,7 @@ def test_what_fails_again_and_again_is_a_dead_letter_and_then_its_customer_goes_
     attempts = [got for got in crm.got if got.data["id"] == f"{app_id}-0"]
     failed = letters[f"{app_id}-0-1"]
     assert (failed.reason, failed.detail, failed.attempts) == ("given_up", "HTTP 500", len(attempts))
-    assert len(attempts) >= 3
+    assert len(attempts) >= 2
     assert (letters[f"{app_id}-1-1"].reason, letters[f"{app_id}-1-1"].attempts) == ("refused", 1)
     assert letters["odd"].reason == "unreadable"
     assert in_order(crm.got)

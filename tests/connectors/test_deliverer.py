@@ -22,6 +22,8 @@ from schemas.record import encode
 from tests.connectors.outputs import moment
 
 PLACE = (topics.MOMENTS, 0)
+SECONDS_MAX = 60.0
+"""For what hangs."""
 DELIVERED, FAILED = Outcome("delivered"), Outcome("failed", "HTTP 500")
 Answer = Callable[[Request, int], Outcome | Awaitable[Outcome]]
 
@@ -105,7 +107,7 @@ class Bench:
         await self.deliverer.take(records)
 
     async def until(self, condition: Callable[[], object]) -> None:
-        give_up = time.monotonic() + 10
+        give_up = time.monotonic() + SECONDS_MAX
         while not condition():
             assert time.monotonic() < give_up, (self.sink.asked, self.said, self.noted.letters)
             await asyncio.sleep(0.002)
@@ -125,7 +127,7 @@ def work(bench: Bench, play: Callable[[Bench], Awaitable[None]]) -> None:
         running = asyncio.create_task(bench.deliverer.run())
         await play(bench)
         bench.deliverer.stop()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, SECONDS_MAX)
 
     asyncio.run(played())
 
@@ -152,7 +154,7 @@ def test_a_request_that_fails_holds_its_customer_back_and_nobody_else() -> None:
         await bench.take([("a-0", "ann"), ("a-1", "ann"), ("b-0", "ben"), ("b-1", "ben")])
         await bench.until(lambda: bench.offset == 4)
 
-    bench = Bench(lambda request, times: FAILED if request.id == "a-0" and times < 4 else DELIVERED)
+    bench = Bench(lambda request, times: FAILED if request.id == "a-0" and times < 4 else DELIVERED, give_up=SECONDS_MAX)
     work(bench, play)
 
     assert [each for each in bench.sink.ids if each[0] == "a"] == ["a-0"] * 4 + ["a-1"]
@@ -166,7 +168,7 @@ def test_what_is_given_up_or_refused_is_a_dead_letter_before_it_is_done_with() -
         await bench.until(lambda: bench.offset == 4)
 
     answers = {"never": FAILED, "no": Outcome("refused", "HTTP 422")}
-    bench = Bench(lambda request, _: answers.get(request.id, DELIVERED), fails=2)
+    bench = Bench(lambda request, _: answers.get(request.id, DELIVERED), fails=2, give_up=1.0)
     work(bench, play)
 
     letters = {letter.id: letter for letter in bench.noted.letters}
@@ -234,7 +236,7 @@ def test_an_endpoint_that_fails_is_probed_and_when_it_is_back_all_goes_on() -> N
         await bench.until(lambda: ("broken", "HTTP 500") in bench.said)
         before = len(bench.sink.ids)
         await asyncio.sleep(0.15)
-        assert len(bench.sink.ids) - before <= 5
+        assert len(bench.sink.ids) - before <= 12, "each pause is longer than the last; without a breaker it would be hundreds"
         alive = True
         await bench.until(lambda: bench.offset == 40)
 
@@ -292,7 +294,7 @@ def test_a_partition_that_goes_waits_for_what_is_under_way_and_leaves_the_rest_t
     async def play(bench: Bench) -> None:
         await bench.take((f"a-{number}", "ann") for number in range(3))
         await bench.until(lambda: bench.sink.under_way)
-        left = await bench.deliverer.revoked([PLACE], 5.0)
+        left = await bench.deliverer.revoked([PLACE], SECONDS_MAX)
         assert left[PLACE].offset == 1
         assert not bench.sink.under_way
         await asyncio.sleep(0.1)

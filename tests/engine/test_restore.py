@@ -24,6 +24,8 @@ from streams.engine.restore import Source, follow, restore
 from streams.engine.settings import EngineSettings
 from streams.engine.store import LOADING_FROM, Memory, Owner, Position, Store
 
+SECONDS_MAX = 120.0
+"""For what hangs."""
 DAY_MS = 86_400_000
 MANY = 2 * LOADING_FROM
 """So many are loaded, not written."""
@@ -45,20 +47,20 @@ class Scene:
     def write(self, *rows: tuple[bytes, bytes | None], abort: bool = False) -> None:
         """One transaction."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "transactional.id": self.topic})
-        producer.init_transactions(20)
+        producer.init_transactions(SECONDS_MAX)
         producer.begin_transaction()
         for key, value in rows:
             producer.produce(self.topic, key=key, value=value)
             producer.poll(0)
         if abort:
-            assert producer.flush(20) == 0  # Or nothing would have got there.
+            assert producer.flush(SECONDS_MAX) == 0  # Or nothing would have got there.
             producer.abort_transaction(20)
         else:
             producer.commit_transaction(20)
 
     def restore(self) -> int:
         """Bring the store to the end, as a worker would: fenced first, or a transaction may still wait for its marker."""
-        Producer({"bootstrap.servers": self.bootstrap, "transactional.id": self.topic}).init_transactions(20)
+        Producer({"bootstrap.servers": self.bootstrap, "transactional.id": self.topic}).init_transactions(SECONDS_MAX)
         source = Source(self.topic, 0, self.incarnation, DAY_MS)
 
         async def restored() -> int:
@@ -89,11 +91,11 @@ class Scene:
                 yield behind
             finally:
                 self.told.set()
-                running.result(20)
+                running.result(SECONDS_MAX)
 
     def await_held(self, expected: dict[bytes, bytes]) -> None:
         """Until the store holds this; it may take a few seconds."""
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + SECONDS_MAX
         while self.held() != expected:
             assert time.monotonic() < give_up, f"it holds {len(self.held())} rows, not {len(expected)}"
             time.sleep(0.05)
@@ -107,9 +109,9 @@ class Scene:
         options = {"group.id": "look", "isolation.level": "read_committed", "enable.partition.eof": True, "auto.offset.reset": "earliest"}
         consumer, found = Consumer({"bootstrap.servers": self.bootstrap, **options}), []
         consumer.assign([TopicPartition(self.topic, 0, 0)])
-        while (message := consumer.poll(20)) is not None and message.error() is None:
+        while (message := consumer.poll(SECONDS_MAX)) is not None and message.error() is None:
             found.append((message.key(), message.value()))
-        end = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=10)[1]
+        end = consumer.get_watermark_offsets(TopicPartition(self.topic, 0), timeout=SECONDS_MAX)[1]
         consumer.close()
         return found, end
 
@@ -121,7 +123,7 @@ class Scene:
         """Delete all records below an offset."""
         client = AdminClient({"bootstrap.servers": self.bootstrap})  # What it promises is kept only while it lives.
         for done in client.delete_records([TopicPartition(self.topic, 0, before)]).values():
-            done.result(20)
+            done.result(SECONDS_MAX)
 
 
 @pytest.fixture
@@ -259,7 +261,7 @@ def test_a_compacted_changelog_is_read_to_its_end(compacting: Scene) -> None:
         scene.write(*rows(0, 1000, b"v%d-" % version))
         scene.write(*rows(0, 1000, b"aborted"), abort=True)
     scene.write(*[(key, None) for key, _ in rows(0, 1000)])
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + SECONDS_MAX
     while len(scene.read()[0]) > 2:  # The newest segment is not compacted.
         assert time.monotonic() < give_up, "it was not compacted"
         time.sleep(0.3)
@@ -295,7 +297,9 @@ def test_a_copy_whose_changelog_no_longer_has_what_comes_next_says_so_and_is_res
 
     async def goes_on() -> None:
         reader = Reader(scene.settings, scene.topic, 0, 1)
-        await asyncio.wait_for(follow(scene.store, Source(scene.topic, 0, scene.incarnation, DAY_MS), reader, lambda *at: None), 20)
+        await asyncio.wait_for(
+            follow(scene.store, Source(scene.topic, 0, scene.incarnation, DAY_MS), reader, lambda *at: None), SECONDS_MAX
+        )
 
     with pytest.raises(OffsetOutOfRangeError):
         asyncio.run(goes_on())

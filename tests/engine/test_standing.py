@@ -78,7 +78,7 @@ def test_who_has_nothing_to_commit_is_not_late() -> None:
     metrics.standing("t", 0, 3, 2.0, 0)
     assert registry.get_sample_value("kairos_engine_commit_timestamp_seconds", where) == 1.0
     metrics.standing("t", 0, 0, 0.0, 0)
-    assert time.time() - (registry.get_sample_value("kairos_engine_commit_timestamp_seconds", where) or 0) < 5
+    assert time.time() - (registry.get_sample_value("kairos_engine_commit_timestamp_seconds", where) or 0) < 60
 
 
 def test_a_batch_tells_how_many_rows_the_cache_did_not_know() -> None:
@@ -92,7 +92,7 @@ def test_a_batch_tells_how_many_rows_the_cache_did_not_know() -> None:
 
     assert registry.get_sample_value("kairos_engine_rows_asked_total", {"topic": "t"}) == 6
     assert registry.get_sample_value("kairos_engine_rows_read_total", {"topic": "t"}) == 3
-    assert time.time() - (registry.get_sample_value("kairos_engine_commit_timestamp_seconds", {"topic": "t", "partition": "0"}) or 0) < 5
+    assert time.time() - (registry.get_sample_value("kairos_engine_commit_timestamp_seconds", {"topic": "t", "partition": "0"}) or 0) < 60
 
 
 def test_a_loop_that_is_held_up_is_felt() -> None:
@@ -102,7 +102,8 @@ def test_a_loop_that_is_held_up_is_felt() -> None:
         feeling = asyncio.create_task(ticks.feel(Metrics(registry)))
         await asyncio.sleep(0)
         time.sleep(ticks.FEEL_SECONDS + 0.06)
-        await asyncio.sleep(0.01)
+        while not registry.get_sample_value("kairos_engine_loop_lag_seconds_count"):
+            await asyncio.sleep(0)
         feeling.cancel()
 
     asyncio.run(held_up())

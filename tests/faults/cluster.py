@@ -52,7 +52,7 @@ class Cluster:
 
     def leader(self, topic: str, partition: int) -> int:
         """The node that leads a partition."""
-        found = AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(topic, timeout=10)
+        found = AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(topic, timeout=60)
         return int(found.topics[topic].partitions[partition].leader)
 
 

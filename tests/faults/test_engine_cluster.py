@@ -29,7 +29,7 @@ def test_the_leaders_of_a_replicated_cluster_die_one_after_the_other(tmp_path: P
             cluster.nodes[number].kill()
             time.sleep(5)
             assert process.poll() is None, toy.log(process)
-        toy.await_done([process], seconds=120)
+        toy.await_done([process])
 
         assert toy.answer() == toy.expected()
         toy.stop(process)

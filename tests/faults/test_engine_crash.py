@@ -28,15 +28,14 @@ def test_killed_at_every_fail_point_in_turn(toy: ToyRun) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("deleted", [False, True])
 @pytest.mark.parametrize("name", FAIL_POINTS)
-def test_killed_thrice_at_one_fail_point(toy: ToyRun, name: str, deleted: bool) -> None:
+def test_killed_thrice_at_one_fail_point_with_and_without_the_store(toy: ToyRun, name: str) -> None:
     toy.feed(2000, keys=1000, seed=7)
     toy.run_until_done()
     toy.feed(20_000, keys=1000, seed=8)
 
-    for hit in (1, 2, 3) if name in ONCE else (1, 5, 17):
-        if deleted or name == "during_restore":
+    for number, hit in enumerate((1, 2, 3) if name in ONCE else (1, 5, 17)):
+        if number == 1 or name == "during_restore":
             shutil.rmtree(toy.state_dir)
         toy.run_until_killed(f"{name}:{hit}:kill")
     toy.run_until_done()

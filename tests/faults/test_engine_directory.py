@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.toyrun import ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, ToyRun
 
 PARTITION_HELD = "keyed-1"
 
@@ -51,7 +51,7 @@ def test_a_disk_that_is_full_ends_the_worker_and_the_next_has_all(toy: ToyRun) -
 
     process = toy.worker(mount="size=1m", write_buffer_bytes=1 << 20, batch_records_max=4000)
 
-    assert process.wait(60) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert "No space left on device" in toy.log(process)
     assert toy.lag() > 0
     toy.run_until_done(batch_records_max=4000)
@@ -64,7 +64,7 @@ def test_a_state_directory_that_may_not_be_written_ends_the_worker(toy: ToyRun) 
 
     process = toy.worker(mount="ro")
 
-    assert process.wait(30) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert "Read-only file system" in toy.log(process)
     toy.run_until_done()
     assert toy.answer() == toy.expected()
@@ -79,7 +79,7 @@ def test_a_state_directory_that_goes_away_under_a_worker_is_restored_by_the_next
     assert toy.lag() > 0
     shutil.rmtree(toy.state_dir)
 
-    assert process.wait(60) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert "the next start moves it aside and restores it" in toy.log(process)
     toy.run_until_done(batch_records_max=4000)
     assert toy.answer() == toy.expected()

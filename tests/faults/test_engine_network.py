@@ -10,7 +10,7 @@ import pytest
 
 from streams.broker.embedded import EmbeddedBroker
 from tests.faults.proxy import Proxy, broker_behind_proxy
-from tests.faults.toyrun import LOADED_SECONDS, STOP_SECONDS_MAX, ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, LOADED_SECONDS, STOP_SECONDS_MAX, ToyRun
 
 pytestmark = pytest.mark.faults
 
@@ -61,7 +61,7 @@ def test_a_slow_network_changes_nothing_but_the_time_it_takes(scene: Scene) -> N
     scene.feed(6000)
 
     process = scene.worker(bootstrap=scene.through, counts=str(scene.directory / "counts.json"))
-    scene.await_done([process], seconds=120)
+    scene.await_done([process])
 
     assert scene.answer() == scene.expected()
     assert scene.counts() | {"ticks": 0} == {"forwarded": 6000, "added": 6000, "ticks": 0}
@@ -69,7 +69,7 @@ def test_a_slow_network_changes_nothing_but_the_time_it_takes(scene: Scene) -> N
 
 
 def test_connections_that_are_cut_again_and_again(scene: Scene) -> None:
-    scene.feed(12_000)
+    scene.feed(24_000)
     process = scene.worker(bootstrap=scene.through, slow_seconds=0.1, counts=str(scene.directory / "counts.json"))
     await_some_done(scene)
 
@@ -79,7 +79,7 @@ def test_connections_that_are_cut_again_and_again(scene: Scene) -> None:
         time.sleep(seconds)
         scene.proxy.heal()
         time.sleep(1.0)
-    scene.await_done([process], seconds=120)
+    scene.await_done([process])
 
     assert scene.answer() == scene.expected()
     scene.stop(process)
@@ -94,7 +94,7 @@ def test_connections_that_hang_are_given_up(scene: Scene, record_property: Calla
     time.sleep(3.0)
     scene.proxy.heal()
     healed = time.monotonic()
-    scene.await_done([process], seconds=120)
+    scene.await_done([process])
 
     record_property("seconds_after_the_network_was_back", time.monotonic() - healed)
     assert scene.answer() == scene.expected()
@@ -109,13 +109,13 @@ def test_a_worker_cut_off_for_longer_than_its_session_has_a_successor_and_writes
     scene.proxy.hang()
     assert scene.lag() > 0
     other = scene.worker(instance_id=None, state_dir=str(scene.directory / "other"))
-    scene.await_done([other], seconds=90)
+    scene.await_done([other])
     before = scene.answer()
     assert before == scene.expected()
     scene.proxy.heal()
     time.sleep(3)
     scene.feed(2000, seed=3)
-    scene.await_done([other, away], seconds=90)
+    scene.await_done([other, away])
 
     assert scene.answer() == scene.expected()
     scene.stop(other)
@@ -133,7 +133,7 @@ def test_a_stop_is_bounded_whatever_the_network_does(scene: Scene, fault: str) -
     time.sleep(1.0)
     start = time.monotonic()
     process.terminate()
-    process.wait(30)
+    process.wait(DEADLINE_SECONDS)
 
     assert time.monotonic() - start < STOP_SECONDS_MAX + LOADED_SECONDS
     scene.proxy.heal()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from tests.faults.toyrun import ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, ToyRun
 
 THE_WAY = "replay all input from its beginning under another app_id"
 
@@ -26,7 +26,7 @@ def test_a_source_that_has_grown_is_refused_at_the_start(toy: ToyRun) -> None:
     grow(toy, 6)
     process = toy.worker()
 
-    assert process.wait(30) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert f"{toy.name}-toy-sums-changelog has 4 partitions, its source has 6" in toy.log(process)
     assert THE_WAY in toy.log(process)
     assert toy.answer() == before == toy.expected()
@@ -42,7 +42,7 @@ def test_a_source_that_grows_while_a_worker_runs_ends_it(toy: ToyRun) -> None:
 
     grow(toy, 6)
 
-    assert process.wait(100) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert f"{toy.name}-keyed has got a partition 4, it had 4 partitions" in toy.log(process)
     assert THE_WAY in toy.log(process)
     assert toy.answer() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.toyrun import ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, ToyRun
 
 
 def test_poison_becomes_a_dead_letter_and_the_rest_goes_on(toy: ToyRun) -> None:
@@ -75,5 +75,5 @@ def test_poison_nobody_answers_for_ends_the_worker_with_its_reason(toy: ToyRun) 
 
     process = toy.worker()
 
-    assert process.wait(30) == 1
+    assert process.wait(DEADLINE_SECONDS) == 1
     assert "cannot be processed: ValueError at toy.py:" in toy.log(process)

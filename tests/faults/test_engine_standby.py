@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.toyrun import ToyRun
+from tests.faults.toyrun import DEADLINE_SECONDS, LOADED_SECONDS, ToyRun
 
 ROWS = 12_000
 SESSION_SECONDS = 6.0
+LONG_SESSION_SECONDS = 30.0
 Said = dict[str, Any]
 
 
@@ -34,12 +35,14 @@ def has_all(said: Said) -> bool:
 @pytest.mark.parametrize("guarantee", ["exactly_once", pytest.param("at_least_once", marks=pytest.mark.faults)])
 def test_a_copy_takes_over_from_a_worker_that_dies(toy: ToyRun, guarantee: str, record_property: Callable[[str, object], None]) -> None:
     toy.feed(ROWS, keys=10 * ROWS, to="keyed")
-    first, second = (member(toy, name, slow_seconds=0.05, guarantee=guarantee) for name in "ab")
+    first, second = (member(toy, name, slow_seconds=0.1, guarantee=guarantee) for name in "ab")
     toy.await_done([first, second])
     toy.await_health("a.json", warm(2))
     before = toy.await_health("b.json", warm(2))["restored"]
-    toy.feed(6000, keys=10 * ROWS, seed=2, to="keyed")
-    while toy.lag() > 4000:
+    toy.feed(16_000, keys=10 * ROWS, seed=2, to="keyed")
+    give_up = time.monotonic() + DEADLINE_SECONDS
+    while toy.lag() > 14_000:
+        assert time.monotonic() < give_up, toy.log(first)
         time.sleep(0.05)
 
     first.kill()
@@ -54,14 +57,14 @@ def test_a_copy_takes_over_from_a_worker_that_dies(toy: ToyRun, guarantee: str, 
     record_property("restored_rows", said["restored"] - before)
     record_property("takeover_seconds", said["at"] - died)
     assert said["restored"] - before < ROWS / 4 / 5, "more than a fifth of a partition was restored"
-    assert said["at"] - died < SESSION_SECONDS + 2
+    assert said["at"] - died < SESSION_SECONDS + 2 + LOADED_SECONDS
     toy.stop(second)
 
 
 @pytest.mark.faults
 def test_a_worker_that_stops_is_replaced_at_once_and_is_a_copy_when_it_comes_back(toy: ToyRun) -> None:
     toy.feed(ROWS, keys=10 * ROWS, to="keyed")
-    first, second = (member(toy, name) for name in "ab")
+    first, second = (member(toy, name, session_timeout_seconds=LONG_SESSION_SECONDS) for name in "ab")
     toy.await_done([first, second])
     toy.await_health("a.json", warm(2))
     before = toy.await_health("b.json", warm(2))["restored"]
@@ -69,7 +72,7 @@ def test_a_worker_that_stops_is_replaced_at_once_and_is_a_copy_when_it_comes_bac
     toy.stop(first)
     stopped = time.time()
     said = toy.await_health("b.json", has_all)
-    assert said["at"] - stopped < 4 and said["restored"] == before
+    assert said["at"] - stopped < LONG_SESSION_SECONDS / 2 and said["restored"] == before
 
     first = member(toy, "a")
     toy.await_health("a.json", warm(2))
@@ -86,7 +89,7 @@ def test_of_three_workers_each_has_work_and_whoever_dies_leaves_it_to_copies(toy
     toy.feed(ROWS, keys=10 * ROWS, to="keyed")
     running = {name: member(toy, name) for name in "abc"}
     toy.await_done(running.values())
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + DEADLINE_SECONDS
     while sum(len(toy.health(f"{name}.json")["copies"]) for name in "abc") < 4:
         assert time.monotonic() < give_up, "there are not as many copies as partitions"
         time.sleep(0.1)
@@ -119,7 +122,7 @@ def test_workers_with_copies_do_not_share_a_directory(toy: ToyRun) -> None:
 
     second = member(toy, "a")
 
-    assert second.wait(40) == 1
+    assert second.wait(DEADLINE_SECONDS) == 1
     assert "with standbys each worker needs a state directory of its own" in toy.log(second)
     toy.stop(first)
     third = member(toy, "a", health=str(toy.directory / "third.json"))
@@ -142,7 +145,7 @@ def test_workers_with_copies_that_come_and_go_by_kill_lose_nothing(toy: ToyRun) 
             running[name].kill()
             running[name].wait()
         running[name] = member(toy, name, slow_seconds=0.02)
-    toy.await_done(running.values(), seconds=180)
+    toy.await_done(running.values())
 
     assert toy.answer() == toy.expected()
     for process in running.values():

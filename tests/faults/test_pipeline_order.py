@@ -1,4 +1,7 @@
-"""The whole matrix: the shop and merging people over 1, 4 and 16 partitions and 1 and 2 workers, in order and shuffled with 5% duplicates."""
+"""The whole matrix: the shop and merging people over 1, 4 and 16 partitions and 1 and 2 workers, shuffled with 5% duplicates; in soak in order as well.
+
+Its two ends, in order on one partition with one worker and shuffled on sixteen with two, are tests of every day (tests/pipeline).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from tests.pipeline.harness import run, shares
 from tests.pipeline.outcome import Outcome, assert_same
 from tests.pipeline.sources import Source
 
-pytestmark = pytest.mark.faults
-
 PEOPLE = 2_000
 IN_ORDER, SHUFFLED = (None, 0.0), (21, 0.05)
 """Seed of the shuffle, share of duplicates."""
 REFERENCE = (1, 1, IN_ORDER)
+WIDE = [(1, 1, SHUFFLED), (1, 2, SHUFFLED), (4, 1, SHUFFLED), (4, 2, SHUFFLED), (16, 1, SHUFFLED)]
+"""Of `make test-faults`."""
 MATRIX = [
-    (partitions, workers, order)
+    pytest.param(partitions, workers, order, marks=pytest.mark.faults if (partitions, workers, order) in WIDE else pytest.mark.soak)
     for partitions in (1, 4, 16)
     for workers in (1, 2)
     for order in (IN_ORDER, SHUFFLED)

@@ -64,9 +64,9 @@ def killed_run(bootstrap: str, directory: Path, source: Source, planned: Sequenc
             pipeline.play(portions[number], number, DUPLICATES)
             worker = pipeline.worker("one", f"{kill.failpoint}:{kill.hit}:kill")
             worker.await_killed()
+            torn += pipeline.is_open(pipeline.changelog)  # Before Kafka ends it, which it does in ten seconds.
             left.append(pipeline.records_left())
             assert left[-1] > BATCH_RECORDS_MAX, f"{kill} left {left[-1]} records"
-            torn += pipeline.is_open(pipeline.changelog)
             if kill.deleted:
                 shutil.rmtree(worker.directory)
         pipeline.play(portions[-1], len(planned), DUPLICATES)

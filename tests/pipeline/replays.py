@@ -22,7 +22,7 @@ from tests.pipeline.harness import ROOT, SECRET, Pipeline
 BROKEN = 7
 """Every so many interactions name the field `time` that should be `timestamp`."""
 MAPPING = '[bad_timestamp]\nrename = { time = "timestamp" }\n'
-COMMAND_SECONDS_MAX = 240
+COMMAND_SECONDS_MAX = 480
 POLICY = identity_policy(SECRET.encode(), "GB")
 
 

@@ -112,7 +112,7 @@ def _send(bootstrap: str) -> tuple[dict[tuple[int, int], Sent], list[dict[str, o
         if number % GOOD_AMONG_BAD == 0:
             sent.append(good(chance) | {"messageId": f"good-{number}"})
             producer.produce(topics.INTERACTIONS, bytes_of(sent[-1]), chance.choice(KEYS))
-    assert producer.flush(60) == 0
+    assert producer.flush(120) == 0
     assert len(bad) == len(samples)
     return bad, sent
 
@@ -137,7 +137,7 @@ def _afterwards(bootstrap: str) -> dict[str, object]:
     last = good(Random(6)) | {"messageId": "afterwards", "userId": "u-afterwards"}
     producer = Producer({"bootstrap.servers": bootstrap})
     producer.produce(topics.INTERACTIONS, bytes_of(last))
-    assert producer.flush(60) == 0
+    assert producer.flush(120) == 0
     return last
 
 

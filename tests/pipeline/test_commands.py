@@ -55,7 +55,7 @@ def _give(pipeline: Pipeline, *words: str) -> subprocess.CompletedProcess[str]:
         "KAIROS_ACTOR": "ben",
     }
     asked = [sys.executable, "-m", "streams.cli", "identity", *words, "--broker", pipeline.bootstrap]
-    return subprocess.run(asked, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=120)
+    return subprocess.run(asked, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=300)
 
 
 def _receipt(pipeline: Pipeline, *words: str) -> dict[str, Any]:
@@ -157,8 +157,8 @@ def test_a_value_that_is_marked_links_nobody_and_a_bad_command_is_told(pipeline:
 
     producer = Producer({"bootstrap.servers": pipeline.bootstrap})
     producer.produce(topics.COMMANDS, b'{"id":"x","kind":"link"}', b"x")
-    assert producer.flush(30) == 0
-    deadline = time.monotonic() + 30
+    assert producer.flush(120) == 0
+    deadline = time.monotonic() + 120
     while not (letters := _values(pipeline, topics.DEAD_LETTERS)):
         assert time.monotonic() < deadline
         time.sleep(0.2)

@@ -34,7 +34,7 @@ NAME = "Annabel Secretstone"
 PLACE = "visited-by-ann-only"
 COMPACTED = [name for name, topic in topics.BY_NAME.items() if topic.cleanup == "compact"]
 RETAINED = [name for name, topic in topics.BY_NAME.items() if topic.cleanup == "delete"]
-SECONDS_MAX = 150.0
+SECONDS_MAX = 300.0
 KAFKA = {"log.cleaner.backoff.ms": "50", "log.retention.check.interval.ms": "500", "log.segment.delete.delay.ms": "100"}
 ROLLING = {"segment.ms": "300", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "300"}
 
@@ -93,7 +93,7 @@ def of_worker(worker: Worker, log: Path) -> Iterator[tuple[str, bytes]]:
     said = log.read_bytes()
     yield "log", said
     metrics = next(word for word in said.decode().split() if word.startswith("http://") and word.endswith("/metrics"))
-    with urllib.request.urlopen(metrics, timeout=10) as page:
+    with urllib.request.urlopen(metrics, timeout=60) as page:
         yield "metrics", page.read()
 
 
@@ -110,7 +110,7 @@ def configure(bootstrap: str, names: list[str], **config: str) -> None:
     for done in client.incremental_alter_configs(
         [ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries) for name in names]
     ).values():
-        done.result(30)
+        done.result(120)
 
 
 class Shop:
@@ -141,7 +141,7 @@ class Shop:
         self.flush()
 
     def flush(self) -> None:
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(120) == 0
 
 
 @pytest.fixture(scope="module")

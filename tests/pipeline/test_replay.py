@@ -257,7 +257,7 @@ def _order_an_hour_ago(bootstrap: str) -> None:
     producer.produce(
         topics.INTERACTIONS, orjson.dumps({"userId": "ahead", "event": "Order Completed", "timestamp": now + 86_500}), b"ahead"
     )
-    assert producer.flush(30) == 0
+    assert producer.flush(120) == 0
 
 
 def _segments(live: Live, threshold: int) -> Counter[tuple[str, bool, datetime]]:

@@ -49,12 +49,12 @@ def live(broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> It
             producer.produce(topics.INTERACTIONS, _value(number), b"k", partition=number % PARTITIONS, on_delivery=_noting(places, number))
         producer.produce(topics.COMMANDS, b"{}", b"c", partition=1)
         producer.produce(topics.INTERACTIONS, b'{"time":1}', partition=0, headers=[(TIME_HEADER, b"1")])
-        producer.flush(30)
+        producer.flush(120)
         for number, (partition, offset) in places.items():
             if number % BROKEN == 0:
                 told = letter("bad_timestamp", "", topics.INTERACTIONS, partition, offset, b"k", _value(number), "2026-03-01T09:00:00Z")
                 producer.produce(topics.DEAD_LETTERS, wire.encode(told), b"d")
-        producer.flush(30)
+        producer.flush(120)
         yield broker.bootstrap
 
 
@@ -112,7 +112,7 @@ def _create(bootstrap: str, of: Plan) -> None:
 def _shadow(bootstrap: str, of: Plan) -> list[Record]:
     """The interactions of the shadow, once the last transaction's markers are written."""
     topic = of.own.topic(topics.INTERACTIONS)
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + 120
     while admin.end_offsets(bootstrap, [topic]) != admin.end_offsets(bootstrap, [topic], committed=False):
         assert time.monotonic() < give_up
         time.sleep(0.05)

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -24,9 +25,15 @@ def check(first: int, last: int, guarantee: Guarantee | None = None) -> Counter[
     return happened
 
 
+@cache
+def block_of_ten(block: int) -> Counter[str]:
+    """Of the first hundred seeds; lived through once for all that is asked of them."""
+    return check(block * 10 + 1, block * 10 + 10)
+
+
 @pytest.mark.parametrize("block", range(10))
 def test_every_law_holds(block: int) -> None:
-    check(block * 10 + 1, block * 10 + 10)
+    block_of_ten(block)
 
 
 @pytest.mark.faults
@@ -75,7 +82,7 @@ HAPPENS = {
 
 def test_the_seeds_are_of_all_that_they_are_to_be_of() -> None:
     happened: Counter[str] = Counter()
-    for seed in range(1, 101):
-        happened.update(run(scenario(seed), judge=False).happened)
+    for block in range(10):
+        happened.update(block_of_ten(block))
 
     assert {name: happened[name] for name, least in HAPPENS.items() if happened[name] < least} == {}

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from typing import Any, NamedTuple
 
-SECONDS_MAX = 30.0
+SECONDS_MAX = 60.0
 
 
 class Series(NamedTuple):

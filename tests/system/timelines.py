@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.connectors.collectors import CollectorRun
 from tests.pipeline.harness import ROOT, SECRET, Pipeline
 
-SECONDS_MAX = 90.0
+SECONDS_MAX = 180.0
 
 
 def arrived(collector: CollectorRun, sent: Mapping[str, Sequence[str]]) -> None:
