@@ -1,7 +1,8 @@
 """A request's body, read as interactions.
 
 The rule this module owns: an item keeps what it says. Put in are when it was received and by whose key it came; taken out is the key itself; the type is that
-of the path if there is one; a batch's `sentAt` and `context` stand for items that have none of their own.
+of the path if there is one; a batch's `sentAt` and `context` stand for items that have none of their own; what does not say when it was, was when it was
+sent.
 """
 
 import re
@@ -151,9 +152,8 @@ def outcome(body: bytes, key: str, source: str, received_at: str, config: Config
         raise Problem(400, "no_outcome", f"The body says not what became of which moment: {wrong}.") from None
     for name in Told.__struct_encode_fields__:
         fields.pop(name, None)
-    for name, unless_said in (("messageId", f"{told.moment_id}-{told.kind}"), ("timestamp", received_at)):
-        if fields.get(name, _NULL) == _NULL:
-            fields[name] = Raw(_ENCODE(unless_said))
+    if fields.get("messageId", _NULL) == _NULL:
+        fields["messageId"] = Raw(_ENCODE(f"{told.moment_id}-{told.kind}"))
     typed = {"type": Raw(b'"track"'), "event": Raw(_ENCODE(OUTCOMES[told.kind])), "outcome": Raw(_ENCODE(told))}
     return [_Writing(key, source, received_at, config, typed, {}).item(Raw(_ENCODE(fields)))]
 
@@ -208,6 +208,9 @@ class _Writing:
                 said[name] = raw
         for name in KEY_FIELDS:
             said.pop(name, None)
+        if said.get("timestamp", _NULL) == _NULL and said.get("originalTimestamp", _NULL) == _NULL:
+            sent_at = said.get("sentAt", _NULL)  # By the sender's own clock, so that it is put right as another time of the sender's is.
+            said["timestamp"] = self._added["receivedAt"] if sent_at == _NULL else sent_at
         said.update(self._added)
         said["source"] = self._sourced(said["source"]) if "source" in said else self._system
         value = _ENCODE(said)

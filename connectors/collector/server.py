@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -59,7 +59,8 @@ class Told(uvicorn.Server):
 def serve(config: Config, door: Door, host: str, port: int, tell: Callable[[str, int], None]) -> bool:
     """Until SIGTERM or Ctrl-C; `tell(host, port)` once it listens. False where it could not begin (the port is taken: standard error says so)."""
     server = made(config, door, host, port, tell)
-    server.run()
+    with suppress(SystemExit):  # With a code of uvicorn's own.
+        server.run()
     return server.started
 
 

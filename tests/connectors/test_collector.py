@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -133,6 +136,18 @@ def test_health_metrics_and_description_tell_of_it(fresh: CollectorRun, app_id: 
     assert 'kairos_collector_requests_total{status="200"} 1.0' in metrics
     described = fresh.request("GET", "/openapi.json").json()
     assert {"/v1/batch", "/v1/t", "/v1/track", "/healthz", "/v1/projects/{key}/settings"} <= described["paths"].keys()
+
+
+def test_a_port_that_is_taken_is_told_and_ends_as_any_failure(collector: CollectorRun) -> None:
+    words = ["collector", "--broker", collector.kafka.bootstrap, "--port", str(collector.port)]
+    environment = os.environ | {"KAIROS_DATA_DIR": str(collector.directory)}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "streams.cli", *words], env=environment, capture_output=True, text=True, timeout=SECONDS_MAX
+    )
+
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
 
 
 def test_segments_client_as_it_is(collector: CollectorRun, app_id: str) -> None:

@@ -56,6 +56,17 @@ def test_a_batch_stands_for_items_that_do_not_say_when_they_were_sent_or_where()
     assert {each["receivedAt"] for each in (first, second, third)} == {RECEIVED}
 
 
+def test_what_does_not_say_when_it_was_was_when_it_was_sent() -> None:
+    own = {"timestamp": "2026-11-22T11:00:00Z"}, {"timestamp": None, "originalTimestamp": "2026-11-22T10:00:00Z"}, {"timestamp": None}, {}
+
+    def times(**batch: str) -> list[tuple[str | None, ...]]:
+        found = values({"batch": [{"userId": "u", **each} for each in own], **batch})
+        return [(each.get("timestamp"), each.get("originalTimestamp")) for each in found]
+
+    assert times() == [("2026-11-22T11:00:00Z", None), (None, "2026-11-22T10:00:00Z"), (RECEIVED, None), (RECEIVED, None)]
+    assert times(sentAt="2026-11-22T08:00:00Z")[2:] == [("2026-11-22T08:00:00Z", None)] * 2
+
+
 def test_the_key_goes_no_further_and_says_the_source() -> None:
     message = {
         "writeKey": "wk_secret",
