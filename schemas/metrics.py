@@ -60,6 +60,13 @@ METRICS = (
     Metric("kairos_identity_hooked", "counter", (), "Identifiers that had nothing yet and came below another without a move."),
     Metric("kairos_identity_absorbed", "counter", ("hop",), "Components absorbed, in place or across partitions (local, remote)."),
     Metric("kairos_identity_returned", "counter", (), "Components and identifiers that a full component sent back."),
+    Metric(
+        "kairos_identity_swept",
+        "counter",
+        ("row", "found"),
+        "Rows judged anew under a policy that a partition did not have before: of identifiers (node) or components, by what they were found to be: the "
+        "same, or other.",
+    ),
     Metric("kairos_customers_merged", "counter", (), "Customers merged into another."),
     Metric("kairos_customers_split", "counter", (), "Customers split off another."),
     Metric("kairos_customers_erased", "counter", (), "Customers erased."),
@@ -108,6 +115,12 @@ METRICS = (
         "gauge",
         (),
         "Identifiers of the largest component (people who are or may be one) that the partitions of this worker have seen.",
+    ),
+    Metric(
+        "kairos_identity_sweep_left",
+        "gauge",
+        ("partition",),
+        "About how many rows of a partition are still to be judged under the policy in force; 0: all are.",
     ),
     Metric(
         "kairos_partition_time_timestamp_seconds",

@@ -85,10 +85,11 @@ Since = Mapping[tuple[str, ...], Sequence[int]]
 
 
 class Dials(NamedTuple):
-    """What a batch has to tell beside counts; all names from schemas/metrics.py."""
+    """What a batch has to tell beside counts; all names from schemas/metrics.py. `news`: lines for the log, once it is committed."""
 
     gauges: Gauges = {}
     since: Since = {}
+    news: Sequence[str] = ()
 
 
 class Decision(NamedTuple):

@@ -4,6 +4,7 @@ The rule this module owns: a batch is counted when it is committed, in some micr
 the worker that has the partition, and by no other.
 """
 
+import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,6 +21,7 @@ from streams.boundary import Decision, Gauges
 from streams.instants import SECOND
 
 Partition = tuple[str, int]
+log = logging.getLogger(__name__)
 
 
 class Latency:
@@ -70,13 +72,15 @@ class Dials(Collector):
                 counter = self._counters[name[0]]
                 child = children[name] = counter.labels(*name[1:]) if len(name) > 1 else counter
             child.inc(number)
-        gauges, since = decision.dials
+        gauges, since, news = decision.dials
         if gauges:
             self._gauges[topic, partition] = gauges
         now = time.time_ns() // 1000
         for name, began in since.items():
             if began:
                 self._latencies[name[0]].ended(began, now)
+        for line in news:
+            log.info("%s[%d]: %s", topic, partition, line)
 
     def describe(self) -> list[Any]:
         """Nothing is asked for at registration: what there is to tell comes with the first batch."""

@@ -209,7 +209,8 @@ def _log_through(quiet: _Quiet, voice: Voice) -> None:
     if voice.as_json:
         handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler])
-    logging.getLogger("streams.engine.recovery").setLevel(logging.INFO)  # How far it is with restoring.
+    for name in ("streams.engine.recovery", "streams.dials"):  # How far it is with restoring, and with a new policy.
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def _held(engine: Engine) -> list[tuple[str, int]]:

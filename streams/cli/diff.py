@@ -63,17 +63,19 @@ def resolved(read: Callable[[], Iterator[Message]], old: Policy, new: Policy) ->
     """Whose each fragment is by the rows of a changelog, and whose it would be."""
     from streams.cli import state
     from streams.identity.compare import under
-    from streams.identity.component import COMPONENT, settled
+    from streams.identity.component import COMPONENT, NODE, settled
     from streams.identity.identifiers import customer_id
 
-    rows = state.rows(read(), lambda key: key.startswith(COMPONENT.tag)).values()
+    held = state.rows(read(), lambda key: key.startswith((COMPONENT.tag, NODE.tag)))
+    rows = [row for (_, key), row in held.items() if key.startswith(COMPONENT.tag)]
+    nodes = [(key[len(NODE.tag) :], row) for (_, key), row in held.items() if key.startswith(NODE.tag)]
     before = {
         fragment: customer_id(person.canonical)
         for row in rows
         for person in settled(COMPONENT.decode(row))
         for fragment in person.fragments
     }
-    people = under(lambda: (COMPONENT.decode(row) for row in rows), old, new)
+    people = under(lambda: map(COMPONENT.decode, rows), lambda: ((key, NODE.decode(row)) for key, row in nodes), old, new)
     return before, {fragment: customer_id(person.canonical) for person in people for fragment in person.fragments}
 
 

@@ -38,7 +38,7 @@ from streams.customer.horizon import LIMITS, Limits
 from streams.customer.lapsing import Lapsed
 from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, empty, next_deadline, sealed
-from streams.identity import afterwards, messages, people, protocol
+from streams.identity import afterwards, messages, people, protocol, sweep
 from streams.identity.policy import Policy
 from streams.identity.protocol import Advanced, Change
 from streams.identity.workspace import Applied
@@ -91,7 +91,9 @@ def decide(
         send += too_late.letters(late, records, tally)
     if more and records and (told or begun is None):  # After a tick the next one goes on, and one message under way is enough.
         send.append(Outgoing(topics.IDENTITY, None, messages.encode(messages.GO_ON), (), records[0].partition))
-    dials = Dials(_gauges(rows, time, more) if time.moved or told else {}, _since(arrived, released, clock))
+    is_told = time.moved or told or advanced.news is not None
+    news = () if advanced.news is None else (advanced.news,)
+    dials = Dials(_gauges(rows, time, more) if is_told else {}, _since(arrived, released, clock), news)
     return Decision(send, tally, any(tally["kairos_identity_messages", kind] for kind in FORGETTING), dials)
 
 
@@ -130,7 +132,11 @@ def _insert(rows: Rows, changes: Sequence[Change], joined: Sequence[Applied], ta
 
 def _gauges(rows: Rows, time: PartitionTime, more: bool) -> Gauges:
     """What stands where; while deadlines still fall due, time is at the first slice of them."""
-    return {**standing(rows), ("kairos_partition_time_timestamp_seconds",): (time.before if more else time.instant) / SECOND}
+    return {
+        **standing(rows),
+        **sweep.gauges(rows),
+        ("kairos_partition_time_timestamp_seconds",): (time.before if more else time.instant) / SECOND,
+    }
 
 
 def _since(arrived: Arrived, released: Sequence[Instant], clock: Clock) -> Since:

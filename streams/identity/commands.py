@@ -32,7 +32,7 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
     if message.order and key == identifier:
         if message.order > work.node(key).order:
             work.write_node(key, structs.replace(work.node(key), unique=frozenset(), generic=message.marked, order=message.order))
-        if not message.marked and message.order == work.node(key).order:
+        if not message.marked and message.order == work.node(key).order and not work.node(key).generic:
             _link_again(work, key, message)
     root = at_root(work, key, message)
     if root is None:

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from streams.identity.component import Component, copy, ends, join
+from streams.identity.component import Component, Node, copy, crowd, ends, join
+from streams.identity.counts import judged
 from streams.identity.policy import Policy, PolicyError, ranked
 from streams.identity.resolve import resolve
 from streams.rows import NodeKey, Person
@@ -16,6 +17,8 @@ from streams.rows import NodeKey, Person
 U = TypeVar("U", bound=Hashable)
 Read = Callable[[], Iterable[Component]]
 """All components, from the first, as often as it is called."""
+Nodes = Callable[[], Iterable[tuple[NodeKey, Node]]]
+"""All nodes, by key."""
 
 
 class Split(NamedTuple):
@@ -77,12 +80,16 @@ def check(old: Policy, new: Policy) -> None:
         )
 
 
-def under(read: Read, old: Policy, new: Policy) -> Iterable[Person]:
-    """The customers of all components under a new policy, generic identifiers counted anew; a mark that somebody gave stays."""
+def under(read: Read, nodes: Nodes, old: Policy, new: Policy) -> Iterable[Person]:
+    """The customers of all components under a new policy: what nodes have counted is judged by it, as a sweep would (sweep.py); what somebody said stays."""
     check(old, new)
-    shared, freed = _generic(read(), old, new)
+    shared, freed, crowds = _counted(nodes(), new)
     for component in _together(read, freed):
-        component.generic = shared & named(component)
+        everybody = named(component)
+        component.generic = shared & everybody
+        for key in everybody & crowds.keys():
+            for code in crowds[key]:
+                crowd(component, key + bytes([code]))
         yield from (person for person in resolve(component, new).people if person.fragments)
 
 
@@ -91,26 +98,21 @@ def named(component: Component) -> set[NodeKey]:
     return component.members | {end for both in component.edges for end in ends(both)}
 
 
-def _generic(components: Iterable[Component], old: Policy, new: Policy) -> tuple[set[NodeKey], set[NodeKey]]:
-    """The identifiers that would be generic, and those that are and would not be."""
-    types, others = ranked(old.types), ranked(new.types)
-    most = [max(kind.generic_above, other.generic_above) + 1 for kind, other in zip(types, others, strict=True)]
-    met: dict[NodeKey, set[NodeKey]] = defaultdict(set)
-    marked: set[NodeKey] = set()
-    said: dict[NodeKey, tuple[int, bool]] = {}
-    for component in components:
-        marked |= component.generic
-        for key, newest in component.said_generic.items():
-            said[key] = max(newest, said.get(key, newest))
-        for both in component.edges:
-            anchor, other = ends(both)
-            if types[anchor[0]].strength == "unique" and len(met[other]) < most[other[0]]:
-                met[other].add(anchor)
-    by_hand = {key for key in marked if len(met[key]) <= types[key[0]].generic_above}
-    counted = {key for key, seen in met.items() if len(seen) > others[key[0]].generic_above}
-    by_command = {key for key, (_, generic) in said.items() if generic}
-    shared = {key for key in counted | by_hand | by_command if said.get(key, (0, True))[1]}
-    return shared, marked - shared
+def _counted(nodes: Iterable[tuple[NodeKey, Node]], new: Policy) -> tuple[set[NodeKey], set[NodeKey], dict[NodeKey, frozenset[int]]]:
+    """The identifiers that would be generic, those that are and would not be, and whoever would be crowded, with which types (codes)."""
+    types = ranked(new.types)
+    shared: set[NodeKey] = set()
+    freed: set[NodeKey] = set()
+    crowds: dict[NodeKey, frozenset[int]] = {}
+    for key, node in nodes:
+        now = judged(key, node, types)
+        if now.generic:
+            shared.add(key)
+        elif node.generic:
+            freed.add(key)
+        if now.crowded != node.crowded:
+            crowds[key] = now.crowded - node.crowded
+    return shared, freed, crowds
 
 
 def _together(read: Read, freed: set[NodeKey]) -> Iterable[Component]:

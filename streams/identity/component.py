@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from streams.boundary import Kind
+from streams.identity.messages import COMMANDED_MIN
 from streams.identity.past import Past, joined
 from streams.instants import HOUR, Instant
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person
@@ -232,8 +233,8 @@ def is_apart(component: Component, both: Pair) -> bool:
 
 def is_unmarked(component: Component, key: NodeKey) -> bool:
     """Whether the newest command about an identifier says that it links."""
-    said = component.said_generic.get(key)
-    return said is not None and not said[1]
+    order, generic = component.said_generic.get(key, (0, False))
+    return order >= COMMANDED_MIN and not generic
 
 
 def join(component: Component, other: Component) -> None:

@@ -17,19 +17,18 @@ from msgspec import structs
 
 from streams.identity import commands, full
 from streams.identity.component import MET, PASSED, Node, crowd
-from streams.identity.messages import Crowded, Forget, Generic
+from streams.identity.counts import NAME_BYTES
+from streams.identity.messages import COMMANDED_MIN, Crowded, Forget, Generic
 from streams.identity.workspace import Workspace
 from streams.rows import NODE_KEY_BYTES, NodeKey, end_of
 
-_NAME_BYTES = 8
-"""So much of a neighbour's key is kept to know it again: two of four thousand are alike once in ten thousand million nodes, and count as one then."""
 _THERE = b"1"
 
 
 def meet(work: Workspace, key: NodeKey, others: Iterable[NodeKey]) -> Node:
     """Count those that an identifier was seen with; its node as it is then."""
     node = work.node(key)
-    fresh = {other[:_NAME_BYTES] for other in others if other[0] not in node.crowded} - node.neighbours
+    fresh = {other[:NAME_BYTES] for other in others if other[0] not in node.crowded} - node.neighbours
     if not fresh:
         return node
     neighbours = node.neighbours | fresh
@@ -40,27 +39,32 @@ def meet(work: Workspace, key: NodeKey, others: Iterable[NodeKey]) -> Node:
         neighbours = frozenset([name for name in neighbours if name[0] not in over]) if over else neighbours
     node = structs.replace(node, neighbours=neighbours, crowded=node.crowded | over)
     work.write_node(key, node)
+    tell(work, key, node, over)
+    return node
+
+
+def tell(work: Workspace, key: NodeKey, node: Node, over: Iterable[int]) -> None:
+    """Tell a node's root, and whoever may not have come there, of which types it was seen with too many."""
     for code in sorted(over):
         work.emit(key, Crowded(key, code, True, ()))
         if node.generic or node.order:  # Whom it met while it was generic it may never have been joined with.
             for row, _ in list(work.rows.scan(MET, key + bytes([code]), end_of(key + bytes([code])))):
                 work.emit(row[NODE_KEY_BYTES:], Crowded(key, code, False, ()))
-    return node
 
 
 def shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
     """Count a unique identifier that was seen with this one; whether this one is shared by too many and nothing else keeps the two apart, which
     those concerned are told."""
     node = work.node(key)
-    if node.order and not node.generic:
+    if node.order >= COMMANDED_MIN and not node.generic:
         return False
-    if not node.generic and via not in node.unique and work.types[via[0]].strength == "unique":
+    if not node.generic and work.types[via[0]].strength == "unique" and node.unique.isdisjoint((via, via[:NAME_BYTES])):
         unique = node.unique | {via}
         generic = len(unique) > work.types[key[0]].generic_above
         node = structs.replace(node, unique=frozenset() if generic else unique, generic=generic)
         work.write_node(key, node)
         if generic:
-            work.emit(key, Generic(key, True, ()))
+            work.emit(key, Generic(key, True, (), None, True, node.order))
     if not node.generic or is_apart:
         return False
     work.rows.put(MET, key + via, _THERE)

@@ -99,7 +99,7 @@ class SetHome(Struct, array_like=True, frozen=True, gc=False, tag=5):
 
 class Generic(Struct, array_like=True, frozen=True, gc=False, tag=6):
     """At a root: this identifier is shared by too many and links nobody, or (not `marked`) it links. `own`: the root is its own, not of one that was
-    seen with it. With an audit somebody says so, at the identifier first. The greatest `order` holds; 0: it was counted, nobody said it."""
+    seen with it. With an audit somebody says so, at the identifier first. The greatest `order` holds; below COMMANDED_MIN: it was counted, nobody said it."""
 
     identifier: NodeKey
     own: bool
@@ -178,14 +178,39 @@ class Time(Struct, array_like=True, frozen=True, gc=False, tag=8):
     time: int
 
 
+class Sweep(Struct, array_like=True, frozen=True, gc=False, tag=17):
+    """To a partition by itself, at any node of it: go on judging anew what it holds (sweep.py); of a `turn` that is over it says nothing."""
+
+    turn: int
+
+
 ORDERS_PER_MICROSECOND = 1 << 11
 """The order of a command: the instant at which it was given times this, and below it what tells commands of one microsecond apart."""
+
+COMMANDED_MIN = 1 << 32
+"""The least order of a command; lesser ones say how often a new policy has let what was counted as shared link again (counts.py)."""
 
 GO_ON = Time(0xFFFFFFFF, 0)
 """What a partition tells itself to go on with the deadlines that are due; it says no time."""
 
 Message = (
-    Event | Apply | Union | Absorb | Return | Closed | Gone | SetHome | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Time
+    Event
+    | Apply
+    | Union
+    | Absorb
+    | Return
+    | Closed
+    | Gone
+    | SetHome
+    | Generic
+    | Crowded
+    | Cannot
+    | Bind
+    | Ask
+    | Erase
+    | Forget
+    | Time
+    | Sweep
 )
 
 encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, commands, crowds, erasure, full, messages, moves, past
+from streams.identity import changes, commands, crowds, erasure, full, messages, moves, past, sweep
 from streams.identity.changes import Conflict
 from streams.identity.component import PARKED, Component, is_bare, join, news, witness
 from streams.identity.messages import (
@@ -38,6 +38,7 @@ from streams.identity.messages import (
     Path,
     Return,
     SetHome,
+    Sweep,
     Time,
     Union,
 )
@@ -81,7 +82,7 @@ class Change(NamedTuple):
 
 class Advanced(NamedTuple):
     """What a batch of messages led to: messages to other partitions, components that changed, links refused, time records, counts, the
-    interactions that erasures made void without a receipt, and the commands that were carried out."""
+    interactions that erasures made void without a receipt, the commands that were carried out, and what the log is to say of a sweep."""
 
     send: list[Outgoing]
     changes: list[Change]
@@ -90,6 +91,7 @@ class Advanced(NamedTuple):
     tally: dict[tuple[str, ...], int]
     void: Sequence[Void] = ()
     carried: Sequence[Carried] = ()
+    news: str | None = None
 
 
 def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy) -> Advanced:
@@ -110,15 +112,22 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
     handled = Counter([type(message) for _, message in addressed])
     for key, message in addressed:
         HANDLERS[type(message)](work, key, message)
-        while work.queue:
-            inner, follow_up = work.queue.popleft()
-            HANDLERS[type(follow_up)](work, inner, follow_up)
-            handled[type(follow_up)] += 1
+        _follow_up(work, handled)
+    news = sweep.step(work, clock, not records)
+    _follow_up(work, handled)
     for kind, count in handled.items():
         work.tally["kairos_identity_messages", kind.__name__.lower()] = count
     changed, conflicts = _settle(work)
     work.write()
-    return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void, work.carried)
+    return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void, work.carried, news)
+
+
+def _follow_up(work: Workspace, handled: Counter[type[Message]]) -> None:
+    """Deliver what this partition has sent to itself."""
+    while work.queue:
+        key, message = work.queue.popleft()
+        HANDLERS[type(message)](work, key, message)
+        handled[type(message)] += 1
 
 
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
@@ -314,6 +323,7 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Erase: commands.erase,
     Forget: commands.forget,
     Gone: commands.gone,
+    Sweep: sweep.go_on,
 }
 """What each message does at the node it addresses; a Time addresses none."""
 

@@ -109,6 +109,8 @@ class Workspace:
         self._owned: dict[NodeKey, Component | None] = {}
         self.untotalled: set[NodeKey] = set()
         """Roots that held nothing in totals when the batch began, as far as that was asked."""
+        self.sweeping = -1
+        """The turn of the sweep that the partition has told itself to go on with."""
         self.queue: deque[tuple[NodeKey, Message]] = deque()
         """The messages to this partition that wait for the handler in hand to end."""
 
@@ -134,6 +136,17 @@ class Workspace:
             node = self.rows.get(NODE, (key,))[0] or _UNTOUCHED
             self._nodes[key] = node
         return node
+
+    def node_now(self, key: NodeKey, stored: Node) -> Node:
+        """A node whose row was just read, as this batch has it."""
+        return self._nodes.get(key, stored)
+
+    def component_now(self, root: NodeKey, stored: Component) -> Component | None:
+        """A component whose row was just read, as this batch has it; None where it is gone, or will be resolved anyway."""
+        story = self.stories.get(root)
+        if (root in self._owned and self._owned[root] is None) or (story is not None and (story.unsettled or story.moved)):
+            return None
+        return self._components.get(root, stored)
 
     def write_node(self, key: NodeKey, node: Node) -> None:
         self._nodes[key] = self._written[key] = node

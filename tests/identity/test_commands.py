@@ -1,6 +1,6 @@
 """Commands with an audit are answered where they are carried out, once, with who the customers were and are."""
 
-from streams.identity.messages import Audit, Cannot, Erase, Generic, Union
+from streams.identity.messages import COMMANDED_MIN, Audit, Cannot, Erase, Generic, Union
 from streams.identity.resolve import resolve
 from tests.identity.test_protocol import COOKIE, EMAIL, FAR, POLICY, USER, Partition, event, key, sent
 
@@ -59,7 +59,7 @@ def test_a_login_of_many_that_is_unmarked_has_its_things_again_at_once() -> None
         *[event([key(USER, 50), key(COOKIE, number)], 1, f"a{number}") for number in range(5)],
         *[event([key(USER, number), key(COOKIE, number)], 2, f"b{number}") for number in range(4)],
     )
-    (told,) = partition.advance((key(USER, 50), Generic(key(USER, 50), True, (), AUDIT, False, 7))).carried
+    (told,) = partition.advance((key(USER, 50), Generic(key(USER, 50), True, (), AUDIT, False, 7 * COMMANDED_MIN))).carried
     people = resolve(partition.component(key(USER, 0)), POLICY).people
 
     assert told.holds

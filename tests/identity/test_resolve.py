@@ -157,7 +157,7 @@ def test_a_login_on_the_things_of_too_many_others_has_none_and_they_keep_theirs(
 
 def test_a_login_that_somebody_unmarked_has_its_things_whoever_else_used_them() -> None:
     component = _on_things_of(4)
-    mark(component, key(USER, 1), 7, False)
+    mark(component, key(USER, 1), 7 << 40, False)
 
     assert who(component)[0] == {key(USER, 1), key(EMAIL), key(COOKIE, 99)}
 

@@ -17,11 +17,13 @@ import msgspec
 from schemas import topics
 from streams.boundary import Kind, Outgoing
 from streams.identity import afterwards, messages, protocol
+from streams.identity import policy as policies
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, identifiers
 from streams.identity.messages import Cannot, Erase, Event, Message
 from streams.identity.past import Mark
 from streams.identity.policy import Policy
 from streams.identity.resolve import resolve
+from streams.identity.sweep import PARTITION, SWEPT
 from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Touch, decode_touch, encode_touch, uid
 
 
@@ -173,15 +175,30 @@ class World:
             self._batch(chance.choice(busy))
         return True
 
+    def switch(self, policy: Policy) -> None:
+        """Every worker goes, and comes back with another policy."""
+        self.policy = policy
+        for live in self.live:
+            live.clear()
+
+    def tick(self, partition: int) -> None:
+        """A batch without records, as time brings it; it may die like any."""
+        self._batch(partition, is_tick=True)
+
+    def swept(self) -> bool:
+        """Whether everything is resolved under the policy in force."""
+        found = [DictRows(self.store[place], {}, place, self.partitions).get(SWEPT, [PARTITION])[0] for place in range(self.partitions)]
+        return all(one is None or (one.policy == policies.version(self.policy) and one.at is None) for one in found)
+
     def run_until_idle(self, steps_max: int = 1_000_000) -> None:
         for _ in range(steps_max):
             if not self.step():
                 return
         raise AssertionError("it never comes to rest")
 
-    def _batch(self, partition: int) -> None:
+    def _batch(self, partition: int, is_tick: bool = False) -> None:
         log = self.log[partition]
-        size = min(len(log), self.chance.randint(1, self.batch_records_max))
+        size = 0 if is_tick else min(len(log), self.chance.randint(1, self.batch_records_max))
         records = [Record(log[place][0], log[place][1], partition) for place in range(size)]
         rows = DictRows(self.store[partition], self.live[partition], partition, self.partitions, self.short_circuit)
         if self.chance.random() < self.crashes:

@@ -16,6 +16,7 @@ from streams.identity.policy import COMPONENT_SIZE_MAX, Policy
 from streams.instants import DAY, HOUR, SECOND
 from tests.laws.history import as_plain, with_logins_of_many
 from tests.laws.memory import POLICY, RECEIVED
+from tests.simulation import switch
 
 START = instants.parse("2011-01-01T00:00:00Z") or 0
 UNTIL = "2016-06-01T00:00:00Z"
@@ -70,14 +71,21 @@ class Told(NamedTuple):
     at: int
 
 
-Entry = Seen | Ordered | Told
+class Switched(NamedTuple):
+    """A worker (by its number) ends, and begins anew under the policy that the run ends with."""
+
+    worker: int
+
+
+Entry = Seen | Ordered | Told | Switched
 
 
 class Settings(NamedTuple):
     """The world of a run.
 
     `faults`: the share of batches at which one happens; `slow`: of the channels between partitions; `doubles`: of the messages that arrive once more,
-    any time later. `pace`: how much may happen before the next is sent; `*_max`: bounds of the product, made small (0: as shipped).
+    any time later. `pace`: how much may happen before the next is sent; `*_max`: bounds of the product, made small (0: as shipped). `switch`: what the policy
+    changes to in the midst of it (switch.py).
     """
 
     partitions: int = 1
@@ -100,6 +108,7 @@ class Settings(NamedTuple):
     neighbours_max: int = 0
     size_max: int = COMPONENT_SIZE_MAX
     logins_of_many: int = 0
+    switch: str = ""
 
 
 class Scenario(NamedTuple):
@@ -112,7 +121,12 @@ class Scenario(NamedTuple):
 
     @property
     def policy(self) -> Policy:
-        """How identifiers are linked in this world."""
+        """How identifiers are linked in this world in the end."""
+        return switch.changed(self.first, self.settings.switch)
+
+    @property
+    def first(self) -> Policy:
+        """How they are linked in the beginning."""
         settings = self.settings
         policy = structs.replace(
             POLICY, contested=settings.contested, component_members_max=settings.members_max, component_size_max=settings.size_max
@@ -153,8 +167,14 @@ def scenario(seed: int, guarantee: Guarantee | None = None) -> Scenario:
         doubles=chance.choices([0.0, 0.2], [5, 1])[0],
         **_narrow(Random(f"narrow {seed}")),
     )
+    switching = Random(f"switch {seed}")
+    settings = settings._replace(switch=switch.drawn(switching, settings.neighbours_max > 0))
     entries = _entries(chance, settings)
-    return Scenario(seed, settings, tuple(entries), chance.choice([0, 0, len(entries) // 2]))
+    prefix = chance.choice([0, 0, len(entries) // 2])
+    if settings.switch:
+        for number, place in enumerate(switch.places(switching, len(entries), settings.workers)):
+            entries.insert(place, Switched(number))
+    return Scenario(seed, settings, tuple(entries), prefix)
 
 
 def _narrow(chance: Random) -> dict[str, int]:

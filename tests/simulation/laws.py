@@ -17,6 +17,8 @@ from streams.customer.state import decode_row
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, copy, join
 from streams.identity.identifiers import Identifier as Normalised
 from streams.identity.identifiers import customer_id, normaliser
+from streams.identity.policy import version
+from streams.identity.sweep import SWEPT
 from streams.rows import FOLD, TIMELINE, NodeKey
 from tests.laws.test_order import customers
 from tests.simulation import said
@@ -76,7 +78,7 @@ def nobody_over_a_limit(rest: Rest) -> Answers:
 
 def weak_links_have_no_say(rest: Rest) -> Answers:
     """Law 8: who is known is who would be known if nobody had ever seen a weak identifier."""
-    if not rest.is_said or rest.is_bound or rest.scenario.settings.members_max < 1_000:
+    if not rest.is_said or rest.is_bound or rest.scenario.policy.component_members_max < 1_000:
         return
     ranked = sorted(rest.plain["types"].items(), key=lambda item: (item[1]["priority"], item[0]))
 
@@ -142,6 +144,15 @@ def redirects_end(rest: Rest) -> Answers:
             to, steps = told.into[to], steps + 1
         if to not in told.living and to not in told.empty:
             yield f"{name} redirects to {to}, who is nobody"
+
+
+def all_is_swept(rest: Rest) -> Answers:
+    """Whatever policies were in force on the way, everything is resolved under the last."""
+    policy = rest.scenario.policy
+    for partition, _, row in rest.rows(SWEPT.tag):
+        stands = SWEPT.decode(row)
+        if stands.policy != version(policy) or stands.at is not None:
+            yield f"of partition {partition} {stands.looked} rows are judged under policy {stands.policy}"
 
 
 def nothing_waits(rest: Rest) -> Answers:
@@ -323,6 +334,7 @@ LAWS: dict[str, Callable[[Rest], Answers]] = {
     "11 versions never go back": versions_go_up,
     "12 redirects end at the living or the erased": redirects_end,
     "13 at rest nothing waits": nothing_waits,
+    "all is resolved under the policy in force": all_is_swept,
     "14 the erased are gone": the_erased_are_gone,
     "15 normalising is idempotent": normalising_is_idempotent,
     "emitted less retracted": outputs_are_those_of_a_calm_world,

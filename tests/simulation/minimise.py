@@ -28,6 +28,7 @@ SMALLER: tuple[tuple[str, Sequence[int | str | float]], ...] = (
     ("members_max", (1_000,)),
     ("contested", ("latest",)),
     ("cache_bytes", (0,)),
+    ("switch", ("",)),
 )
 """Worlds in which less can go wrong, by the setting that makes them so."""
 

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 from zlib import crc32
 
+from msgspec import structs
+
 from streams.engine.cache import MISSING
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change
-from streams.identity import component, crowds, full, messages, moves, past, protocol, resolve
+from streams.identity import component, counts, crowds, full, messages, moves, past, protocol, resolve, sweep
 from streams.identity.messages import Message
 from streams.identity.workspace import Workspace
 from streams.rows import NodeKey
@@ -96,6 +98,21 @@ def _windowless(policy: Any) -> resolve.Law:
     return _LAW(policy)._replace(windows={})
 
 
+_JUDGED, _SLICE = counts.judged, sweep._slice
+
+
+def _in_no_order(key: bytes, node: component.Node, types: Any) -> component.Node:
+    now = _JUDGED(key, node, types)
+    return now if now.order == node.order else structs.replace(now, order=node.order)
+
+
+def _too_far(work: Workspace, stands: sweep.Swept, is_told: bool) -> sweep.Swept:
+    now = _SLICE(work, stands, is_told)
+    return (
+        now if now.at is None or len(now.at) < 3 else structs.replace(now, at=now.at[:2] + bytes([min(255, now.at[2] + 64)]) + now.at[3:])
+    )
+
+
 def _ending(*steps: workers.Named) -> Patch:
     return lambda: patch.dict(workers.ENDINGS, {"at_least_once": steps})
 
@@ -150,7 +167,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     ),
     "crowd_of_one_bucket": Mutation(
         "crowds count distinct neighbours",
-        lambda: patch.object(crowds, "_NAME_BYTES", 1),
+        lambda: patch.object(crowds, "NAME_BYTES", 1),
     ),
     "logins_are_somebodys": Mutation(
         "a login that was seen on things of too many others has none",
@@ -163,6 +180,23 @@ MUTATIONS: Mapping[str, Mutation] = {
     "full_tells_nobody": Mutation(
         "who is named by a full component and did not come is told, so that an erasure is heard of",
         lambda: patch.object(full, "part_from_others", lambda work, component: None),
+    ),
+    "policy_without_a_sweep": Mutation(
+        "whom nobody meets again is resolved under the new policy as well",
+        lambda: patch.object(sweep, "_slice", lambda work, stands, is_told: structs.replace(stands, at=None)),
+    ),
+    "counts_stay": Mutation(
+        "what was counted is judged by the new numbers",
+        lambda: patch.object(sweep, "judged", lambda key, node, types: node),
+    ),
+    "unmarked_in_no_order": Mutation(
+        "a mark that was under way when its value was no longer shared does not hold against that",
+        lambda: patch.object(sweep, "judged", _in_no_order),
+        (("switch", "shared by more"), ("neighbours_max", 0)),
+    ),
+    "sweep_goes_too_far": Mutation(
+        "a sweep goes on where the last commit was",
+        lambda: patch.object(sweep, "_slice", _too_far),
     ),
 }
 """By name: the traps of the design, then others with which the laws that these do not touch show their teeth.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streams.identity.component import COMPONENT, Component, settled
 from streams.identity.past import Mark
@@ -17,6 +17,7 @@ from streams.identity.resolve import resolve
 from streams.instants import SECOND
 from streams.intake.commands import order
 from streams.rows import TIMELINE, NodeKey, Person, decode_touch
+from tests.laws.history import as_plain
 from tests.laws.memory import RECEIVED, Memory
 from tests.oracles import identity as oracle
 from tests.simulation import said
@@ -107,7 +108,10 @@ class Rest:
     @cached_property
     def shared(self) -> set[NodeKey]:
         """The identifiers that are shared by too many, or of which a command says so."""
-        ranked = [row for _, row in sorted(self.plain["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
+        return self._shared(self.plain)
+
+    def _shared(self, plain: dict[str, Any]) -> set[NodeKey]:
+        ranked = [row for _, row in sorted(plain["types"].items(), key=lambda item: (item[1]["priority"], item[0]))]
         met: dict[NodeKey, set[NodeKey]] = defaultdict(set)
         for one in self.seen:
             anchor, *others = self.event(one)[0]
@@ -146,7 +150,8 @@ class Rest:
     def is_known_who_was_erased(self) -> bool:
         """Whether nothing that is shared by too many, or crowded, was erased as somebody's own."""
         crowded = {key for key, _ in self.crowds}
-        return not any(self.marks[key].own for key in (self.shared | crowded) & self.marks.keys())
+        shared = self.shared if not self.scenario.settings.switch else self.shared | self._shared(as_plain(self.scenario.first))
+        return not any(self.marks[key].own for key in (shared | crowded) & self.marks.keys())
 
     @cached_property
     def is_full(self) -> bool:

@@ -38,6 +38,7 @@ def bounded(settings: Settings) -> Iterator[None]:
         patch("streams.identity.protocol.LINKED_MAX", settings.linked_max),
         patch("streams.identity.moves.SLICE_BYTES_MAX", settings.slice_bytes_max),
         patch("streams.rows.CHECKPOINT_EVERY", settings.checkpoint_every),
+        patch("streams.identity.sweep.LOOKED_MAX", 1),
     ):
         yield
 

@@ -26,6 +26,7 @@ from streams.identity.messages import (
     Gone,
     Return,
     SetHome,
+    Sweep,
     Time,
     Union,
 )
@@ -34,7 +35,7 @@ from streams.rows import NodeKey, decode_touch
 from tests.laws.memory import POLICY
 from tests.oracles import identity as oracle
 from tests.simulation.cut import Cut, applied, arguments
-from tests.simulation.history import Entry, Ordered, Scenario, Seen
+from tests.simulation.history import Entry, Ordered, Scenario, Seen, Switched
 from tests.simulation.run import Outcome, run
 
 SHOWN_MAX = 6
@@ -55,6 +56,7 @@ USUAL = {
     "checkpoint_every": 64,
     "members_max": 1_000,
     "short_circuit": True,
+    "switch": "",
 }
 
 
@@ -96,6 +98,7 @@ class Names:
             Ask: lambda m: self(m.identifier),
             Erase: lambda m: self(m.identifier),
             Forget: lambda m: self(m.identifier),
+            Sweep: lambda _: "on",
             Time: lambda m: instants.text(m.time)[:10] if m != messages.GO_ON else "go on",
         }[type(message)](message)
         return f"{name} at {self(record.key)}: {said}" if record.key else f"{name} {said}"
@@ -109,6 +112,8 @@ def entry(one: Entry, again: bool) -> str:
     if isinstance(one, Ordered):
         named = " and ".join(f"{kind} {value}" for kind, value in one.identifiers)
         return f"{one.id}{' again' if again else ''}: {COMMANDS[one.kind]}: {named}, given {instants.text(one.at)[:19]}"
+    if isinstance(one, Switched):
+        return f"worker {chr(ord('A') + one.worker)} begins anew under the new policy"
     return f"time moves to {instants.text(one.at)[:10]}"
 
 

@@ -7,7 +7,7 @@ from tests.simulation.history import scenario
 from tests.simulation.minimise import outcome
 
 SEEDS_MAX = 300
-QUICK = ("stale_row", "absorb_before_pointer", "torn_rows_count", "marks_not_joined", "zombie_not_fenced")
+QUICK = ("stale_row", "absorb_before_pointer", "linked_before_union", "marks_not_joined", "zombie_not_fenced")
 """Caught by one of the first twenty seeds."""
 
 

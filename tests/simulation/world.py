@@ -24,7 +24,7 @@ from tests.laws.memory import Memory, Record, Store, partition_of
 from tests.simulation import workers
 from tests.simulation.broker import Broker, Place
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.history import UNTIL, Entry, Ordered, Scenario, Seen, Told, wire
+from tests.simulation.history import START, UNTIL, Entry, Ordered, Scenario, Seen, Switched, Told, wire
 from tests.simulation.rules import RULES
 from tests.simulation.workers import REFUSED, Ending, Files, Life, Named
 
@@ -50,9 +50,7 @@ class World(Memory):
     def __init__(self, scenario: Scenario, schedule: int = 0, kept: Collection[int] | None = None, telling: Telling | None = None) -> None:
         settings = scenario.settings
         limits = horizon.limits(settings.interactions_max, 100 * 366 * DAY)
-        super().__init__(
-            RULES, settings.partitions, policy=scenario.policy, batch=settings.batch, replayed=settings.replayed, limits=limits
-        )
+        super().__init__(RULES, settings.partitions, policy=scenario.first, batch=settings.batch, replayed=settings.replayed, limits=limits)
         self.scenario = scenario
         self.settings = settings
         self._random = Random(f"schedule {scenario.seed} {schedule}")
@@ -70,6 +68,7 @@ class World(Memory):
         self.batches = 0
         self.happened: dict[str, int] = defaultdict(int)
         self.workers = [chr(ord("A") + number) for number in range(settings.workers)]
+        self._policies = dict.fromkeys(self.workers, scenario.first)
         self._files: dict[tuple[str, int], Files] = {}
         self._zombies: list[Zombie] = []
         self._under_way: dict[tuple[Place, int], deque[Sent]] = {}
@@ -90,6 +89,18 @@ class World(Memory):
             self.command(wire(entry))
         elif isinstance(entry, Told):
             self.move_time(instants.text(entry.at))
+        elif isinstance(entry, Switched):
+            self.switch(entry.worker)
+
+    def switch(self, number: int) -> None:
+        """A worker goes, and comes back under the policy that the run ends with."""
+        if not self.settings.switch or number >= len(self.workers):
+            return
+        worker = self.workers[number]
+        self._policies[worker] = self.scenario.policy
+        self._note(-1, f"worker {worker} begins anew under the new policy: {self.settings.switch}")
+        self.happened["switched"] += 1
+        self._dies(worker, Fault("crash", -1, 0.0, False, 0, False, f"switch {self.scenario.seed} {number}"))
 
     def move_time(self, instant: str) -> None:
         """Time moves everywhere."""
@@ -105,6 +116,12 @@ class World(Memory):
             for _ in range(self._random.randint(0, self.settings.pace)):
                 self.step()
         self.rest()
+        if self.settings.switch:
+            for number, worker in enumerate(self.workers):
+                if self._policies[worker] != self.scenario.policy:  # Of a story that was cut.
+                    self.switch(number)
+            self.move_time(instants.text(START))
+            self.rest()
 
     def end(self) -> None:
         """The end of time: every deadline falls due, redirects and the marks of erasures lapse. Of that no story is told."""
@@ -182,6 +199,7 @@ class World(Memory):
         if not records and not tick:
             return  # Whoever wrote last had them already.
         view = life.view(self)
+        self._policy = self._policies[life.worker]
         decided = self.decide(place[0], records, view)  # type: ignore[arg-type]  # an agent without a table asks for no rows
         changes = [] if view is None else view.changes()
         next_offset = -1 if tick else life.position + len(records)
@@ -228,11 +246,7 @@ class World(Memory):
         self.happened[fault.kind] += 1
         if fault.kind == "crash":
             self._note(number, f"worker {ending.life.worker} dies {where}" + (", its store is lost" if fault.lost else ""))
-            for each in [place for place, life in self.lives.items() if life.worker == ending.life.worker]:
-                self._revive(each, fault)
-            for zombie in [zombie for zombie in self._zombies if zombie.ending.life.worker == ending.life.worker]:
-                self._zombies.remove(zombie)
-                self._give_up(zombie.ending)
+            self._dies(ending.life.worker, fault)
         elif fault.kind == "unanswered":
             self._note(number, f"worker {ending.life.worker} gets no answer {where} and begins anew")
             self._begin(place, ending.life.worker, ending.life.files)
@@ -240,6 +254,13 @@ class World(Memory):
             self._note(number, f"worker {ending.life.worker} stands still {where}; {self._named(place)} goes to another")
             self._revive(place, fault, but=ending.life.worker)
             self._zombies.append(Zombie(ending, left, self.steps + fault.sleep))
+
+    def _dies(self, worker: str, fault: Fault) -> None:
+        for each in [place for place, life in self.lives.items() if life.worker == worker]:
+            self._revive(each, fault)
+        for zombie in [zombie for zombie in self._zombies if zombie.ending.life.worker == worker]:
+            self._zombies.remove(zombie)
+            self._give_up(zombie.ending)
 
     def _wake(self, zombie: Zombie) -> None:
         """Whoever stood still goes on as if nothing had been."""
