@@ -1,6 +1,7 @@
 """The AsyncAPI 3 document: every topic as a channel, what Kairos receives from it and sends to it, keys, headers and values."""
 
 from schemas import jsonschema, topics
+from schemas.rewritten import HEADER
 from schemas.topics import Topic
 from schemas.values import VALUES
 
@@ -29,6 +30,12 @@ _TRACED: Document = {
     "type": "object",
     "description": "None is required; a trace context is carried on.",
     "properties": {"traceparent": {"type": "string"}},
+}
+
+_MOVED: Document = {
+    "type": "string",
+    "description": "Of a record that was moved to its partition's end when somebody was erased at once, a JSON array: the partition and offset where it lay "
+    "first, when the broker took it there (milliseconds), the consumer groups that had read it there, the offset before which all was moved.",
 }
 
 
@@ -97,6 +104,10 @@ def _message(topic: Topic) -> Document:
     if kind is None:
         return {**shared, "contentType": "application/msgpack", "payload": {"description": "Kairos's own; no contract."}}
     headers = _TRACED if _PRODUCERS & set(topic.writers) else _cloud_event(topic)
+    if topic.cleanup == "delete" and topic.name not in topics.HASHES_ONLY:
+        properties = headers["properties"]
+        assert isinstance(properties, dict)
+        headers = {**headers, "properties": {**properties, HEADER: _MOVED}}
     return {**shared, "contentType": "application/json", "headers": headers, "payload": {"$ref": f"#/components/schemas/{kind.__name__}"}}
 
 

@@ -43,8 +43,15 @@ METRICS = (
     Metric(
         "kairos_interactions_erased", "counter", (), "Interactions that came, or were about to join, after an erasure that concerns them."
     ),
+    Metric(
+        "kairos_interactions_moved",
+        "counter",
+        (),
+        "Copies of records that had been read already and were moved, so that what was erased could be deleted; not among those read.",
+    ),
     Metric("kairos_commands_read", "counter", (), "Records read from the commands topic."),
     Metric("kairos_commands_dead", "counter", ("reason",), "Commands refused, by reason."),
+    Metric("kairos_commands_moved", "counter", (), "The same of commands."),
     Metric("kairos_commands_sent", "counter", ("kind",), "Commands sent on to those whom they concern, by kind."),
     Metric("kairos_commands_carried", "counter", ("kind", "holds"), "Commands answered, by kind and whether they hold."),
     Metric("kairos_times_dropped", "counter", (), "Time records that came under the live clock, which goes by itself."),

@@ -21,21 +21,28 @@ TABLE = "customers"
 
 
 def register(
-    engine: Engine, policy: Policy, rulebook: Rulebook, partitions: int, limits: Limits, sources: frozenset[str] = frozenset()
+    engine: Engine,
+    policy: Policy,
+    rulebook: Rulebook,
+    partitions: int,
+    limits: Limits,
+    sources: frozenset[str] = frozenset(),
+    group: str = "",
 ) -> None:
-    """Give the engine its agents; `partitions` is the number that every co-partitioned topic has, `sources` the systems that counts tell apart."""
+    """Give the engine its agents; `partitions` is the number that every co-partitioned topic has, `sources` the systems that counts tell apart, `group`
+    the consumer group that they read as."""
 
     @engine.agent(topics.INTERACTIONS, feeds=topics.IDENTITY)
     async def intake(batches: AsyncIterator[Batch]) -> None:
         """Make of each record an anchored interaction or a dead letter."""
         async for batch in batches:
-            await batch.finish(steps.decide(batch.records, batch.clock, policy, partitions, sources))
+            await batch.finish(steps.decide(batch.records, batch.clock, policy, partitions, sources, group))
 
     @engine.agent(topics.COMMANDS, feeds=topics.IDENTITY)
     async def ordered(batches: AsyncIterator[Batch]) -> None:
         """Make of each command messages to those whom it concerns, or a dead letter."""
         async for batch in batches:
-            await batch.finish(commands.decide(batch.records, batch.clock, policy))
+            await batch.finish(commands.decide(batch.records, batch.clock, policy, group))
 
     @engine.agent(topics.IDENTITY, table=TABLE)
     async def customer(batches: AsyncIterator[Batch]) -> None:

@@ -52,7 +52,7 @@ def build(settings: Settings) -> Engine:
             changelog_replication=settings.replication,
         )
     )
-    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions, limits_of(settings), SOURCES)
+    agents.register(engine, policy, rules_of(settings.journeys), settings.partitions, limits_of(settings), SOURCES, settings.app_id)
     return engine
 
 

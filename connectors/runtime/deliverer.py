@@ -26,6 +26,7 @@ from connectors.runtime.notices import Notices, Unwritten
 from connectors.runtime.patience import Breaker, Patience
 from connectors.runtime.sinks import Outcome, Sink
 from connectors.runtime.waiting import Entry, Place, Waiting
+from schemas import rewritten
 from schemas.delivery import EndpointSwitch, Reason
 from schemas.values import VALUES
 
@@ -61,7 +62,11 @@ class Deliverer:
         tell: Callable[[str, Event, str], None],
         patience: Patience,
         limits: Limits,
+        group: str = "",
+        since: int | None = None,
     ) -> None:
+        """`group`: the consumer group that the records are read as; `since`: what the broker took before (microseconds UTC) is not for it."""
+        self._group, self._since_ms = group, (since or 0) // 1000
         self.endpoint, self.sink = endpoint, sink
         self._notices, self._counts, self._tell = notices, counts, tell
         self._patience, self._limits = patience, limits
@@ -158,6 +163,12 @@ class Deliverer:
         place = (record.topic, record.partition)
         ledger = self._ledgers.get(place)
         if ledger is None or not ledger.read(record.offset):
+            return None
+        moved = rewritten.of(record.headers)
+        if moved is not None and (
+            self._group in moved.groups or moved.timestamp_ms < self._since_ms
+        ):  # It was done with where it lay first.
+            ledger.done(record.offset)
             return None
         try:
             said = None if record.value is None else msgspec.json.decode(record.value, type=VALUES[record.topic])

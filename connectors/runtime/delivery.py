@@ -125,12 +125,14 @@ class Delivery:
         loop = asyncio.get_running_loop()
         for endpoint in self._endpoints:
             sink = endpoint.sink()
-            deliverer = Deliverer(endpoint.name, sink, notices, self._counts, self._tell, endpoint.patience, endpoint.limits)
+            group = group_of(self._plan.app_id, endpoint.name, self._plan.replay)
+            told = (notices, self._counts, self._tell, endpoint.patience, endpoint.limits)
+            deliverer = Deliverer(endpoint.name, sink, *told, group, self._plan.since)
             if endpoint.name in switches.states:
                 deliverer.switch(switches.states[endpoint.name])
             reading = Reading(
                 bootstrap=self._plan.bootstrap,
-                group=group_of(self._plan.app_id, endpoint.name, self._plan.replay),
+                group=group,
                 topics=tuple(sink.topics),
                 since=self._plan.since,
                 is_bounded=bool(self._plan.replay),

@@ -15,7 +15,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from schemas import money, topics
+from schemas import money, rewritten, topics
 from schemas.interaction import TIME_HEADER
 from streams import rows
 from streams.intake.steps import SOURCE_UNSAID
@@ -228,7 +228,9 @@ def _interactions(facts: Facts, messages: Iterator[Message], refused: set[tuple[
         if any(name == TIME_HEADER for name, _ in message.headers or ()):
             continue
         facts.read += 1
-        if (message.partition, message.offset) in refused or message.value is None:
+        moved = rewritten.of(message.headers or ())
+        place = (message.partition, message.offset) if moved is None else (moved.partition, moved.offset)
+        if place in refused or message.value is None:
             continue
         if late and late[digest := sha256(message.value).hexdigest()] > 0:
             late[digest] -= 1

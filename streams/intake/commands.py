@@ -31,13 +31,18 @@ _DECODE = msgspec.json.Decoder(Command).decode
 Addressed = tuple[NodeKey, Message]
 
 
-def decide(records: Sequence[Record], clock: Clock, policy: Policy) -> Decision:
-    """Make of each record the identity protocol's messages, or one dead letter."""
+def decide(records: Sequence[Record], clock: Clock, policy: Policy, group: str = "") -> Decision:
+    """Make of each record the identity protocol's messages, or one dead letter; what the `group` had read before it was moved is passed over."""
     send: list[Outgoing] = []
     tally: Counter[tuple[str, ...]] = Counter()
     for record in records:
         if clock.replayed and record.headers:
             record = control.origin(record)
+        first = control.first(record, group)
+        if first is None:
+            tally["kairos_commands_moved",] += 1
+            continue
+        record = first
         tally["kairos_commands_read",] += 1
         received_at = times.appended(record.timestamp_ms, clock.now)
         outcome = _command(record, received_at, policy)

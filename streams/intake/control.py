@@ -1,6 +1,8 @@
-"""What a header tells of a record: how far a replayed source has come, what a source's reader has refused, where a record lay that is fed again.
+"""What a header tells of a record: how far a replayed source has come, what a source's reader has refused, where a record lay that is fed again or
+was moved.
 
-The rule this module owns: of a record with a time or a refusal no interaction comes; one that is fed again is read as it was at first.
+The rule this module owns: of a record with a time or a refusal no interaction comes; one that is fed again, or was moved, is read as it was at first,
+and by whom it was read there it is passed over.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from typing import NamedTuple, final
 import msgspec
 from msgspec import Struct
 
-from schemas import topics
+from schemas import rewritten, topics
 from schemas.dead_letter import DETAIL_CHARACTERS_MAX, REASONS
 from schemas.interaction import DETAIL_HEADER, ORIGIN_HEADER, REFUSED_HEADER, TIME_HEADER
 from streams.boundary import Clock, Headers, Outgoing, Record
@@ -26,7 +28,7 @@ _DETAIL_BYTES_MAX = 4 * DETAIL_CHARACTERS_MAX
 
 @final
 class Fed(NamedTuple):
-    """A record that is fed again, as it was where it lay first; `live`: by which clock it was read there."""
+    """A record that is fed again or was moved, as it was where it lay first; `live`: it is fed again, and was read there by the live clock."""
 
     key: bytes | None
     value: bytes | None
@@ -48,6 +50,17 @@ def origin(record: Record) -> Record:
     partition, offset, timestamp_ms = map(int, parts[:-1])
     headers = [header for header in record.headers if header[0] != ORIGIN_HEADER]
     return Fed(record.key, record.value, headers, timestamp_ms, partition, offset, parts[-1] == _CLOCKS[0])
+
+
+def first(record: Record, group: str) -> Record | None:
+    """A record as it was where it lay before it was moved; the record, if it never was; None where the group had read it there."""
+    moved = rewritten.of(record.headers)
+    if moved is None:
+        return record
+    if group in moved.groups:
+        return None
+    headers = [header for header in record.headers if header[0] != rewritten.HEADER]
+    return Fed(record.key, record.value, headers, moved.timestamp_ms, moved.partition, moved.offset, was_live(record))
 
 
 def was_live(record: Record) -> bool:

@@ -85,10 +85,12 @@ class Batch:
         """Of what is anchored, by which channel and from which source."""
 
 
-def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: int, sources: frozenset[str] = frozenset()) -> Decision:
+def decide(
+    records: Sequence[Record], clock: Clock, policy: Policy, partitions: int, sources: frozenset[str] = frozenset(), group: str = ""
+) -> Decision:
     """Make of each record one message to its anchor, or one dead letter; time records go to all `partitions` of the identity topic.
 
-    `sources`: the systems that counts tell apart.
+    `sources`: the systems that counts tell apart. `group`: who reads; what it had read before it was moved is passed over.
     """
     batch = Batch(clock, policy, sources)
     aside_count = 0
@@ -98,6 +100,13 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
         if headers and clock.replayed:
             record = control.origin(record)
             headers = record.headers
+        if headers:
+            first = control.first(record, group)
+            if first is None:
+                aside_count += 1
+                batch.labels.append(_MOVED)
+                continue
+            record, headers = first, first.headers
         aside = control.header(record) if headers else None
         if aside is None:
             outcome = _interaction(record, headers, batch)
@@ -126,6 +135,7 @@ def decide(records: Sequence[Record], clock: Clock, policy: Policy, partitions: 
 _READ = ("kairos_interactions_read",)
 _FROM_OTHER = ("kairos_interactions_from", OTHER)
 _TIME_DROPPED = ("kairos_times_dropped",)
+_MOVED = ("kairos_interactions_moved",)
 
 
 def _interaction(record: Record, headers: Headers, batch: Batch) -> Outgoing | Refusal:

@@ -6,7 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from schemas import topics
+from schemas import rewritten, topics
+from schemas.rewritten import Rewritten
 from streams.cli.facts import collect
 from streams.rows import uid
 from tests.cli import values
@@ -37,6 +38,13 @@ def test_a_refused_record_is_no_duplicate_of_an_applied_one() -> None:
     facts, _ = collect(values.reading({topics.INTERACTIONS: SENT, topics.DEAD_LETTERS: [values.dead(2)]}), _nowhere)
 
     assert (facts.duplicates, facts.dead) == (0, 1)
+
+
+def test_a_refused_record_that_was_moved_is_no_duplicate_either() -> None:
+    moved = SENT[2]._replace(offset=900, headers=(rewritten.header(Rewritten(0, 2, 1)),))
+    facts, _ = collect(values.reading({topics.INTERACTIONS: [*SENT[:2], SENT[3], moved], topics.DEAD_LETTERS: [values.dead(2)]}), _nowhere)
+
+    assert (facts.read, facts.duplicates, facts.dead) == (4, 0, 1)
 
 
 def test_what_the_customer_agent_refused_is_found_by_its_bytes() -> None:

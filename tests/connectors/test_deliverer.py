@@ -16,14 +16,16 @@ from connectors.runtime.ledger import Ledger, Tried
 from connectors.runtime.notices import Unwritten
 from connectors.runtime.patience import Patience
 from connectors.runtime.sinks import Outcome, Output, Request
-from schemas import topics
+from schemas import rewritten, topics
 from schemas.delivery import DeadDelivery, EndpointSwitch
 from schemas.record import encode
+from schemas.rewritten import Rewritten
 from tests.connectors.outputs import moment
 
 PLACE = (topics.MOMENTS, 0)
 SECONDS_MAX = 60.0
 """For what hangs."""
+SINCE = 1_000_000_000
 DELIVERED, FAILED = Outcome("delivered"), Outcome("failed", "HTTP 500")
 Answer = Callable[[Request, int], Outcome | Awaitable[Outcome]]
 
@@ -92,16 +94,17 @@ class Bench:
         notices: Any = self.noted
         patience = Patience(first_seconds=0.01, pause_seconds_max=pause, give_up_seconds=give_up, retry_after_seconds_max=0.2)
         tell = lambda _, kind, text: self.said.append((kind, text))  # noqa: E731 - A name would say no more.
-        self.deliverer = Deliverer("crm", self.sink, notices, Counts(self.registry), tell, patience, Limits(**limits))
+        told = (notices, Counts(self.registry), tell, patience, Limits(**limits))
+        self.deliverer = Deliverer("crm", self.sink, *told, group="crm-group", since=SINCE)
         self.deliverer.assigned({PLACE: Position(0, "")})
         self.next = 0
 
-    async def take(self, said: Iterable[tuple[str, str]]) -> None:
-        """Records: (id, customer)."""
+    async def take(self, said: Iterable[tuple[str, str]], *more: tuple[str, bytes]) -> None:
+        """Records: (id, customer), with more headers."""
         records = []
         for event_id, customer in said:
             value = b'{"odd": 1}' if event_id.startswith("odd") else encode(moment())
-            headers = {"ce_id": event_id.encode(), "ce_time": b"2026-11-22T12:00:00Z"}
+            headers = {"ce_id": event_id.encode(), "ce_time": b"2026-11-22T12:00:00Z", **dict(more)}
             records.append(Fetched(*PLACE, self.next, customer.encode(), value, headers, 0))
             self.next += 1
         await self.deliverer.take(records)
@@ -147,6 +150,20 @@ def test_the_offset_follows_what_is_done_and_never_passes_what_is_not() -> None:
         await bench.until(lambda: bench.offset == 5)
 
     work(Bench(lambda request, _: answer(request) if request.id == "b-0" else DELIVERED), play)
+
+
+def test_what_was_moved_is_not_delivered_again() -> None:
+    async def play(bench: Bench) -> None:
+        await bench.take([("a-0", "ann")])
+        await bench.take([("a-0", "ann")], rewritten.header(Rewritten(0, 0, 2_000_000, ("crm-group",))))
+        await bench.take([("b-0", "ben")], rewritten.header(Rewritten(0, 1, 999_999, ("another",))))
+        await bench.take([("c-0", "col")], rewritten.header(Rewritten(0, 2, 2_000_000, ("another",))))
+        await bench.until(lambda: bench.offset == 4)
+
+    bench = Bench(lambda request, _: DELIVERED)
+    work(bench, play)
+
+    assert bench.sink.ids == ["a-0", "c-0"], "one had been read, one was from before what the group is to read"
 
 
 def test_a_request_that_fails_holds_its_customer_back_and_nobody_else() -> None:
