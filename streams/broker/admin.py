@@ -82,6 +82,19 @@ def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
             client.delete_topics(present)
 
 
+def alter_topic(bootstrap: str, name: str, config: Mapping[str, str]) -> None:
+    """Change these settings of a topic, as Kafka names them; the others stay."""
+    with _client(bootstrap) as client:
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
+
+
+def delete_records(bootstrap: str, begins: Mapping[tuple[str, int], int]) -> None:
+    """Delete what lies before these offsets, by (topic, partition)."""
+    if begins:
+        with _client(bootstrap) as client:
+            client.delete_records({TopicPartition(*place): offset for place, offset in begins.items()})
+
+
 def end_offsets(bootstrap: str, names: Iterable[str], committed: bool = True) -> dict[tuple[str, int], int]:
     """The end of each partition by (topic, partition): the last stable offset, or with `committed=False` the high watermark."""
     isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED

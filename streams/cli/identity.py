@@ -26,6 +26,7 @@ Examples:
   kairos identity generic phone:+442079460000 --why "the call centre's own number"
   kairos identity unmark phone:+442079460000 --why "it is Ben's after all"
   kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --yes
+  kairos identity erase crm_id:17850 --why "asked for it, ticket 4712" --deep
   kairos identity export crm_id:17850 --to ann.json --why "asked for it, ticket 4713"
   kairos identity evaluate build/hard
   kairos identity policy > new-policy.json
@@ -110,15 +111,44 @@ def unmark(identifier: str, **given: Any) -> None:
 @command.command()
 @click.argument("identifier")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--deep", is_flag=True, help="Also rewrite at once the topics that keep records for a time.")
+@click.option(
+    "--although-others-lag",
+    "regardless",
+    is_flag=True,
+    help="With --deep: also where other consumer groups have yet to read what is moved.",
+)
 @_ordered
-def erase(identifier: str, yes: bool, **given: Any) -> None:
+def erase(identifier: str, yes: bool, deep: bool, regardless: bool, as_json: bool, broker: str, seconds: float, **given: Any) -> None:
     """Forget the person who holds IDENTIFIER (TYPE:VALUE), with all of theirs up to now. This cannot be taken back.
 
-    The profile's record is emptied; what comes later of the time before is not kept. Topics with a retention are clean once it has passed.
+    The profile's record is emptied; what comes later of the time before is not kept. Topics with a retention are clean once it has passed; with --deep at
+    once, of everybody who was erased so far: records before the last one of theirs on a partition are moved to its end. Who reads them meets them
+    once more there, unless it is Kairos. If it is broken off or refused, give the same command again.
     """
+    from streams.cli import deep as deeply
+
+    settings = options.settings()
+    if deep and settings.mock:
+        raise click.UsageError("--deep needs a real Kafka: the mock cannot delete records.")
     if not yes:
         click.confirm(f"Forget whoever holds {identifier}, for ever?", abort=True, err=True)
-    _give("erase", (identifier,), **given)
+    receipt = _answered("erase", (identifier,), broker=broker, seconds=seconds, **given)
+    if not deep:
+        _tell(receipt, (identifier,), as_json)
+        return
+    if not as_json:
+        _tell(receipt, (identifier,), as_json)
+    try:
+        done = deeply.carry_out(settings, broker, seconds, regardless)
+    except options.Failure:
+        if as_json:  # The erasure holds all the same.
+            _tell(receipt, (identifier,), as_json)
+        raise
+    if as_json:
+        _tell({**receipt, "rewritten": deeply.told(done)}, (identifier,), as_json)
+    else:
+        deeply.show(done)
 
 
 @command.command()

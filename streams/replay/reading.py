@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.1
 
 
 class Message(NamedTuple):
-    """One committed record as it lies on its topic; `timestamp_ms` is the broker's."""
+    """One record as it lies on its topic; `timestamp_ms` is the broker's."""
 
     topic: str
     partition: int
@@ -34,14 +34,14 @@ class Message(NamedTuple):
     timestamp_ms: int
 
 
-def consumer(bootstrap: str, group: str) -> Consumer:
-    """A reader of committed records that tells the end of a partition, and commits nothing by itself."""
+def consumer(bootstrap: str, group: str, isolation: str = "read_committed") -> Consumer:
+    """A reader that tells the end of a partition, and commits nothing by itself."""
     return Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": group,
             "enable.auto.commit": False,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 50,
@@ -52,10 +52,10 @@ def consumer(bootstrap: str, group: str) -> Consumer:
     )
 
 
-def read(bootstrap: str, ends: Mapping[Place, int]) -> Iterator[Message]:
-    """All committed records before the ends, each partition in its order."""
+def read(bootstrap: str, ends: Mapping[Place, int], isolation: str = "read_committed") -> Iterator[Message]:
+    """All records before the ends, each partition in its order; committed ones, unless told otherwise."""
     waiting = {place for place, end in ends.items() if end > 0}
-    reader = consumer(bootstrap, f"kairos-replay-reading-{uuid.uuid4().hex}")  # Nothing is ever committed to it.
+    reader = consumer(bootstrap, f"kairos-replay-reading-{uuid.uuid4().hex}", isolation)  # Nothing is ever committed to it.
     try:
         reader.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in sorted(waiting)])
         heard = time.monotonic()

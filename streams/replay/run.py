@@ -16,9 +16,10 @@ import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from schemas import topics
+from schemas import rewritten, topics
 from schemas.interaction import DETAIL_HEADER, ORIGIN_HEADER, REFUSED_HEADER, TIME_HEADER
 from schemas.record import encode
+from schemas.rewritten import Rewritten
 from streams import instants
 from streams.replay import reading, repair
 from streams.replay.plan import Plan, Range
@@ -36,7 +37,8 @@ REQUEST_SECONDS = 60.0
 
 Place = tuple[str, int]
 Counts = Mapping[str, int]
-"""What became of what was read: `fed`, `repaired`, `outside` (the scope), `unreadable` (its scope cannot be told), `times`."""
+"""What became of what was read: `fed`, `repaired`, `outside` (the scope), `unreadable` (its scope cannot be told), `times`, `moved` (a copy of a record
+that was mended by itself)."""
 
 PRODUCER: dict[str, str | int | bool] = {
     "enable.idempotence": True,
@@ -199,7 +201,13 @@ class Feeder:
         if place[0] == topics.INTERACTIONS:
             self._tell_time(place, message.timestamp_ms)
         value, verdict = message.value, "fed"
-        mended = self._letters.mended.get((message.partition, message.offset)) if place[0] == topics.INTERACTIONS else None
+        moved = rewritten.of(headers) if place[0] == topics.INTERACTIONS else None
+        left = None if moved is None else self._left(message, moved)
+        if left is not None:
+            counts[left] += 1
+            return
+        first = (message.partition, message.offset) if moved is None else (moved.partition, moved.offset)
+        mended = self._letters.mended.get(first) if place[0] == topics.INTERACTIONS else None
         if mended is not None:
             value, verdict = mended.value, "repaired"
             headers = [header for header in headers if header[0] not in (REFUSED_HEADER, DETAIL_HEADER)]
@@ -208,6 +216,13 @@ class Feeder:
             origin = self._origin(message.partition, message.offset, message.timestamp_ms)
             self._send(*place, message.key, value, [*headers, origin])
         counts[verdict if scoped == "fed" else scoped] += 1
+
+    def _left(self, message: Message, moved: Rewritten) -> str | None:
+        """Why a copy of a record is not fed, if it is not: the record came before the time that is meant, or was among the old letters."""
+        if not self._plan.scope.has(message.partition, message.offset, moved.timestamp_ms):
+            return "outside"
+        first = (moved.partition, moved.offset)
+        return "moved" if first in self._letters.mended and not self._will_come(*first) else None
 
     def _origin(self, partition: int, offset: int, timestamp_ms: int) -> tuple[str, bytes]:
         return ORIGIN_HEADER, b"%d/%d/%d/%s" % (partition, offset, timestamp_ms, self._clock)

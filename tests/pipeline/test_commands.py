@@ -46,15 +46,16 @@ def _interactions(path: Path) -> Source:
     return Source(path, JSON_LINES, ("retail",), None)
 
 
-def _give(pipeline: Pipeline, *words: str) -> subprocess.CompletedProcess[str]:
+def _give(pipeline: Pipeline, *words: str, module: str = "streams.cli", **environment: str) -> subprocess.CompletedProcess[str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
     ours |= {
         "KAIROS_SECRET": SECRET,
         "KAIROS_DATA_DIR": str(pipeline.directory / "cli"),
         "KAIROS_APP_ID": pipeline.app_id,
         "KAIROS_ACTOR": "ben",
+        **environment,
     }
-    asked = [sys.executable, "-m", "streams.cli", "identity", *words, "--broker", pipeline.bootstrap]
+    asked = [sys.executable, "-m", module, "identity", *words, "--broker", pipeline.bootstrap]
     return subprocess.run(asked, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=300)
 
 

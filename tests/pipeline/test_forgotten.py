@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 import urllib.request
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -67,7 +67,7 @@ def held(places: Iterator[tuple[str, bytes]]) -> set[tuple[str, str]]:
 
 
 def of_kafka(directory: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
-    """All files of these topics as they are, and every record in them, unpacked, whatever transaction it is of."""
+    """All files of these topics as they are, and every record in them, unpacked, whatever transaction it is of; of a dead letter what was refused."""
     for name in names:
         for path in directory.rglob(f"{name}-[0-9]*/*"):
             try:
@@ -80,6 +80,8 @@ def of_kafka(directory: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
                 while (batch := records.next_batch()) is not None:
                     for record in batch:
                         yield name, b"\0".join((record.key or b"", record.value or b"", repr(record.headers).encode()))
+                        if name == topics.DEAD_LETTERS and (record.value or b"")[:1] == b"{":
+                            yield name, b64decode(json.loads(bytes(record.value))["original"])
 
 
 def of_worker(worker: Worker, log: Path) -> Iterator[tuple[str, bytes]]:

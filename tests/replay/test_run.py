@@ -19,11 +19,13 @@ from schemas.interaction import ORIGIN_HEADER, TIME_HEADER
 from streams import instants
 from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
-from streams.replay import clean, plan, run
+from streams.replay import clean, plan, reading, run
 from streams.replay.plan import Plan, Scope, Versions
 from streams.replay.repair import Repair
 from streams.replay.run import Fed, Feeder
 from streams.replay.shadow import FED
+from streams.rewrite import moving
+from streams.rewrite.moving import Copies, Writer
 from tests.pipeline.harness import Pipeline
 
 PARTITIONS = 2
@@ -229,3 +231,25 @@ def test_a_rate_is_kept(live: str) -> None:
         assert time.monotonic() - began > RECORDS / 40 * 0.8
     finally:
         clean.clean(live, of.own)
+
+
+def test_what_was_moved_is_fed_once_and_came_when_it_came_first(live: str, fed: Any) -> None:
+    """The last test here: it moves what the others feed."""
+    place, before = (topics.INTERACTIONS, 0), time.time_ns() // 1000
+    with Writer(live, place) as writer:
+        end = writer.end()
+        moving.copy(writer, reading.read(live, {place: end}), end, lambda _: False, Copies(), {}, 0, lambda _: None)
+    admin.delete_records(live, {place: end})
+
+    records, found = fed(Scope(), repairs=MAPPING)
+
+    assert Counter(_numbers(records)) == Counter(range(RECORDS))
+    assert (found.counts["repaired"], found.counts["moved"]) == (9, 5), "mended ones of the first partition come by themselves"
+    later = planned(live, "later", Scope(arrived_from=before))
+    _create(live, later)
+    try:
+        with Feeder(live, later) as feeder:
+            counts = feeder.feed(lambda _: None).counts
+        assert (counts["fed"], counts["outside"]) == (1, RECORDS // PARTITIONS), "the command alone"
+    finally:
+        clean.clean(live, later.own)
