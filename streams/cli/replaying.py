@@ -133,6 +133,9 @@ def promoted(name: str | None, broker: str, yes: bool, actor: str | None) -> Not
     with told():
         note = archive.load(settings.data_dir, name)
         of = note.plan
+        if note.promoted is not None:
+            click.echo("They were put back before: nothing is done twice.", err=True)
+            return note
         if not of.repairs:
             raise Failure(f"Replay {of.name} mends no dead letters: `kairos replay plan --dead-letters MAPPING` plans one that does.")
         if note.state != "done":
@@ -140,14 +143,12 @@ def promoted(name: str | None, broker: str, yes: bool, actor: str | None) -> Not
         with archive.held(settings.data_dir, of.name), session.connected(settings, broker) as kafka:
             same_cluster(kafka, of)
             chosen = promote.choose(of, run.mended(kafka.bootstrap, of), promote.refused(kafka.bootstrap, of))
-            if not yes and note.promoted is None:
+            if not yes:
                 ask = f"Put {len(chosen.records):,} mended interactions onto {topics.INTERACTIONS} at {kafka.bootstrap}, for {of.app_id}?"
                 click.confirm(ask, abort=True, err=True)
-            if promote.put_back(kafka.bootstrap, of, chosen.records) or note.promoted is None:
-                note.promoted = Promoted(by=actor or getpass.getuser(), at=now(), count=len(chosen.records), refused=chosen.refused)
-                archive.save(settings.data_dir, note)
-            else:
-                click.echo("They were put back before: nothing is done twice.", err=True)
+            promote.put_back(kafka.bootstrap, of, chosen.records)  # Or it was done by who was killed before it was noted.
+            note.promoted = Promoted(by=actor or getpass.getuser(), at=now(), count=len(chosen.records), refused=chosen.refused)
+            archive.save(settings.data_dir, note)
     return note
 
 

@@ -86,6 +86,8 @@ def test_what_was_put_back_is_in_the_record(tmp_path: Path) -> None:
     after = " ".join(_invoke(tmp_path, "status", "try").output.split())
 
     assert "`kairos replay promote try` puts what is mended back" in before
+    again = _invoke(tmp_path, "promote", "try", "--yes")
+    assert (again.exit_code, "nothing is done twice" in again.output) == (0, True)
     assert "put back 4 interactions at 2026-01-03T00:00:00Z by cy; refused again: no event 1" in after
     assert "kairos replay promote" not in after
 

@@ -1,6 +1,6 @@
 """How fast interactions are worked off, by looks at what a group has put behind it.
 
-The rule this module owns: live and replay are measured by the same looks: from the first at which anything was done to the first at which nothing was left.
+The rule this module owns: live and replay are measured by the same looks: from the last at which nothing was done to the first at which nothing was left.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Pace(NamedTuple):
 
 
 def of(looks: Sequence[Look], interactions: int) -> Pace:
-    """The pace of so many interactions, all of which are done at the last look; what was done at the first look that saw any is left out."""
-    began = next(look for look in looks if look.done)
+    """The pace of so many interactions, all of which are done at the last look: from the last look at which none was done."""
+    first = next(place for place, look in enumerate(looks) if look.done)
+    began = looks[max(0, first - 1)]
     ended = looks[max(place for place, look in enumerate(looks[:-1]) if not look.settled) + 1]
     seconds = ended.at - began.at
     return Pace(interactions * (1 - began.done / ended.whole) / seconds, seconds)

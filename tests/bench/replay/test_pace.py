@@ -1,4 +1,4 @@
-"""A pace is of what was done between the first look that saw work and the first at which nothing was left for good."""
+"""A pace is of what was done between the last look before any work and the first at which nothing was left for good."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.bench.replay import pace
 from tests.bench.replay.pace import Look, Pace
 
 
-def test_what_came_before_the_first_look_and_the_wait_for_it_do_not_count() -> None:
+def test_the_wait_for_a_worker_to_begin_does_not_count() -> None:
     looks = [
         Look(0.0, 0, 0, False),
         Look(5.0, 0, 100, False),
@@ -15,7 +15,7 @@ def test_what_came_before_the_first_look_and_the_wait_for_it_do_not_count() -> N
         Look(10.0, 100, 100, True),
     ]
 
-    assert pace.of(looks, 1_000) == Pace(200.0, 4.0)
+    assert pace.of(looks, 1_000) == Pace(200.0, 5.0)
 
 
 def test_to_be_through_for_a_moment_while_more_is_fed_is_no_end() -> None:
