@@ -52,7 +52,7 @@ def generate(seed: int, events_max: int = 60, policy: Policy | None = None) -> H
     for number in range(chance.randint(1, events_max)):
         size = min(len(pool), chance.choices([1, 2, 3, 4], [3, 5, 2, 1])[0])
         events.append(event(chance.sample(pool, size), chance.randrange(span), f"m{number}"))
-    if seed % 8 == 0:
+    if seed % 8 == 0 and events_max >= 40:
         logins, things = ([oracle.key_of(plain, kind, str(number)) for number in range(4)] for kind in ("user_id", "device_id"))
         events += [event([chance.choice(logins), chance.choice(things)], chance.randrange(span), f"b{number}") for number in range(9)]
     commands: list[Command] = []
