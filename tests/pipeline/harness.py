@@ -112,7 +112,7 @@ class Worker:
         if address is None:
             return None
         try:
-            with urllib.request.urlopen(f"{address[1]}/{name}", timeout=10) as answer:
+            with urllib.request.urlopen(f"{address[1]}/{name}", timeout=60) as answer:
                 page: bytes = answer.read()
         except urllib.error.HTTPError as refused:
             return refused.read()

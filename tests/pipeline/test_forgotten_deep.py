@@ -73,7 +73,7 @@ def committed(bootstrap: str, group: str, topic: str, offset: int | None = None)
             ends = admin.end_offsets(bootstrap, [topic])
             put = [TopicPartition(topic, each.partition, ends[topic, each.partition] if offset < 0 else offset) for each in places]
             consumer.commit(offsets=put, asynchronous=False)
-        return [each.offset for each in consumer.committed(places, timeout=20)]
+        return [each.offset for each in consumer.committed(places, timeout=120)]
     finally:
         consumer.close()
 

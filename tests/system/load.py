@@ -118,7 +118,7 @@ class Load:
 
     def _post(self, batch: list[Item], key: str) -> None:
         headers = {"Authorization": "Basic " + b64encode(f"{key}:".encode()).decode(), "Content-Type": "application/json"}
-        connection = http.client.HTTPConnection(self._address, timeout=30)
+        connection = http.client.HTTPConnection(self._address, timeout=120)
         try:
             connection.request("POST", "/v1/batch", json.dumps({"batch": batch}), headers)
             answer = connection.getresponse()

@@ -73,7 +73,7 @@ def test_what_is_drawn_has_lines_with_names(prometheus: Prometheus) -> None:
 
 @pytest.mark.parametrize("process", ["worker-1", "worker-2", "collector", "deliver"])
 def test_a_page_of_metrics_has_nothing_that_promtool_would_change(process: str, stack: Running, load: Load) -> None:
-    with urllib.request.urlopen(f"{stack.addresses[process]}/metrics", timeout=30) as page:
+    with urllib.request.urlopen(f"{stack.addresses[process]}/metrics", timeout=120) as page:
         text: bytes = page.read()
 
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
