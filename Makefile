@@ -35,6 +35,9 @@ stack: $(STAMP) ## Run what docker-compose.kafka.yml runs without containers: Ka
 soak: $(STAMP) ## Run the tests that last for hours; PART=faults or PART=faults/test_engine_soak runs those of one folder or file below tests/
 	$(BIN)/pytest -m soak -n 0 --durations=15 -o faulthandler_timeout=0 $(if $(PART),tests/$(PART)*)
 
+soak-engine: $(STAMP) ## Do everything to the engine that may happen to it, and tell what was lost, came twice, paused (an hour and a half); ARGS="--only poison" for a look
+	$(BIN)/python -m tests.faults $(ARGS)
+
 bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on a real Kafka; ARGS="PEOPLE=5000 WORKERS=1" runs less
 	env $(ARGS:%=KAIROS_BENCH_%) $(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
 
@@ -83,4 +86,4 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
 	@touch $(STAMP)
 
-.PHONY: run test check test-faults test-system stack soak bench bench-engine bench-latency bench-scale bench-recovery bench-identity bench-replay bench-collector format lock clean help
+.PHONY: run test check test-faults test-system stack soak soak-engine bench bench-engine bench-latency bench-scale bench-recovery bench-identity bench-replay bench-collector format lock clean help

@@ -1,16 +1,20 @@
-"""What is packed for a broker without transactions: rows in one record batch as long as they fit."""
+"""What is packed for a broker without transactions: rows in one record batch as long as they fit. With them, the name of a producer fences."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
+from confluent_kafka import Consumer, TopicPartition
 
+from streams.broker.embedded import EmbeddedBroker
 from streams.engine.cache import MISSING
+from streams.engine.errors import FENCED
 from streams.engine.overlay import Change
 from streams.engine.producer import ROWS_BYTES, AcknowledgedProducer, FencedProducer, Packed
 from streams.engine.settings import MEBIBYTE, EngineSettings
@@ -61,3 +65,44 @@ def _batches(written: bytes) -> Iterator[DefaultRecordBatch]:
     records = MemoryRecords(written)
     while (batch := records.next_batch()) is not None:
         yield batch
+
+
+def test_who_begins_under_the_same_name_ends_what_was_begun_and_its_predecessor_can_write_no_more(
+    broker: EmbeddedBroker, new_topic: Callable[..., str]
+) -> None:
+    topic = new_topic("outputs")
+    settings = EngineSettings(app_id="a", bootstrap=broker.bootstrap, state_dir=Path("nowhere"))
+
+    async def say(producer: FencedProducer, value: bytes) -> None:
+        await producer.begin()
+        await asyncio.gather(*await producer.send(producer.pack(topic, 0, [(b"k", value, ())])))
+
+    async def overtake() -> None:
+        first, second = FencedProducer(settings, topic), FencedProducer(settings, topic)
+        await first.fence()
+        await say(first, b"of a zombie")
+        await second.fence()
+        with pytest.raises(FENCED):
+            await first.commit()
+        await say(second, b"of its successor")
+        await second.commit()
+        await asyncio.gather(*filter(None, (first.discard(FENCED[0]()), second.discard(FENCED[0]()))))
+
+    asyncio.run(overtake())
+
+    assert _committed(broker.bootstrap, topic) == [b"of its successor"]
+
+
+def _committed(bootstrap: str, topic: str) -> list[bytes | None]:
+    """All that can be read as committed, markers of the last transaction included."""
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "look", "auto.offset.reset": "earliest"})
+    reader.assign([TopicPartition(topic, 0, 0)])
+    found = []
+    while not found:
+        message = reader.poll(20)
+        assert message is not None and message.error() is None
+        found.append(message.value())
+    while (message := reader.poll(1)) is not None:
+        found.append(message.value())
+    reader.close()
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections import Counter
 
 import msgspec
 import pytest
@@ -17,14 +16,7 @@ from tests.faults.toyrun import DEADLINE_SECONDS, ToyRun
 ONCE = ("after_fence", "after_restore", "after_position", "during_restore")
 """Reached once a partition and start; the others once a batch."""
 GUARANTEE = "at_least_once"
-
-
-def assert_states_exact(toy: ToyRun) -> Counter[bytes]:
-    """The sums are those of the input; every output came, and none that is not one. Returns those that came again."""
-    found, expected = toy.answer(), toy.expected()
-    assert found[0] == expected[0]
-    assert set(found[1]) == set(expected[1])
-    return found[1] - expected[1]
+FAULT = "fail point, at least once"
 
 
 def test_killed_at_every_fail_point_in_turn_no_number_counts_twice(toy: ToyRun) -> None:
@@ -35,11 +27,11 @@ def test_killed_at_every_fail_point_in_turn_no_number_counts_twice(toy: ToyRun) 
         toy.feed(2000, seed=number, to="keyed")
         if number % 3 == 2 or name == "during_restore":
             shutil.rmtree(toy.state_dir)
-        toy.run_until_killed(f"{name}:{1 if name in ONCE else 6}:kill", guarantee=GUARANTEE)
+        toy.run_until_killed(f"{name}:{1 if name in ONCE else 6}:kill", FAULT, guarantee=GUARANTEE)
     toy.run_until_done(guarantee=GUARANTEE)
 
-    again = assert_states_exact(toy)
-    assert again, "the kill between outputs and rows must have sent some outputs twice"
+    toy.assert_exact(outputs_once=False)
+    assert toy.answer()[1] - toy.outputs, "the kill between outputs and rows must have sent some outputs twice"
 
 
 def test_killed_between_two_agents_what_is_forwarded_again_is_known_again(toy: ToyRun) -> None:
@@ -48,19 +40,20 @@ def test_killed_between_two_agents_what_is_forwarded_again_is_known_again(toy: T
 
     for number, name in enumerate(("after_outputs", "after_changelog", "during_commit", "after_outputs")):
         toy.feed(4000, seed=number)
-        toy.run_until_killed(f"{name}:{5 + number}:kill", guarantee=GUARANTEE, once=True)
+        toy.run_until_killed(f"{name}:{5 + number}:kill", FAULT, guarantee=GUARANTEE, once=True)
     toy.run_until_done(guarantee=GUARANTEE, once=True)
 
-    assert_states_exact(toy)
+    toy.assert_exact(outputs_once=False)
 
 
 @pytest.mark.parametrize("name", ["after_outputs", "after_changelog", "before_commit", "after_commit"])
 def test_a_batch_whose_end_fails_is_done_again_and_counts_once(toy: ToyRun, name: str) -> None:
     toy.feed(3000, to="keyed")
+    toy.suffers("producer, at least once", name)
 
     toy.run_until_done(failpoint=f"{name}:6:error", counts=str(toy.directory / "counts.json"), guarantee=GUARANTEE)
 
-    assert_states_exact(toy)
+    toy.assert_exact(outputs_once=False)
     assert toy.counts()["added"] == 3000
 
 
@@ -73,6 +66,7 @@ def test_a_worker_that_was_overtaken_writes_rows_that_do_not_count(toy: ToyRun) 
     toy.await_done([other])
 
     before = void_writes(toy)
+    toy.suffers("zombie, at least once", lag=False)
     zombie.send_signal(signal.SIGCONT)
     await_void_write(toy, before)
     toy.feed(4000, seed=3, to="keyed")
@@ -80,11 +74,11 @@ def test_a_worker_that_was_overtaken_writes_rows_that_do_not_count(toy: ToyRun) 
     toy.stop(zombie)
     toy.stop(other)
 
-    assert_states_exact(toy)
+    toy.assert_exact(outputs_once=False)
     shutil.rmtree(toy.state_dir)
     toy.feed(2000, seed=4, to="keyed")
     toy.run_until_done(guarantee=GUARANTEE, instance_id=None)
-    assert_states_exact(toy)
+    toy.assert_exact(outputs_once=False)
 
 
 def test_what_transactions_wrote_is_taken_over_and_never_given_back(toy: ToyRun) -> None:
@@ -93,7 +87,7 @@ def test_what_transactions_wrote_is_taken_over_and_never_given_back(toy: ToyRun)
     shutil.rmtree(toy.state_dir)
     toy.feed(2000, seed=2, to="keyed")
     toy.run_until_done(guarantee=GUARANTEE)
-    assert_states_exact(toy)
+    toy.assert_exact(outputs_once=False)
 
     refused = toy.worker()
 

@@ -25,12 +25,16 @@ def test_the_leaders_of_a_replicated_cluster_die_one_after_the_other(tmp_path: P
                 cluster.nodes[number].start()
                 toy.feed(6000, seed=partition)
             number = cluster.leader(f"{toy.name}-{table}", partition)
-            assert toy.lag() > 0
+            toy.suffers("leader")
             cluster.nodes[number].kill()
             time.sleep(5)
             assert process.poll() is None, toy.log(process)
+        toy.feed(6000, seed=8)
+        toy.suffers("SIGTERM, leader")
+        toy.noted("stop s", toy.stop(process))
+        process = toy.worker(changelog_replication=3)
         toy.await_done([process])
 
-        assert toy.answer() == toy.expected()
+        toy.assert_exact()
         toy.stop(process)
         toy.close()

@@ -24,7 +24,7 @@ def test_killed_at_every_fail_point_in_turn(toy: ToyRun) -> None:
         toy.run_until_killed(f"{name}:{1 if name in ONCE else 6}:kill")
     toy.run_until_done()
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
 
 
 @pytest.mark.faults
@@ -40,35 +40,38 @@ def test_killed_thrice_at_one_fail_point_with_and_without_the_store(toy: ToyRun,
         toy.run_until_killed(f"{name}:{hit}:kill")
     toy.run_until_done()
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
 
 
 @pytest.mark.parametrize("name", ["after_outputs", "after_offsets", "during_commit", "after_commit"])
 def test_a_producer_that_fails_is_replaced_and_the_batch_done_again(toy: ToyRun, name: str) -> None:
     toy.feed(3000)
+    toy.suffers("producer", name)
 
     toy.run_until_done(failpoint=f"{name}:6:error", counts=str(toy.directory / "counts.json"))
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert toy.counts() | {"ticks": 0} == {"forwarded": 3000, "added": 3000, "ticks": 0}
 
 
 @pytest.mark.parametrize("name", ["after_outputs", pytest.param("during_commit", marks=pytest.mark.faults)])
 def test_producers_that_fail_all_the_time_lose_nothing(toy: ToyRun, name: str) -> None:
     toy.feed(5000)
+    toy.suffers("producer", name)
 
     toy.run_until_done(failpoint=f"{name}:5:errors", counts=str(toy.directory / "counts.json"))
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert toy.counts() | {"ticks": 0} == {"forwarded": 5000, "added": 5000, "ticks": 0}
 
 
 def test_state_that_is_deleted_is_restored(toy: ToyRun) -> None:
     toy.feed(4000)
     toy.run_until_done()
+    toy.feed(4000, seed=2)
+    toy.suffers("deleted")
     shutil.rmtree(toy.state_dir)
 
-    toy.feed(4000, seed=2)
     toy.run_until_done()
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()

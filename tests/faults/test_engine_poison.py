@@ -12,10 +12,12 @@ def test_poison_becomes_a_dead_letter_and_the_rest_goes_on(toy: ToyRun) -> None:
     for number in range(5):
         toy.raw(b"p%d" % number, b"p%d poison" % number)
     toy.feed(1000, seed=2)
+    for _ in range(5):
+        toy.suffers("poison")
 
     toy.run_until_done(dead=True)
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert sorted(value for _, value in toy.read(f"{toy.name}-dead") if value) == [b"p%d poison" % number for number in range(5)]
 
 
@@ -23,10 +25,11 @@ def test_an_output_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun) -> No
     toy.feed(500)
     toy.raw(b"large", b"large 666")
     toy.feed(500, seed=2)
+    toy.suffers("too large")
 
     toy.run_until_done(dead=True)
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert [value for _, value in toy.read(f"{toy.name}-dead")] == [b"large 666"]
 
 
@@ -34,10 +37,11 @@ def test_an_output_that_the_broker_refuses_is_isolated_as_poison_is(toy: ToyRun)
     toy.feed(500)
     toy.raw(b"large", b"large 666")
     toy.feed(500, seed=2)
+    toy.suffers("too large")
 
     toy.run_until_done(dead=True, record_bytes_max=16 << 20)
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert [value for _, value in toy.read(f"{toy.name}-dead")] == [b"large 666"]
 
 
@@ -46,10 +50,11 @@ def test_a_row_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun, record_by
     toy.feed(500)
     toy.raw(b"large", b"large 777")
     toy.feed(500, seed=2)
+    toy.suffers("too large")
 
     toy.run_until_done(dead=True, record_bytes_max=record_bytes_max)  # The broker refuses it where the engine does not.
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert [value for _, value in toy.read(f"{toy.name}-dead")] == [b"large 777"]
 
 
@@ -62,10 +67,12 @@ def test_records_near_the_limit_pass_and_what_they_make_too_large_is_isolated(to
         toy.number(key, number, padding=limit - 4000)
         toy.raw(key, key + b" " * (limit - 300) + b"9")  # With what its forwarding adds no message may be so large.
     toy.flush()
+    for _ in range(4):
+        toy.suffers("too large")
 
     toy.run_until_done(dead=True, batch_bytes_max=1 << 20, fetch_bytes_max=1 << 20)
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     assert len(toy.read(f"{toy.name}-dead")) == 4
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,6 @@ SESSION_SECONDS = 6.0
 PAUSE_SECONDS_MAX = 60.0
 """A restart is reported, not bounded: 2 s at rest, 14 s on a machine that has more to do. Beyond this a partition was left alone."""
 FOLLOWED = b"followed"
-Figure = Callable[[str, object], None]
 
 
 @contextmanager
@@ -64,6 +63,7 @@ def test_workers_join_and_leave_every_five_seconds(toy: ToyRun, seconds: int) ->
     with load(toy, per_second=1000):
         guest, since = None, time.monotonic()
         while time.monotonic() - since < seconds:
+            toy.suffers("rebalance", lag=False)  # It never ends while the load lasts.
             if guest is None:
                 guest = named(toy, "guest")
             else:
@@ -73,14 +73,14 @@ def test_workers_join_and_leave_every_five_seconds(toy: ToyRun, seconds: int) ->
     running = [stays] if guest is None else [stays, guest]
     toy.await_done(running)
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     for process in running:
         toy.stop(process, begun=False)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("standbys", [0, 1])
-def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: int, record_property: Figure) -> None:
+def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: int) -> None:
     names = ["a", "b", "c"]
     running = {name: named(toy, name, standbys=standbys) for name in names}
     for name in names:
@@ -92,14 +92,15 @@ def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: 
     with load(toy, per_second=1000):
         for name in names:
             time.sleep(3)
-            toy.stop(running[name])
+            toy.suffers("rolling restart", lag=False)
+            toy.noted("stop s", toy.stop(running[name]))
             running[name] = named(toy, name, standbys=standbys)
         time.sleep(SESSION_SECONDS)
     toy.await_done(running.values())
 
-    assert toy.answer() == toy.expected()
     pause = longest_pause(toy, since)
-    record_property("longest_pause_seconds", pause)
+    toy.noted("longest pause of a partition s", pause)
+    toy.assert_exact()
     print(f"rolling restart of three workers under load, {standbys} standbys: the longest pause of a partition was {pause:.1f} s")
     assert pause < PAUSE_SECONDS_MAX
     for process in running.values():
@@ -108,9 +109,7 @@ def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("successor", [True, False])
-def test_what_a_dead_worker_left_open_hides_what_follows_no_longer_than_promised(
-    toy: ToyRun, successor: bool, record_property: Figure
-) -> None:
+def test_what_a_dead_worker_left_open_hides_what_follows_no_longer_than_promised(toy: ToyRun, successor: bool) -> None:
     options: dict[str, Any] = {"instance_id": None, "transaction_timeout_ms": 7000}
     running = []
     if successor:
@@ -118,18 +117,18 @@ def test_what_a_dead_worker_left_open_hides_what_follows_no_longer_than_promised
         toy.await_health("other.json", lambda said: bool(said["ready"]))
 
     with load(toy, per_second=2000, to="keyed"):
-        toy.run_until_killed("after_changelog:5:kill", **options)  # Outputs and rows lie in a transaction that nobody ends.
-        died = time.monotonic()
+        died = toy.run_until_killed(
+            "after_changelog:5:kill", "open transaction", **options
+        )  # What it wrote lies in a transaction that nobody ends.
         hidden = read_what_follows(toy) - died
 
-    record_property("hidden_seconds", hidden)
+    toy.noted("hidden s", hidden)
     print(f"a reader of committed records stood still for {hidden:.1f} s behind a dead worker's transaction")
     assert 2 < hidden < SESSION_SECONDS + 4 + LOADED_SECONDS, "less would be no open transaction"
     running = running or [toy.worker(**options)]
     toy.await_done(running)
-    sums, outputs = toy.answer()
-    outputs.subtract({FOLLOWED: toy.partitions})
-    assert (sums, +outputs) == toy.expected()
+    toy.outputs[FOLLOWED] += toy.partitions
+    toy.assert_exact()
     toy.stop(running[0])
 
 

@@ -20,6 +20,7 @@ def watched(toy: ToyRun, failpoint: str = "", **options: float) -> subprocess.Po
 
 def ends_and_names(toy: ToyRun, process: subprocess.Popen[bytes], topic: str) -> None:
     """First it is not alive, then it ends, and says where it stood."""
+    toy.suffers("hang")
     toy.await_health("health.json", lambda said: said["alive"] is False)
     assert process.poll() is None
     toy.feed(200, seed=9, to="keyed")
@@ -34,7 +35,7 @@ def test_a_batch_that_never_ends_ends_the_process(toy: ToyRun) -> None:
     ends_and_names(toy, watched(toy, waits_seconds=600.0), "keyed")
 
     toy.run_until_done()
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
 
 
 @pytest.mark.faults
@@ -44,7 +45,7 @@ def test_a_partition_that_fails_and_begins_anew_for_ever_ends_the_process(toy: T
     ends_and_names(toy, watched(toy, "after_changelog:1:errors"), "keyed")
 
     toy.run_until_done()
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
 
 
 @pytest.mark.faults
@@ -56,5 +57,5 @@ def test_who_had_nothing_to_do_for_long_is_not_stuck_when_work_comes(toy: ToyRun
     toy.feed(2000)
     toy.await_done([process])
 
-    assert toy.answer() == toy.expected()
+    toy.assert_exact()
     toy.stop(process)

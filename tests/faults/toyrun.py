@@ -19,6 +19,8 @@ import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.faults import ledger
+
 NO_ROW = b"\0\0"
 """Begins the keys of what a changelog holds beside rows."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +54,9 @@ class ToyRun:
         self.sums: dict[bytes, tuple[int, int]] = {}
         self.outputs: Counter[bytes] = Counter()
         self.sent = 0
+        self._made: list[ledger.Made] = []
+        self._idle_from: list[float] = []
+        self._figures: dict[str, dict[str, float]] = {}
         self._admin = AdminClient({"bootstrap.servers": bootstrap})
         self._create(["raw", "keyed", "out", "dead"], replication)
         # Idempotent, or a retry changes the order, and with it the answer.
@@ -130,14 +135,28 @@ class ToyRun:
         self.workers.append(process)
         return process
 
-    def run_until_killed(self, failpoint: str, **options: Any) -> None:
-        """A worker that must die at its fail point."""
+    def suffers(self, fault: str, detail: str = "", lag: bool = True) -> None:
+        """This is about to happen, or just did, to this run (ledger.FAULTS); while there is work left, unless told otherwise."""
+        assert fault in ledger.FAULTS, fault
+        assert not lag or self.lag() > 0, f"{fault}: there is nothing left that could be lost"
+        self._made.append(ledger.Made(fault, detail, time.time()))
+
+    def noted(self, name: str, figure: float) -> None:
+        """Something that was measured of the fault that was made last, with its unit in its name; the greatest is kept."""
+        of_it = self._figures.setdefault(self._made[-1].fault, {})
+        of_it[name] = max(figure, of_it.get(name, figure))
+
+    def run_until_killed(self, failpoint: str, fault: str = "fail point", **options: Any) -> float:
+        """A worker that must die at its fail point, with work left; returns when, by the monotonic clock."""
         process = self.worker(failpoint, **options)
         try:
             code = process.wait(DEADLINE_SECONDS)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{failpoint}: never reached, {self.lag()} left\n{self.log(process)}") from None
+        died = time.monotonic()
         assert code == -signal.SIGKILL, f"{failpoint}: ended with {code}\n{self.log(process)}"
+        self.suffers(fault, failpoint.partition(":")[0])
+        return died
 
     def run_until_done(self, failpoint: str = "", **options: Any) -> None:
         """A worker that finishes everything, and stops when told to."""
@@ -153,6 +172,7 @@ class ToyRun:
                 assert process.poll() is None, f"ended with {process.returncode}\n{self.log(process)}"
             assert time.monotonic() < give_up, f"{self.lag()} left after {DEADLINE_SECONDS:g} s\n" + "\n".join(map(self.log, processes))
             time.sleep(0.2)
+        self._idle_from.append(time.time())
 
     def stop(self, process: subprocess.Popen[bytes], begun: bool = True) -> float:
         """SIGTERM; returns how long it took. One that may not have `begun` may die of it: it does not listen before it runs."""
@@ -229,16 +249,23 @@ class ToyRun:
             self.feed(200, seed=self.sent)
             time.sleep(0.2)
 
+    def assert_exact(self, outputs_once: bool = True) -> None:
+        """Nothing is lost, nothing applied or said twice, as a reader of committed records sees it; without `outputs_once` outputs may come again."""
+        found, outputs = self._sums(), self.messages(f"{self.name}-out")
+        said = Counter(message.value() for message in outputs if message.value() is not None)
+        lost, twice = ledger.lost_and_twice((found, said), self.expected(), outputs_once)
+        if self._made and not outputs_once:
+            self.noted("outputs again", (said - self.outputs).total())
+        written = [message.timestamp()[1] / 1000 for message in outputs]
+        ledger.keep(self._made, lost, twice, self._idle_from, written, self._figures)
+        self._made, self._figures = [], {}
+        assert (lost, twice) == (0, 0), f"{lost} lost, {twice} twice"
+        assert found == self.sums
+        assert set(said) == set(self.outputs)
+
     def answer(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
         """What a reader of committed records sees: the sums in the changelog, the outputs and how often each came."""
-        sums: dict[bytes, tuple[int, int]] = {}
-        for key, value in self.read(f"{self.name}-toy-sums-changelog"):
-            if key.startswith(NO_ROW):
-                continue
-            assert value is not None
-            count, total, *_ = msgspec.msgpack.decode(value)
-            sums[key[1:]] = (count, total)
-        return sums, Counter(value for _, value in self.read(f"{self.name}-out") if value is not None)
+        return self._sums(), Counter(value for _, value in self.read(f"{self.name}-out") if value is not None)
 
     def expected(self) -> tuple[dict[bytes, tuple[int, int]], Counter[bytes]]:
         """What the answer must be."""
@@ -277,6 +304,16 @@ class ToyRun:
         """The end of what a worker said."""
         text = (self.directory / f"worker{self.workers.index(process)}.log").read_text(errors="replace")
         return text[-20_000:]
+
+    def _sums(self) -> dict[bytes, tuple[int, int]]:
+        sums: dict[bytes, tuple[int, int]] = {}
+        for key, value in self.read(f"{self.name}-toy-sums-changelog"):
+            if key.startswith(NO_ROW):
+                continue
+            assert value is not None
+            count, total, *_ = msgspec.msgpack.decode(value)
+            sums[key[1:]] = (count, total)
+        return sums
 
     def _reader(self, isolation: str = "read_committed", group: str = "look") -> Consumer:
         options = {

@@ -71,7 +71,7 @@ def found(
         "rows": rows,
         "aims": [_aim(by_name, full.events, *aim) for aim in AIMS],
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "memory_bytes": psutil.virtual_memory().total,
             "system": platform.system(),
@@ -170,7 +170,8 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the machine calls its processor."""
     told = Path("/proc/cpuinfo")
     for read in told.read_text().splitlines() if told.exists() else ():
         if read.startswith("model name"):
