@@ -1,6 +1,7 @@
 """`make soak-engine`: everything that may happen to the engine, on a real Kafka, and the table of what came of it.
 
---docs (show it in docs/engine.md), --add (add to what build/soak/engine.json has, instead of beginning anew), --only (a pytest expression, as -k).
+--docs (show it in docs/engine.md), --only (a pytest expression, as -k), --add (add to what build/soak/engine.json has, instead of beginning anew; of a
+test that was run before the last outcome counts).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> int:
     before = msgspec.json.decode(FOUND.read_bytes(), type=report.Found) if chosen.add and FOUND.exists() else None
     with tempfile.TemporaryDirectory(prefix="kairos-ledger-") as directory:
         found = _run(Path(directory) / "ledger", chosen.only)
-    kept = found if before is None else _added(before, found)
+    kept = found if before is None else added(before, found)
     FOUND.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2))
     wide().print(report.table(kept))
     if chosen.docs:
@@ -65,14 +66,16 @@ def _run(path: Path, only: str) -> report.Found:
     pytest.main([*tests, "-m", "not bench", "-n", "0", "-o", "faulthandler_timeout=0", "--durations=15", *picked], plugins=[outcomes])
     entries = [msgspec.json.decode(line, type=ledger.Entry) for line in path.read_bytes().splitlines()]
     minutes = (time.monotonic() - began) / 60
-    return report.Found(processor(), os.cpu_count() or 1, len(outcomes.passed), outcomes.failed, minutes, load, entries)
+    return report.Found(processor(), os.cpu_count() or 1, sorted(outcomes.passed), outcomes.failed, minutes, load, entries)
 
 
-def _added(before: report.Found, found: report.Found) -> report.Found:
+def added(before: report.Found, found: report.Found) -> report.Found:
+    """What two runs come to: every fault of both, and of each test the later outcome."""
+    ran = {*found.passed, *found.failed}
     return msgspec.structs.replace(
         found,
-        passed=before.passed + found.passed,
-        failed=before.failed + found.failed,
+        passed=sorted({*before.passed, *found.passed} - {*found.failed}),
+        failed=[test for test in before.failed if test not in ran] + found.failed,
         minutes=before.minutes + found.minutes,
         load=max(before.load, found.load),
         entries=before.entries + found.entries,

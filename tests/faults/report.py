@@ -23,7 +23,7 @@ class Found(msgspec.Struct, frozen=True):
 
     processor: str
     cores: int
-    passed: int
+    passed: list[str]
     failed: list[str]
     minutes: float
     load: float
@@ -63,7 +63,7 @@ def document_figures(path: Path) -> None:
 
 
 def _tests(found: Found) -> str:
-    said = f"{found.passed} tests in {found.minutes:.0f} minutes, {len(found.failed)} failed"
+    said = f"{len(found.passed) + len(found.failed)} tests in {found.minutes:.0f} minutes, {len(found.failed)} failed"
     return f"{said}{': ' if found.failed else '.'}{', '.join(found.failed)}{'.' if found.failed else ''}"
 
 

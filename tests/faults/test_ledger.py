@@ -11,6 +11,7 @@ import pytest
 
 from tests.bench.engine import document
 from tests.faults import ledger, report
+from tests.faults.__main__ import added
 from tests.faults.ledger import FAULTS, Entry, Made
 
 SUMS = {b"a": (3, 6), b"b": (1, 1)}
@@ -18,7 +19,7 @@ OUTPUTS = Counter([b"one", b"two"])
 
 
 def found(*entries: Entry, failed: tuple[str, ...] = ()) -> report.Found:
-    return report.Found("a processor", 2, 1, list(failed), 1.0, 0.1, list(entries))
+    return report.Found("a processor", 2, ["x.py::t"], list(failed), 1.0, 0.1, list(entries))
 
 
 def entry(fault: str = "moment", **options: object) -> Entry:
@@ -104,6 +105,17 @@ def test_the_table_adds_up_and_says_what_was_not_run_and_what_failed() -> None:
     assert row(said, "active")[1:] == ["2", "0", "0", "", "1", "takeover s 6.25"]
     assert row(said, "clock")[1:] == ["0", "", "", "", "", "not run"]
     assert "1 failed: x.py::u." in said
+
+
+def test_runs_add_up_and_of_a_test_the_last_outcome_counts() -> None:
+    failing = found(entry(), failed=("x.py::u", "x.py::v"))
+    mended = msgspec.structs.replace(found(entry(times=2)), passed=["x.py::u"])
+
+    both = added(failing, mended)
+
+    assert (both.passed, both.failed) == (["x.py::t", "x.py::u"], ["x.py::v"])
+    assert row(report.document_lines(both), "moment")[1] == "3"
+    assert added(mended, failing).failed == ["x.py::u", "x.py::v"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
