@@ -30,14 +30,14 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
     root does."""
     identifier = message.identifier
     if message.order and key == identifier:
-        if message.order > work.node(key).order:
-            work.write_node(key, structs.replace(work.node(key), unique=frozenset(), generic=message.marked, order=message.order))
-        if not message.marked and message.order == work.node(key).order and not work.node(key).generic:
+        if message.order > work.nodes[key].order:
+            work.write_node(key, structs.replace(work.nodes[key], unique=frozenset(), generic=message.marked, order=message.order))
+        if not message.marked and message.order == work.nodes[key].order and not work.nodes[key].generic:
             _link_again(work, key, message)
     root = at_root(work, key, message)
     if root is None:
         return
-    component = work.component(root)
+    component = work.components[root]
     before = _asked(work, component, message)
     own = message.own and identifier not in component.members
     if own or (message.order, message.marked) != component.said_generic.get(identifier, (0, identifier in component.generic)):
@@ -46,7 +46,7 @@ def generic(work: Workspace, key: NodeKey, message: Generic) -> None:
         if own:
             component.members.add(identifier)
         if own or changed or not message.marked:  # Also what was only counted at the root links again.
-            work.story(root).unsettled = True
+            work.stories[root].unsettled = True
             full.look(work, root)
     holds = not message.order or component.said_generic.get(identifier) == (message.order, message.marked)
     _answer(work, component, message, (identifier,), before, holds)
@@ -69,15 +69,15 @@ def cannot(work: Workspace, key: NodeKey, message: Cannot) -> None:
     root = at_root(work, key, message)
     if root is None:
         return
-    component, both = work.component(root), pair(*message.pair)
+    component, both = work.components[root], pair(*message.pair)
     said = (message.order, message.apart)
     if component.cannot.get(both) == said:
         return
     before = _asked(work, component, message)
     outdated = past.is_outdated(component.past, message.pair, message.order)
     if not outdated and forbid(work.own(root), both, message.order, message.apart):
-        work.story(root).unsettled = True
-    component = work.component(root)
+        work.stories[root].unsettled = True
+    component = work.components[root]
     _answer(
         work,
         component,
@@ -93,7 +93,7 @@ def link(work: Workspace, key: NodeKey, message: Bind) -> None:
     root = at_root(work, key, message)
     if root is None:
         return
-    component, both = work.component(root), pair(*message.pair)
+    component, both = work.components[root], pair(*message.pair)
     is_told = component.bound.get(both) == message.order
     belongs = message.end is None or message.end in component.members
     if is_told and belongs:
@@ -104,8 +104,8 @@ def link(work: Workspace, key: NodeKey, message: Bind) -> None:
         if message.end is not None:
             own.members.add(message.end)
         bind(own, both, message.order)
-        work.story(root).unsettled = True
-    component = work.component(root)
+        work.stories[root].unsettled = True
+    component = work.components[root]
     if is_told:
         return
     _answer(work, component, message, message.pair, before, holds=component.bound.get(both) == message.order and is_bound(component, both))
@@ -115,7 +115,7 @@ def ask(work: Workspace, key: NodeKey, message: Ask) -> None:
     """Who holds an identifier, for somebody who may know; nothing changes."""
     root = at_root(work, key, message)
     if root is not None:
-        component = work.component(root)
+        component = work.components[root]
         _answer(work, component, message, (message.identifier,), _asked(work, component, message), holds=True)
 
 
@@ -124,7 +124,7 @@ def erase(work: Workspace, key: NodeKey, message: Erase) -> None:
     root = at_root(work, key, message)
     if root is None:
         return
-    component = work.component(root)
+    component = work.components[root]
     known = None if component.past is None else component.past.erased.get(message.identifier)
     if known is not None and known.order > message.order:
         _answer(work, component, message, (message.identifier,), _asked(work, component, message), holds=False)
@@ -177,7 +177,7 @@ def at_root(work: Workspace, key: NodeKey, message: M) -> NodeKey | None:
     if not here:
         work.post(root, onward)
         return None
-    if not ready(work.component(root), path):
+    if not ready(work.components[root], path):
         if not full.onward(work, root, onward):
             moves.park(work, root, onward)
         return None

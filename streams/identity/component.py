@@ -137,7 +137,7 @@ def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -
     newest = component.fragments.get(anchor)
     if newest is None:
         return "new"
-    last = hour(occurred_at)
+    last = occurred_at - occurred_at % HOUR
     found: News = "again" if newest < last else "nothing"
     edges, crowded = component.edges, component.crowded
     for other in ids[1:]:
@@ -153,7 +153,7 @@ def news(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -
 
 def witness(component: Component, ids: tuple[NodeKey, ...], occurred_at: Instant) -> None:
     """Join a touch's evidence into a component that the caller owns."""
-    last = hour(occurred_at)
+    last = occurred_at - occurred_at % HOUR
     anchor = ids[0]
     component.members.add(anchor)
     newest = component.fragments.get(anchor)

@@ -27,7 +27,7 @@ _THERE = b"1"
 
 def meet(work: Workspace, key: NodeKey, others: Iterable[NodeKey]) -> Node:
     """Count those that an identifier was seen with; its node as it is then."""
-    node = work.node(key)
+    node = work.nodes[key]
     fresh = {other[:NAME_BYTES] for other in others if other[0] not in node.crowded} - node.neighbours
     if not fresh:
         return node
@@ -55,7 +55,7 @@ def tell(work: Workspace, key: NodeKey, node: Node, over: Iterable[int]) -> None
 def shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
     """Count a unique identifier that was seen with this one; whether this one is shared by too many and nothing else keeps the two apart, which
     those concerned are told."""
-    node = work.node(key)
+    node = work.nodes[key]
     if node.order >= COMMANDED_MIN and not node.generic:
         return False
     if not node.generic and work.types[via[0]].strength == "unique" and node.unique.isdisjoint((via, via[:NAME_BYTES])):
@@ -74,7 +74,7 @@ def shared(work: Workspace, key: NodeKey, via: NodeKey, is_apart: bool) -> bool:
 
 def passed(work: Workspace, key: NodeKey, via: NodeKey, is_passing: bool) -> None:
     """An anchor met an identifier and nothing links them: who does not know it yet is told. `is_passing`: it is the anchor who is crowded."""
-    node = work.node(key)
+    node = work.nodes[key]
     if not is_passing:
         work.emit(via, Crowded(key, via[0], False, ()))
     elif via[0] in node.crowded:
@@ -90,7 +90,7 @@ def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
     root = commands.at_root(work, key, message)
     if root is None:
         return
-    component, seen = work.component(root), message.identifier + bytes([message.code])
+    component, seen = work.components[root], message.identifier + bytes([message.code])
     is_new = seen not in component.crowded and (message.own or not component.full or message.identifier not in component.members)
     own = message.own and message.identifier not in component.members
     if is_new or own:
@@ -100,4 +100,4 @@ def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
         if is_new:
             crowd(component, seen)
             full.look(work, root)
-        work.story(root).unsettled = True
+        work.stories[root].unsettled = True

@@ -32,11 +32,11 @@ Deleted = Counter[str]
 
 def erase(work: Workspace, root: NodeKey, message: Erase) -> None:
     """Erase the person who holds an identifier of this component; nothing where that was done by this command or a later one."""
-    key, past = message.identifier, work.component(root).past
+    key, past = message.identifier, work.components[root].past
     known = None if past is None else past.erased.get(key)
     if known is not None and known.order >= message.order:
         return
-    own, story = work.own(root), work.story(root)
+    own, story = work.own(root), work.stories[root]
     person = _holder(own, work.policy, key)
     members = frozenset(person.members)
     deleted: Deleted = Counter(identifiers=len(members))
@@ -64,7 +64,7 @@ def unlink(work: Workspace, key: NodeKey, message: Forget) -> None:
 
     Those who named it and are linked to none of its type have interactions that are void now: they hear of it as well.
     """
-    node = work.node(key)
+    node = work.nodes[key]
     erased = max(node.erased or (0, 0), (message.until, message.order)) if message.own else node.erased
     if node.linked or erased != node.erased:
         work.write_node(key, structs.replace(node, linked=frozenset(), erased=erased))
@@ -76,8 +76,8 @@ def unlink(work: Workspace, key: NodeKey, message: Forget) -> None:
 def forget(work: Workspace, root: NodeKey, message: Forget) -> None:
     """Mark an identifier where its interactions come together; mostly that is the root of the person who was erased, and is done."""
     mark = Mark(message.until, message.order, message.own)
-    marked = erasing(work.component(root).past, {message.identifier: mark})
-    if marked != work.component(root).past:
+    marked = erasing(work.components[root].past, {message.identifier: mark})
+    if marked != work.components[root].past:
         work.own(root).past = marked
         sweep(work, root)
 
@@ -88,7 +88,7 @@ def sweep(work: Workspace, root: NodeKey, receipt: Deleted | None = None) -> Non
     past = own.past
     if past is None or not past.erased:
         return
-    story = work.story(root)
+    story = work.stories[root]
     for fragment in sorted(_reached(own, past)):
         if _rest(work, own, story, past, fragment, deleted, receipt is None):
             story.unsettled = True

@@ -36,14 +36,15 @@ def size(component: Component) -> int:
 
 def look(work: Workspace, root: NodeKey) -> bool:
     """Whether a component is full, which it is from now on if it has become too large."""
-    component = work.component(root)
-    if not component.full and size(component) > work.policy.component_size_max:
-        work.own(root).full = True
-        work.story(root).unsettled = True
-        for member in sorted(component.members):
-            work.emit(member, Closed())
-        part_from_others(work, component)
-    return work.component(root).full
+    component = work.components[root]
+    if component.full or size(component) <= work.policy.component_size_max:
+        return component.full
+    work.own(root).full = True
+    work.stories[root].unsettled = True
+    for member in sorted(component.members):
+        work.emit(member, Closed())
+    part_from_others(work, component)
+    return True
 
 
 def refuses(work: Workspace, root: NodeKey, other: NodeKey) -> bool:
@@ -56,13 +57,13 @@ def refuses(work: Workspace, root: NodeKey, other: NodeKey) -> bool:
 
 def close(work: Workspace, key: NodeKey, _: Closed) -> None:
     """An identifier of a full component: it is crowded with every type, for whoever meets it from now on."""
-    node = work.node(key)
+    node = work.nodes[key]
     work.write_node(key, structs.replace(node, neighbours=frozenset(), crowded=frozenset(range(len(work.types)))))
 
 
 def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeKey, ...] | None:
     """Of a touch at a full root the identifiers that are linked with its anchor already; None where that does not belong, and was sent back with it."""
-    component = work.component(root)
+    component = work.components[root]
     if not _belongs(component, message.anchor):
         _send_back_bare(work, root, message.anchor)
         on = Apply(message.anchor, message.ids, message.uid, message.occurred_at, message.touch, ())
@@ -81,7 +82,7 @@ def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeK
 def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | Crowded | Ask | Erase | Forget | Gone) -> bool:
     """Whether a message at a full root is about an identifier that does not belong: it goes on to that one, or, where it only says what nothing here
     is linked with, nowhere."""
-    component = work.component(root)
+    component = work.components[root]
     if not component.full or isinstance(message, Bind | Cannot | Gone) or (isinstance(message, Forget) and message.met):
         return False
     if _belongs(component, message.identifier):
@@ -94,7 +95,7 @@ def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | 
 
 def onward(work: Workspace, root: NodeKey, message: Waiting) -> bool:
     """Whether a message that waits for somebody at a root climbed there by way of one who was sent back: then it goes on to that one."""
-    component = work.component(root)
+    component = work.components[root]
     strangers = [passed for passed in message.path if passed not in component.members]
     rows = work.rows.get(REFUSED, [root + passed for passed in strangers])
     home = next((passed for passed, row in zip(strangers, rows, strict=True) if row is not None), None)
@@ -118,21 +119,21 @@ def send_back(work: Workspace, root: NodeKey, message: Absorb, body: bytes) -> N
     _tell_erased(work, root, child)
     past = moves.past_of(body)
     if past is not None and past.erased:  # Those whom it turns away later may have named them.
-        work.own(root).past = erasing(work.component(root).past, past.erased)
+        work.own(root).past = erasing(work.components[root].past, past.erased)
         erasure.sweep(work, root)
     release(work, root)
 
 
 def gone(work: Workspace, root: NodeKey, child: NodeKey) -> None:
     """One that pointed to this root is a root itself again."""
-    if child not in work.component(root).members:
+    if child not in work.components[root].members:
         work.rows.put(REFUSED, root + child, _THERE)
         release(work, root)
 
 
 def release(work: Workspace, root: NodeKey) -> None:
     """Let what waits at a root for somebody who was sent back go on to that one."""
-    if not work.component(root).parked:
+    if not work.components[root].parked:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         waiting = messages.decode(row)
@@ -153,7 +154,7 @@ def part_from_others(work: Workspace, component: Component) -> None:
 
 
 def _tell_erased(work: Workspace, root: NodeKey, other: NodeKey) -> None:
-    past = work.component(root).past
+    past = work.components[root].past
     for identifier, mark in sorted(past.erased.items()) if past is not None else ():
         if mark.own:
             work.emit(other, Forget(identifier, mark.until, mark.order, True, (), True))

@@ -57,8 +57,8 @@ def look_ahead(work: Workspace, unions: Mapping[NodeKey, NodeKey]) -> None:
 def pack(work: Workspace, child: NodeKey) -> bytes:
     """Take a component and all its rows out of this partition, as one ABSORB's body."""
     rows = work.rows
-    component = work.component(child)
-    story = work.story(child)
+    component = work.components[child]
+    story = work.stories[child]
     timeline: list[Row] = []
     for fragment in sorted(component.fragments):
         timeline += list(rows.scan(TIMELINE, fragment, end_of(fragment)))
@@ -124,7 +124,7 @@ def park(work: Workspace, root: NodeKey, message: Message) -> None:
 
 def take_parked(work: Workspace, root: NodeKey) -> list[bytes]:
     """Take out all messages that wait at a root, for it is none any more."""
-    if not work.component(root).parked:
+    if not work.components[root].parked:
         return []
     waiting = list(work.rows.scan(PARKED, root, end_of(root)))
     for key, _ in waiting:

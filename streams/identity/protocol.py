@@ -107,7 +107,7 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
         else:
             assert record.key is not None
             addressed.append((record.key, message))
-    work.read_ahead({key for key, _ in addressed})
+    work.look_ahead(addressed)
     moves.look_ahead(work, {key: message.low for key, message in addressed if type(message) is Union})
     handled = Counter([type(message) for _, message in addressed])
     for key, message in addressed:
@@ -131,7 +131,7 @@ def _follow_up(work: Workspace, handled: Counter[type[Message]]) -> None:
 
 
 def _event(work: Workspace, anchor: NodeKey, message: Event) -> None:
-    node = work.node(anchor)
+    node = work.nodes[anchor]
     others, linked = message.ids[1:], node.linked
     if others and not linked.issuperset(others):
         fresh = [other for other in others if other not in linked]
@@ -150,7 +150,7 @@ def _apply(work: Workspace, key: NodeKey, message: Event | Apply) -> None:
 
 
 def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -> None:
-    component = work.component(root)
+    component = work.components[root]
     if path and not ready(component, path):
         waiting = _as_apply(message, path)
         return None if full.onward(work, root, waiting) else moves.park(work, root, waiting)
@@ -162,7 +162,7 @@ def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -
         if held is None:
             return None
         ids = held
-    story = work.story(root)
+    story = work.stories[root]
     applied = Applied(message.anchor, message.uid, occurred_at, message.touch)
     story.applied.append(applied)
     told = news(component, ids, occurred_at)
@@ -191,7 +191,7 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
         if is_apart:
             crowds.passed(work, high, via, message.passing)
             return
-    node = work.node(high)
+    node = work.nodes[high]
     if low == high:
         return
     if node.parent is not None:
@@ -206,30 +206,30 @@ def _union(work: Workspace, high: NodeKey, message: Union) -> None:
 
 def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) -> None:
     """A root becomes the child of a lesser node: all it has goes to the root above."""
-    known = None if work.is_unknown(child) else work.component(child)
+    known = None if work.is_unknown(child) else work.components[child]
     if known is None or is_bare(known):
         work.drop(child)
-        work.write_node(child, structs.replace(work.node(child), parent=low, bare=True))
+        work.write_node(child, structs.replace(work.nodes[child], parent=low, bare=True))
         work.tally["kairos_identity_hooked",] += 1
         return
     if full.refuses(work, child, low):
         return
-    story = work.story(child)
+    story = work.stories[child]
     story.cause = cause or story.cause
     root, path, here = work.climb(low, ()) if work.rows.holds(low) else (low, (), False)
-    above = work.component(root) if here else None
+    above = work.components[root] if here else None
     if above is not None and full.refuses(work, root, child):
         return
     if above is not None and ready(above, path) and child not in above.members:
         waiting = moves.take_parked(work, child)
         work.drop(child)
-        work.write_node(child, structs.replace(work.node(child), parent=root))
+        work.write_node(child, structs.replace(work.nodes[child], parent=root))
         work.tally["kairos_identity_absorbed", "local"] += 1
         _absorbed(work, root, child, known, story, waiting)
         return
     turn = known.floor
     body = moves.pack(work, child)
-    work.write_node(child, structs.replace(work.node(child), parent=low, turn=turn))
+    work.write_node(child, structs.replace(work.nodes[child], parent=low, turn=turn))
     for part in moves.slices(child, body, (), turn):
         work.emit(low, part)
 
@@ -244,7 +244,7 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
         for part in moves.slices(child, body, path, message.turn):
             work.post(root, part)
         return
-    component = work.component(root)
+    component = work.components[root]
     if not ready(component, path):
         parts = moves.slices(child, body, path, message.turn)
         if not all(full.onward(work, root, part) for part in parts):  # All go the same way.
@@ -262,7 +262,7 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
 def _return(work: Workspace, key: NodeKey, message: Return) -> None:
     """One that hooked under a component that was full is a root again, with all that it gave away; one that is a root already was told before."""
     body = moves.gather(work, key, message)
-    node = work.node(key)
+    node = work.nodes[key]
     if body is None or node.parent is None or node.bare != (not body) or (body and node.turn != message.turn):
         return
     work.write_node(key, structs.replace(node, parent=None, bare=False))
@@ -277,7 +277,7 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
     """Join a component and its story into the root's, show its members the way, and deliver what waited for it."""
     own = work.own(root)
     join(own, component)
-    work.story(root).join(story)
+    work.stories[root].join(story)
     if own.past is not None:
         erasure.sweep(work, root)
     for member in sorted(component.members):
@@ -289,7 +289,7 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
 
 
 def _drain(work: Workspace, root: NodeKey) -> None:
-    component = work.component(root)
+    component = work.components[root]
     if not component.parked:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
@@ -302,7 +302,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
 
 
 def _set_home(work: Workspace, key: NodeKey, message: SetHome) -> None:
-    node = work.node(key)
+    node = work.nodes[key]
     if node.parent is not None and message.home < node.parent:
         work.write_node(key, structs.replace(node, parent=message.home))
 
@@ -338,7 +338,7 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             component = work.own(root)
             after = _resolve(work, component, conflicts)
         elif story.applied:
-            component = work.component(root)
+            component = work.components[root]
         else:
             continue
         if story.erasing is not None:
@@ -349,7 +349,8 @@ def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
             component.floor += 1
             if cause is None and story.news is not None:
                 cause = (story.news.occurred_at, touch_id(story.news.touch))
-            _count_people(work, before, after)
+            if before:
+                _count_people(work, before, after)
         carried = story.carried if component.past is None else NOTHING
         applied = tuple(story.applied)
         told.append(Change(root, before, after, applied, story.moved, component.floor, cause, past=component.past, carried=carried))
@@ -363,7 +364,8 @@ def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person
     own = work.own(root)
     own.floor += 1
     lasting = [person for person in who.remaining if person not in who.ended]
-    _count_people(work, lasting, after)
+    if lasting:
+        _count_people(work, lasting, after)
     work.tally["kairos_customers_erased",] += len(who.erased) + len(who.ended)
     forgotten = (who.erased, who.ended, tuple(story.erasing.receipts), frozenset(story.erasing.swept))
     return Change(root, who.remaining, after, tuple(story.applied), story.moved, own.floor, story.cause, *forgotten, own.past)
@@ -388,7 +390,7 @@ def _resolve(work: Workspace, own: Component, conflicts: list[Conflict]) -> tupl
 
 
 def _count_people(work: Workspace, before: Sequence[Person], after: Sequence[Person]) -> None:
-    if not before or (len(before) == len(after) == 1 and before[0].canonical == after[0].canonical):
+    if len(before) == len(after) == 1 and before[0].canonical == after[0].canonical:
         return
     merged = sum(len(merge.gone) for merge in changes.merges(before, after))
     split = sum(len(split.into) - 1 for split in changes.splits(before, after))

@@ -171,7 +171,7 @@ def _components(work: Workspace, first: bytes) -> Iterator[tuple[bytes, int, int
         is_other = component is not None and _is_other(work, root, component)
         if is_other:
             work.own(root)
-            work.story(root).unsettled = True
+            work.stories[root].unsettled = True
         work.tally["kairos_identity_swept", "component", "other" if is_other else "same"] += 1
         yield COMPONENT.tag + root, 1 + len(stored.edges), int(is_other)
 

@@ -5,14 +5,14 @@ partition is delivered within the batch, after the handler that sent it: no hand
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from schemas import topics
 from streams.boundary import Outgoing, Rows
 from streams.identity import messages
 from streams.identity.component import COMPONENT, NODE, Component, Node, alone, copy, settled
-from streams.identity.messages import Ask, Audit, Bind, Cannot, Cause, Erase, Generic, Message
+from streams.identity.messages import Ask, Audit, Bind, Cannot, Cause, Erase, Event, Generic, Message
 from streams.identity.past import Erasing
 from streams.identity.policy import Policy
 from streams.identity.resolve import law
@@ -89,8 +89,49 @@ class Story:
             )
 
 
+class _Nodes(dict[NodeKey, Node]):
+    """The nodes of a batch as they stand; one that is missing is read. So to look one up that is there is no call of Python."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def __missing__(self, key: NodeKey) -> Node:
+        node = self[key] = self._rows.get(NODE, (key,))[0] or _UNTOUCHED
+        return node
+
+
+class _Components(dict[NodeKey, Component]):
+    """The components of a batch by their roots, as they stand; one that is missing is read, or made if there is none: `rowless` knows of which."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.rowless: set[NodeKey] = set()
+
+    def __missing__(self, root: NodeKey) -> Component:
+        stored = None if root in self.rowless else self._rows.get(COMPONENT, (root,))[0]
+        if stored is None:
+            self.rowless.add(root)
+            stored = alone(root)
+        self[root] = stored
+        return stored
+
+
+class _Stories(dict[NodeKey, Story]):
+    """What happened to components, by their roots; it begins with the customers as they are when it is first asked for."""
+
+    def __init__(self, components: _Components) -> None:
+        self._components = components
+
+    def __missing__(self, root: NodeKey) -> Story:
+        story = self[root] = Story(settled(self._components[root]))
+        return story
+
+
 class Workspace:
-    """Nodes, components and stories of one batch; owns what it copied and the queue of messages to itself."""
+    """Nodes, components and stories of one batch; owns what it copied and the queue of messages to itself.
+
+    `components` at the roots of this partition are not to be changed; `own` gives one that may be.
+    """
 
     def __init__(self, rows: Rows, policy: Policy) -> None:
         self.rows = rows
@@ -99,13 +140,12 @@ class Workspace:
         self.types = self.law.types
         self.send: list[Outgoing] = []
         self.tally: Counter[tuple[str, ...]] = Counter()
-        self.stories: dict[NodeKey, Story] = {}
         self.void: list[Void] = []
         self.carried: list[Carried] = []
-        self._nodes: dict[NodeKey, Node] = {}
+        self.nodes = _Nodes(rows)
+        self.components = _Components(rows)
+        self.stories = _Stories(self.components)
         self._written: dict[NodeKey, Node] = {}
-        self._components: dict[NodeKey, Component] = {}
-        self._rowless: set[NodeKey] = set()
         self._owned: dict[NodeKey, Component | None] = {}
         self.untotalled: set[NodeKey] = set()
         """Roots that held nothing in totals when the batch began, as far as that was asked."""
@@ -114,81 +154,76 @@ class Workspace:
         self.queue: deque[tuple[NodeKey, Message]] = deque()
         """The messages to this partition that wait for the handler in hand to end."""
 
-    def read_ahead(self, keys: Collection[NodeKey]) -> None:
-        """Read the rows of the nodes that a batch addresses in one go."""
-        wanted = list(keys)
-        nodes = self.rows.get(NODE, wanted)
-        components = self.rows.get(COMPONENT, wanted)
-        for key, node, component in zip(wanted, nodes, components, strict=True):
-            self._nodes[key] = node if node is not None else _UNTOUCHED
-            if component is not None:
-                self._components[key] = component
-            else:
-                self._rowless.add(key)
+    def look_ahead(self, addressed: Sequence[tuple[NodeKey, Message]]) -> None:
+        """Read what the messages of a batch address, then whom they will tell to join it in this partition."""
+        self.read_ahead({key for key, _ in addressed})
+        seen = [(self.nodes[key].linked, message.ids[1:]) for key, message in addressed if type(message) is Event]
+        named = {other for linked, others in seen for other in others if other not in linked}
+        self.read_ahead([other for other in named if self.rows.holds(other)])
+
+    def read_ahead(self, keys: Iterable[NodeKey]) -> None:
+        """Read the rows of nodes of this partition and of all above them, as many as possible in one go."""
+        known, components = self.nodes, self.components
+        wanted = [key for key in keys if key not in known]
+        while wanted:
+            above: set[NodeKey] = set()
+            roots: list[NodeKey] = []
+            nodes = self.rows.get(NODE, wanted)
+            for key, node in zip(wanted, nodes, strict=True):
+                if node is None:
+                    known[key] = _UNTOUCHED
+                    roots.append(key)
+                else:
+                    known[key] = node
+                    (roots.append if node.parent is None else above.add)(node.parent or key)
+            rows = self.rows.get(COMPONENT, roots)
+            for key, component in zip(roots, rows, strict=True):
+                if component is not None:
+                    components[key] = component
+                else:
+                    components.rowless.add(key)
+            wanted = [key for key in above if key not in known and self.rows.holds(key)]
 
     def stored(self, keys: Collection[NodeKey]) -> list[tuple[NodeKey, Component]]:
         """Of nodes that were read ahead, those that are roots with a row."""
-        return [(key, self._components[key]) for key in keys if key in self._components]
-
-    def node(self, key: NodeKey) -> Node:
-        node = self._nodes.get(key)
-        if node is None:
-            node = self.rows.get(NODE, (key,))[0] or _UNTOUCHED
-            self._nodes[key] = node
-        return node
+        return [(key, self.components[key]) for key in keys if key in self.components]
 
     def node_now(self, key: NodeKey, stored: Node) -> Node:
         """A node whose row was just read, as this batch has it."""
-        return self._nodes.get(key, stored)
+        return self.nodes.get(key, stored)
 
     def component_now(self, root: NodeKey, stored: Component) -> Component | None:
         """A component whose row was just read, as this batch has it; None where it is gone, or will be resolved anyway."""
         story = self.stories.get(root)
         if (root in self._owned and self._owned[root] is None) or (story is not None and (story.unsettled or story.moved)):
             return None
-        return self._components.get(root, stored)
+        return self.components.get(root, stored)
 
     def write_node(self, key: NodeKey, node: Node) -> None:
-        self._nodes[key] = self._written[key] = node
-
-    def component(self, root: NodeKey) -> Component:
-        """The component at a root of this partition; not to be changed."""
-        component = self._components.get(root)
-        if component is None:
-            stored = None if root in self._rowless else self.rows.get(COMPONENT, (root,))[0]
-            if stored is None:
-                self._rowless.add(root)
-            component = self._components[root] = stored if stored is not None else alone(root)
-        return component
+        self.nodes[key] = self._written[key] = node
 
     def own(self, root: NodeKey) -> Component:
         """The component at a root of this partition, to be changed and written at the batch's end."""
         owned = self._owned.get(root)
         if owned is None:
-            component = self.component(root)
+            component = self.components[root]
             if root not in self.stories:  # The people before are read off the component as it was.
                 self.stories[root] = Story(settled(component))
             # Where there is no row, the component was made for this batch and is nobody else's.
-            owned = self._owned[root] = self._components[root] = component if root in self._rowless else copy(component)
+            owned = self._owned[root] = self.components[root] = component if root in self.components.rowless else copy(component)
         return owned
 
     def is_unknown(self, key: NodeKey) -> bool:
         """Whether a node is known to have no component's row, and got no component in this batch."""
-        return key in self._rowless and key not in self._components
+        return key in self.components.rowless and key not in self.components
 
     def drop(self, root: NodeKey) -> None:
         """The component has joined another's: its row goes."""
-        self._components.pop(root, None)
+        self.components.pop(root, None)
         self.stories.pop(root, None)
         self._owned.pop(root, None)
-        if root not in self._rowless and self.rows.get(COMPONENT, (root,))[0] is not None:
+        if root not in self.components.rowless and self.rows.get(COMPONENT, (root,))[0] is not None:
             self._owned[root] = None
-
-    def story(self, root: NodeKey) -> Story:
-        story = self.stories.get(root)
-        if story is None:
-            story = self.stories[root] = Story(settled(self.component(root)))
-        return story
 
     def emit(self, key: NodeKey, message: Message) -> None:
         """Send a message to a node: to another partition when the batch is committed, to this one within the batch."""
@@ -208,7 +243,7 @@ class Workspace:
 
     def climb(self, key: NodeKey, path: messages.Path) -> tuple[NodeKey, messages.Path, bool]:
         """From a node of this partition towards its root: where the pointers lead, the nodes passed that had something, and whether the end lies here."""
-        node = self.node(key)
+        node = self.nodes[key]
         if node.parent is None:
             return key, path, True
         passed = set(path)
@@ -219,7 +254,7 @@ class Workspace:
             key = above
             if not self.rows.holds(key):
                 return key, tuple(sorted(passed)), False
-            node = self.node(key)
+            node = self.nodes[key]
             above = node.parent
         return key, tuple(sorted(passed)), True
 

@@ -72,6 +72,20 @@ def test_a_touch_without_news_writes_no_row() -> None:
     assert [applied.occurred_at for applied in change.applied] == [FAR + 1, FAR + 2]
 
 
+def test_what_a_batch_names_is_read_in_a_few_goes_however_much_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    partition, asked, get = Partition(), [0], DictRows.get
+    partition.advance(*[event([key(USER, number), key(EMAIL, number)], FAR, f"a{number}") for number in range(30)])
+
+    def counted(self: DictRows, kind: Any, keys: Any) -> list[Any]:
+        asked[0] += 1
+        return get(self, kind, keys)
+
+    monkeypatch.setattr(DictRows, "get", counted)
+    partition.advance(*[event([key(EMAIL, number), key(COOKIE, number)], FAR, f"b{number}") for number in range(30)])
+
+    assert asked[0] <= 8
+
+
 def test_last_seen_is_kept_to_the_hour() -> None:
     partition = Partition()
     partition.advance(event([key(USER), key(COOKIE)], FAR + 5, "a"), event([key(USER), key(COOKIE)], FAR + HOUR + 5, "b"))

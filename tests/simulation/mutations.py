@@ -56,13 +56,13 @@ def _in_place(self: Workspace, key: NodeKey, message: Message) -> None:
 
 
 def _drain_all(work: Workspace, root: NodeKey) -> None:
-    if not work.component(root).parked:
+    if not work.components[root].parked:
         return
     waiting = moves.take_parked(work, root)
     work.own(root).parked = 0
     for row in waiting:
         message: Any = messages.decode(row)
-        if protocol.ready(work.component(root), message.path):
+        if protocol.ready(work.components[root], message.path):
             work.emit(root, message)
 
 
