@@ -7,8 +7,8 @@ import pytest
 
 from schemas import topics
 from streams import instants
-from streams.customer import decision
-from streams.identity import messages
+from streams.customer import decision, view
+from streams.identity import identifiers, messages
 from streams.instants import DAY, HOUR, MINUTE
 from streams.journeys import brand, retail
 from streams.language import Rulebook, rulebook
@@ -179,6 +179,21 @@ def test_a_profile_shows_emotion_and_irritation() -> None:
 
     assert profile["emotion"] > 0
     assert profile["irritation"] > 0
+
+
+def test_a_profile_does_not_read_a_phone_number_again(shop: Rulebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = Memory(shop, 1, replayed=False, now=BEGIN + HOUR)
+    memory.produce({**order("ann", 1, BEGIN), "identifiers": {"phone": "020 7946 0018"}})
+    memory.run()
+
+    monkeypatch.delitem(identifiers.FORMS, "phone")
+    identifiers.normaliser.cache_clear()
+    view.reading.cache_clear()
+    memory.produce(order("ann", 2, BEGIN + MINUTE))
+    memory.run()
+
+    assert newest_profile(memory)["totals"]["GBP"]["orders"] == 2
+    assert newest_profile(memory)["identifiers"] == {"phone": ["+442079460018"], "user_id": ["ann"]}
 
 
 def test_outputs_carry_the_trace_context_of_what_led_to_them(shop: Rulebook) -> None:
