@@ -61,6 +61,7 @@ HAPPENS = {
     "zombie": 100,
     "zombie refused": 20,
     "rebalance": 30,
+    "switched": 40,
     "moved to another partition": 100,
     "moved in parts": 20,
     "parked": 3,
