@@ -366,6 +366,7 @@ class Partition:
 
     def _unfinished(self, batch: Batch, decision: Decision, ending: Ending, error: Exception) -> None:
         if batch.token is not self.token or self.token is None:
+            log.warning("the batch %s was taken away before its end: %r", batch, error)
             return
         if not ending.begun and not isinstance(error, TRANSIENT):
             self._undecided(batch, error)
