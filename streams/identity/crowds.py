@@ -77,11 +77,9 @@ def passed(work: Workspace, key: NodeKey, via: NodeKey, is_passing: bool) -> Non
     node = work.nodes[key]
     if not is_passing:
         work.emit(via, Crowded(key, via[0], False, ()))
-    elif via[0] in node.crowded:
-        return
-    else:
+    elif via[0] not in node.crowded:  # What is crowded is erased as nobody's own.
         work.rows.put(PASSED, key + via, _THERE)
-    if node.erased is not None:
+    if node.erased is not None:  # Before it was crowded, it may be.
         work.emit(via, Forget(key, *node.erased, True, (), True))
 
 

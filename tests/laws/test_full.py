@@ -13,16 +13,18 @@ from streams.identity.component import COMPONENT, Component, pair
 from streams.identity.messages import Event
 from streams.identity.policy import COMPONENT_SIZE_MAX
 from streams.identity.resolve import resolve
-from streams.instants import HOUR, MINUTE
-from streams.rows import NodeKey
+from streams.instants import HOUR, MINUTE, Instant
+from streams.rows import NodeKey, decode_touch, encode_touch
 from tests.laws.driver import World, event
-from tests.laws.history import SHIPPED, History, assert_same, expected, generate
+from tests.laws.history import SHIPPED, History, as_plain, assert_same, expected, generate
 from tests.laws.test_crowds import COOKIE, DEVICE, EMAIL, KINDNESS, PHONE, key
+from tests.oracles import identity as oracle
 
 SIZE_MAX = 60
 POLICY = structs.replace(SHIPPED, component_size_max=SIZE_MAX)
 ROW_BYTES_MAX = 4 * MEBIBYTE - 1024
 CHAIN = 400
+PLAIN = as_plain(SHIPPED)
 
 
 def chain(length: int) -> list[Event]:
@@ -129,3 +131,27 @@ def test_the_row_of_the_largest_component_fits_a_record(shape: str) -> None:
 
     assert len(component.edges) + len(component.members) > 1.9 * COMPONENT_SIZE_MAX
     assert len(COMPONENT.encode(component)) < ROW_BYTES_MAX
+
+
+def _in_the_clear(ids: Sequence[tuple[str, str]], occurred_at: Instant, name: str) -> Event:
+    """An interaction whose touch says whom it names."""
+    bare = event([bytes(oracle.key_of(PLAIN, *one)) for one in ids], occurred_at, name)
+    return structs.replace(bare, touch=encode_touch(structs.replace(decode_touch(bare.touch), identifiers=tuple(ids))))
+
+
+def test_a_full_component_that_names_who_was_erased_hears_of_it_though_that_one_is_in_a_full_one_as_well() -> None:
+    device, theirs, hers = ("device_id", "device-1"), ("email", "a@kairos.shop"), ("email", "b@kairos.shop")
+    stars = [
+        _in_the_clear([hub, ("phone", f"{hub[1]} {point}")], 2 * HOUR, f"{hub} {point}") for hub in (theirs, hers) for point in range(8)
+    ]
+    late = _in_the_clear([theirs, device], MINUTE, "late")
+    for seed in range(12):
+        kindness = KINDNESS[seed % len(KINDNESS)]
+        world = World((1, 3, 8)[seed % 3], structs.replace(SHIPPED, component_size_max=6), seed, **kindness)  # type: ignore[arg-type]  # a table of options
+        world.erase(bytes(oracle.key_of(PLAIN, *device)), HOUR, 100)
+        live(world, [_in_the_clear([hers, device], 2 * HOUR, "since")], seed)
+        live(world, stars, seed)
+        live(world, [late], seed)
+
+        assert sum(one.full for one in components(world)) == 2
+        assert all(late.uid not in held for held in world.result().touches.values()), seed
