@@ -75,6 +75,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "e668541600b047ab",
         "builds eleven fields a record; `_light` builds six",
     ),
+    "aiokafka.client:AIOKafkaClient._wait_on_metadata": (
+        "52b0a5ee78ef3aa0",
+        "waits for ever once its client is closed; `Producer._located` is woken by `discard`",
+    ),
     "aiokafka.consumer.group_coordinator:GroupCoordinator._do_heartbeat": (
         "dc1d6632aaa68e96",
         "says yes while a rebalance is on; `heartbeat` does not",

@@ -54,7 +54,7 @@ class Producer:
         aiokafka.producer.sender.ProduceRequest = ProduceOnce
         self._record_bytes_max = settings.record_bytes_max
         self.topic_prefix = settings.topic_prefix
-        self._discarded = False
+        self._discarded: asyncio.Future[KafkaError] = asyncio.get_running_loop().create_future()
         self._kafka = AIOKafkaProducer(
             bootstrap_servers=settings.bootstrap,
             acks="all",
@@ -71,7 +71,7 @@ class Producer:
 
     async def partitions_of(self, topic: str) -> int:
         """How many partitions a topic has; KafkaError if there is no such topic."""
-        return len(await self._kafka.partitions_for(topic))
+        return len(await self._located(topic))
 
     def pack(
         self,
@@ -111,13 +111,14 @@ class Producer:
 
     async def send(self, packed: Packed) -> list[asyncio.Future[Any]]:
         """Hand batches over in order; each future is the broker's acknowledgement, with the offset of the batch's first record."""
+        await self._located(packed.topic)
         return [await self._kafka.send_batch(builder, packed.topic, partition=packed.partition) for builder in packed.builders]
 
     def discard(self, error: KafkaError) -> asyncio.Task[None] | None:
         """Whoever waits for this producer gets `error`, now; its connections close in the background."""
-        if self._discarded:
+        if self._discarded.done():
             return None
-        self._discarded = True
+        self._discarded.set_result(error)
         kafka = self._kafka
         accumulator = kafka._message_accumulator
         waiting = [*accumulator._pending_batches, *(batch for queue in accumulator._batches.values() for batch in queue)]
@@ -132,6 +133,19 @@ class Producer:
                 transactions.fatal_error(error)
             transactions._transaction_waiter.exception()
         return asyncio.get_running_loop().create_task(self._close())
+
+    async def _located(self, topic: str) -> set[int]:
+        """The topic's partitions; what `discard` says where that comes first, for aiokafka waits for ever once its client is closed."""
+        client = self._kafka.client
+        known: set[int] | None = client.cluster.partitions_for_topic(topic)
+        if known is not None:
+            return known
+        asking = asyncio.ensure_future(client._wait_on_metadata(topic))
+        await asyncio.wait((asking, self._discarded), return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            asking.cancel()
+            raise self._discarded.result()
+        return set(asking.result())
 
     async def _close(self) -> None:
         kafka = self._kafka

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Consumer, TopicPartition
@@ -65,6 +66,30 @@ def _batches(written: bytes) -> Iterator[DefaultRecordBatch]:
     records = MemoryRecords(written)
     while (batch := records.next_batch()) is not None:
         yield batch
+
+
+@pytest.mark.parametrize("kind", [FencedProducer, AcknowledgedProducer])
+@pytest.mark.parametrize("asks", ["send", "partitions_of"])
+def test_who_waits_to_hear_where_a_topic_lies_is_woken_when_the_producer_is_discarded(
+    kind: type[AcknowledgedProducer | FencedProducer], asks: str
+) -> None:
+    """The broker went away before it was asked for the first time: aiokafka's own wait has no end once its client is closed."""
+
+    async def wait() -> None:
+        producer = kind(SETTINGS, "a-t-0")
+        asked = producer.send(producer.pack("t", 0, [(b"k", b"v", ())])) if asks == "send" else producer.partitions_of("t")
+        waiting = asyncio.create_task(asked)  # type: ignore[arg-type]  # Either is a coroutine.
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        closing = producer.discard(KafkaError("it took too long"))
+        with pytest.raises(KafkaError, match="it took too long"):
+            await asyncio.wait_for(waiting, 60)
+        assert closing is not None
+        await closing
+        with pytest.raises(KafkaError, match="it took too long"):
+            await asyncio.wait_for(producer.partitions_of("t"), 60)
+
+    asyncio.run(wait())
 
 
 def test_who_begins_under_the_same_name_ends_what_was_begun_and_its_predecessor_can_write_no_more(
