@@ -42,7 +42,7 @@ def look(work: Workspace, root: NodeKey) -> bool:
     work.own(root).full = True
     work.stories[root].unsettled = True
     for member in sorted(component.members):
-        work.emit(member, Closed())
+        work.emit(member, _closed(component, member))
     part_from_others(work, component)
     return True
 
@@ -55,10 +55,11 @@ def refuses(work: Workspace, root: NodeKey, other: NodeKey) -> bool:
     return True
 
 
-def close(work: Workspace, key: NodeKey, _: Closed) -> None:
+def close(work: Workspace, key: NodeKey, message: Closed) -> None:
     """An identifier of a full component: it is crowded with every type, for whoever meets it from now on."""
     node = work.nodes[key]
-    work.write_node(key, structs.replace(node, neighbours=frozenset(), crowded=frozenset(range(len(work.types)))))
+    erased = node.erased if message.erased is None else max(node.erased or (0, 0), message.erased)
+    work.write_node(key, structs.replace(node, neighbours=frozenset(), crowded=frozenset(range(len(work.types))), erased=erased))
 
 
 def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeKey, ...] | None:
@@ -71,7 +72,7 @@ def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeK
         return None
     anchor = message.anchor
     if anchor not in component.members:
-        work.emit(anchor, Closed())
+        work.emit(anchor, _closed(component, anchor))
     linked = [other for other in message.ids[1:] if anchor + other in component.edges]
     for other in message.ids[1:]:
         if other not in linked:
@@ -158,6 +159,11 @@ def _tell_erased(work: Workspace, root: NodeKey, other: NodeKey) -> None:
     for identifier, mark in sorted(past.erased.items()) if past is not None else ():
         if mark.own:
             work.emit(other, Forget(identifier, mark.until, mark.order, True, (), True))
+
+
+def _closed(component: Component, member: NodeKey) -> Closed:
+    mark = None if component.past is None else component.past.erased.get(member)
+    return Closed((mark.until, mark.order) if mark is not None and mark.own else None)
 
 
 def _send_back_bare(work: Workspace, root: NodeKey, identifier: NodeKey) -> None:

@@ -81,7 +81,10 @@ class Return(Struct, array_like=True, frozen=True, gc=False, tag=14):
 
 
 class Closed(Struct, array_like=True, frozen=True, gc=False, tag=15):
-    """At an identifier of a component that is full: nothing new links it."""
+    """At an identifier of a component that is full: nothing new links it. `erased`: until when it was as somebody's own, and the order, if it was: the
+    FORGET that says so may come later."""
+
+    erased: tuple[int, int] | None = None
 
 
 class Gone(Struct, array_like=True, frozen=True, gc=False, tag=16):

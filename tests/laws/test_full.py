@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
+from zlib import crc32
 
 import pytest
 from msgspec import structs
@@ -155,3 +156,48 @@ def test_a_full_component_that_names_who_was_erased_hears_of_it_though_that_one_
 
         assert sum(one.full for one in components(world)) == 2
         assert all(late.uid not in held for held in world.result().touches.values()), seed
+
+
+class _Held(World):
+    """A world in which nothing comes through one channel until it is let go."""
+
+    _waiting: list[tuple[bytes, bytes]] | None = None
+
+    def hold(self, sender: NodeKey, receiver: NodeKey) -> None:
+        self._channel = self.under_way[crc32(sender) % self.partitions, crc32(receiver) % self.partitions]
+        self._waiting = []
+
+    def step(self) -> bool:
+        if self._waiting is not None:
+            self._waiting += self._channel
+            self._channel.clear()
+        return super().step()
+
+    def let_go(self) -> None:
+        assert self._waiting
+        self._channel.extend(self._waiting)
+        self._waiting = None
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_who_names_an_identifier_that_is_full_before_it_heard_that_it_was_erased_hears_of_it(is_full: bool) -> None:
+    device, mine, mates, theirs = ("device_id", "device-1"), ("email", "a@kairos.shop"), ("user_id", "z"), ("email", "b@kairos.shop")
+    own, root = (bytes(oracle.key_of(PLAIN, *one)) for one in (device, mine))
+    star = {
+        hub: [_in_the_clear([hub, ("phone", f"{hub[1]} {point}")], 2 * HOUR, f"{hub} {point}") for point in range(8)]
+        for hub in (mates, theirs)
+    }
+    late = _in_the_clear([theirs, device], MINUTE, "late")
+    world = _Held(8, structs.replace(SHIPPED, component_size_max=6), 1)
+    live(
+        world, [*(star[theirs] if is_full else []), _in_the_clear([mine, device], MINUTE, "one"), _in_the_clear([device], MINUTE, "two")], 0
+    )
+    world.hold(root, own)
+    world.erase(own, HOUR, 100)
+    live(world, [], 0)
+    live(world, [_in_the_clear([mates, mine], 2 * HOUR, "both"), *star[mates]], 0)
+    live(world, [late], 0)
+    world.let_go()
+    world.run_until_idle()
+
+    assert all(late.uid not in held for held in world.result().touches.values())
