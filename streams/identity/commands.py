@@ -105,6 +105,7 @@ def link(work: Workspace, key: NodeKey, message: Bind) -> None:
             own.members.add(message.end)
         bind(own, both, message.order)
         work.stories[root].unsettled = True
+        full.look(work, root)
     component = work.components[root]
     if is_told:
         return

@@ -97,5 +97,5 @@ def crowded(work: Workspace, key: NodeKey, message: Crowded) -> None:
             component.members.add(message.identifier)
         if is_new:
             crowd(component, seen)
-            full.look(work, root)
         work.stories[root].unsettled = True
+        full.look(work, root)

@@ -7,8 +7,9 @@ returns as it was to its own node, which is a root again; an identifier that had
 root on their behalf goes on to them.
 
 The rule this module owns: who is full is decided at the root, in the batch in which it becomes so, however many messages wait; so no row grows
-further, nothing waits for ever, no interaction is lost or in two people. Whom it had before and whom it sends back depends on the order of arrival:
-of a component that is full, and only there, people are not a function of the evidence alone. It is told once, as a conflict.
+further, nothing waits for ever, no interaction is lost or in two people. Whoever lets a component grow, joins two or names somebody new asks at once
+(`look`), so none is above the bound and not full. Whom it had before and whom it sends back depends on the order of arrival: of a component that is
+full, and only there, people are not a function of the evidence alone. It is told once, as a conflict.
 """
 
 from msgspec import structs

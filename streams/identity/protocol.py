@@ -169,7 +169,7 @@ def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -
     if told != "nothing":
         own = work.own(root)
         witness(own, ids, occurred_at)
-        if len(own.edges) + len(own.members) > work.policy.component_size_max:
+        if full.size(own) > work.policy.component_size_max:
             full.look(work, root)
         if told == "new" or not component.undisputed:
             story.unsettled = True
@@ -280,6 +280,7 @@ def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Compone
     work.stories[root].join(story)
     if own.past is not None:
         erasure.sweep(work, root)
+    full.look(work, root)
     for member in sorted(component.members):
         if member != child:
             work.emit(member, SetHome(root))

@@ -11,7 +11,7 @@ from msgspec import structs
 from streams.engine.settings import MEBIBYTE
 from streams.identity.changes import fingerprint
 from streams.identity.component import COMPONENT, Component, pair
-from streams.identity.messages import Event
+from streams.identity.messages import Bind, Crowded, Event, Union
 from streams.identity.policy import COMPONENT_SIZE_MAX
 from streams.identity.resolve import resolve
 from streams.instants import HOUR, MINUTE, Instant
@@ -63,6 +63,23 @@ def test_a_chain_without_end_loses_nobody_and_no_component_grows_with_it(seed: i
     assert max(len(one.edges) + len(one.members) for one in components(world)) <= 2 * SIZE_MAX + 2
     full = [one for one in components(world) if one.full]
     assert full and [conflict.rule for conflict in world.conflicts].count("component_full") == len(full)
+
+
+@pytest.mark.parametrize("neighbours_max", [2, 100])
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_larger_than_the_bound_is_full_however_it_came_to_be(seed: int, neighbours_max: int) -> None:
+    kinds = tuple(structs.replace(kind, neighbours_max=neighbours_max) for kind in SHIPPED.types)
+    policy = structs.replace(SHIPPED, component_size_max=10, types=kinds)
+    history = generate(seed, events_max=40, policy=policy)
+
+    world = live(World((1, 3, 8)[seed % 3], policy, seed), history.events, seed)
+
+    found = components(world)
+    assert [one.full for one in found] == [one.full or _size(one) > 10 for one in found]
+
+
+def _size(component: Component) -> int:
+    return sum(map(len, (component.members, component.edges, component.crowded, component.generic)))
 
 
 def test_a_full_component_is_never_found_in_a_history_that_it_holds() -> None:
@@ -201,3 +218,24 @@ def test_who_names_an_identifier_that_is_full_before_it_heard_that_it_was_erased
     world.run_until_idle()
 
     assert all(late.uid not in held for held in world.result().touches.values())
+
+
+@pytest.mark.parametrize("told", ["link", "crowd", "interaction"])
+def test_whatever_makes_it_too_large_makes_it_full(told: str) -> None:
+    low, high = sorted([key(EMAIL, 1), key(EMAIL, 2)])
+    message = {
+        "link": Bind((low, high), 1, (), None, high),
+        "crowd": Crowded(high, COOKIE, True, ()),
+        "interaction": event([low, key(PHONE, 3)], MINUTE, "seen once more"),
+    }[told]
+    world = World(1, structs.replace(SHIPPED, component_size_max=4), 1)
+    world.produce(event([low, key(PHONE, 1), key(PHONE, 2)], 0, "seen"))
+    world.produce(Crowded(high, COOKIE, False, ()), low)
+    world.produce(Union(low, None, None), high)
+    world.run_until_idle()
+    assert [(_size(one), one.full) for one in components(world)] == [(4, False)]
+
+    world.produce(message, high)  # type: ignore[arg-type]  # a table of messages
+    world.run_until_idle()
+
+    assert [(_size(one), one.full) for one in components(world)] == [(5, True)]

@@ -254,6 +254,10 @@ def memories_are_bounded(rest: Rest) -> Answers:
             yield f"{rest.named(key)} remembers {len(node.linked)} links, {most} are enough"
         if len(node.unique) > 6:
             yield f"{rest.named(key)} remembers {len(node.unique)} unique identifiers"
+    for _, root, one in rest.components:
+        size = sum(map(len, (one.members, one.edges, one.crowded, one.generic)))
+        if size > rest.scenario.policy.component_size_max and not one.full:
+            yield f"the component of {rest.named(root)} is {size} large, and not full"
     if not rest.is_whole:
         yield from _totals_are_whole(rest)
 
@@ -314,7 +318,7 @@ def restored_by_taking_back(rest: Rest) -> Answers:
     if not after.is_said:
         return
     yield from differences(after, after.found, after.wanted)
-    if rest.is_whole and rest.is_calm and customers(after.world) != customers(after.calm):
+    if after.is_whole and after.is_calm and customers(after.world) != customers(after.calm):
         yield f"the states of {_list(_different(customers(after.world), customers(after.calm)))} are other than if nobody had been kept apart"
 
 

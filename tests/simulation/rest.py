@@ -165,8 +165,10 @@ class Rest:
 
     @property
     def is_calm(self) -> bool:
-        """Whether a calm world, which hears nothing of what is void, knows the same crowds."""
-        return self.crowds == oracle.crowded(self.plain, [self.event(one)[0] for one in self.kept])
+        """Whether a calm world, which hears nothing of what is void, knows the same crowds, and nobody in it was too large before a crowd was known."""
+        if self.crowds != oracle.crowded(self.plain, [self.event(one)[0] for one in self.kept]):
+            return False
+        return not any(component.full for _, _, component in components(self.calm))
 
     @property
     def is_whole(self) -> bool:
@@ -298,7 +300,7 @@ class Rest:
         return memory
 
 
-def components(world: World) -> list[tuple[int, NodeKey, Component]]:
+def components(world: Memory) -> list[tuple[int, NodeKey, Component]]:
     """Partition, root and evidence of every component of a world at rest."""
     found = []
     for partition, store in enumerate(world.rows):
