@@ -1,6 +1,7 @@
 """`make bench-collector`: how many items a second the collector takes, what each costs it, and how long a request waits for its 200 at half of that rate.
 
---batches 100,10,1, --seconds (10 as fast as it goes, and as long at half), --connections (32). One collector, one Kafka, one client, on one machine.
+--batches 100,10,1, --seconds (10 as fast as it goes, and as long at half), --connections (32), --rate (items a second instead of half of the greatest
+rate). One collector, one Kafka, one client, on one machine.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--batches", default="100,10,1", help="items of a request")
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--rate", type=float, help="items a second at which requests are timed, instead of half of the greatest rate")
     chosen = parser.parse_args()
     directory, console = Path(tempfile.mkdtemp(prefix="kairos-bench-collector-")), wide()
     try:
@@ -40,7 +42,7 @@ def main() -> None:
             collector = CollectorRun(kafka, directory / "collector")
             with Client(collector, chosen.connections) as client:
                 client.sent(100, 0.0, WARM_UP_SECONDS)
-                rows = [_row(client, int(batch), chosen.seconds) for batch in chosen.batches.split(",")]
+                rows = [_row(client, int(batch), chosen.seconds, chosen.rate) for batch in chosen.batches.split(",")]
             collector.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -87,10 +89,10 @@ class Client:
         return float(spent.user + spent.system)
 
 
-def _row(client: Client, batch: int, seconds: float) -> report.Row:
+def _row(client: Client, batch: int, seconds: float, rate: float | None) -> report.Row:
     greatest = client.sent(batch, 0.0, seconds)
-    half = greatest.items_per_second / 2
-    return report.Row(batch, half, greatest, client.sent(batch, half, seconds), client.collector.memory_info().rss)
+    asked = greatest.items_per_second / 2 if rate is None else rate
+    return report.Row(batch, asked, greatest, client.sent(batch, asked, seconds), client.collector.memory_info().rss)
 
 
 if __name__ == "__main__":

@@ -133,8 +133,7 @@ class Sending:
             self._next(connection, now)
         else:
             self._idle.append(connection)
-            if now >= self._until and len(self._idle) == self._order.connections:
-                self._over.set()
+            self._end_if_over(now)
 
     def _next(self, connection: Connection, due: float) -> None:
         connection.send(self._requests[self._sent % BODIES], due)
@@ -151,6 +150,12 @@ class Sending:
             number += 1
         if due < self._until:
             self._loop.call_at(due, self._fall_due, began, number)
+        else:  # All may be answered already.
+            self._loop.call_at(self._until, self._end_if_over, self._until)
+
+    def _end_if_over(self, now: float) -> None:
+        if now >= self._until and len(self._idle) == self._order.connections:
+            self._over.set()
 
 
 async def _perform(order: Order) -> Sent:
