@@ -10,19 +10,12 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from connectors.runtime.passing import asked
+
 TIMEOUT_SECONDS = 30
 _FETCHED_MAX = 5_000
 _POLL_SECONDS = 0.05
 """A fetch is given out when it is full, or after this long."""
-LEADERLESS = frozenset(
-    {
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-    }
-)
-"""Of a topic that was just made, or a Kafka that has just started: it elects its leaders, or client and broker know different ones. It passes."""
 
 
 class Record(NamedTuple):
@@ -119,6 +112,10 @@ def partitions_of(consumer: Consumer, topic: str, offset: int, timeout_seconds: 
         found = consumer.list_topics(topic, timeout=timeout_seconds).topics[topic]
     except KafkaException as error:
         raise ReadFailed(f"No broker answers: {error}") from error
+    if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise ReadFailed(
+            f"There is no topic {topic} here: `kairos topics create` makes those of the contract, the first worker of an app id its changelog."
+        )
     if found.error is not None:
         raise ReadFailed(f"Topic {topic}: {found.error.str()}")
     return [TopicPartition(topic, partition, offset) for partition in sorted(found.partitions)]
@@ -126,15 +123,11 @@ def partitions_of(consumer: Consumer, topic: str, offset: int, timeout_seconds: 
 
 def end_of(consumer: Consumer, partition: TopicPartition, timeout_seconds: float) -> int:
     """The offset behind the last record; 0 where there is none. Raises ReadFailed."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        try:
-            first, end = consumer.get_watermark_offsets(partition, timeout=timeout_seconds)
-            return end if end > first else 0
-        except KafkaException as error:
-            if error.args[0].code() not in LEADERLESS or time.monotonic() > deadline:
-                raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
-            time.sleep(0.1)
+    try:
+        first, end = asked(lambda: consumer.get_watermark_offsets(partition, timeout=timeout_seconds), timeout_seconds)
+    except KafkaException as error:
+        raise ReadFailed(f"{partition.topic}[{partition.partition}]: {error}") from error
+    return end if end > first else 0
 
 
 def is_end(message: Message) -> bool:

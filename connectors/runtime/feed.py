@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from connectors.runtime.deliverer import Position
 from connectors.runtime.fetched import Fetched
+from connectors.runtime.passing import PASSING
 from connectors.runtime.waiting import Place
 
 T = TypeVar("T")
@@ -303,12 +304,10 @@ class Feed(threading.Thread):
 _HOPELESS = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED})
 
 
-_PASSING = frozenset({
+_PASSING = PASSING | {
     *(KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.REQUEST_TIMED_OUT),
-    *(KafkaError._WAIT_COORD, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR),
-    *(KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.FENCED_LEADER_EPOCH, KafkaError.UNKNOWN_LEADER_EPOCH),
-    *(KafkaError._UNKNOWN_PARTITION, KafkaError.UNSTABLE_OFFSET_COMMIT),
-})  # fmt: skip
+    KafkaError._UNKNOWN_PARTITION,
+}
 """What Kafka answers while it starts, or does not because it is away."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from connectors.runtime.ledger import noted
+from connectors.runtime.passing import asked
 
 TIMEOUT_SECONDS = 20.0
 
@@ -39,12 +41,12 @@ def standing(bootstrap: str, group: str, topics: Sequence[str]) -> Standing | No
             if found.error is not None:
                 raise KafkaException(found.error)
             places += [TopicPartition(topic, partition) for partition in found.partitions]
-        committed = [each for each in consumer.committed(places, timeout=TIMEOUT_SECONDS) if each.offset != OFFSET_INVALID]
+        committed = asked(lambda: _committed(consumer, places), TIMEOUT_SECONDS)
         if not committed:
             return None
         unread = undone = tried = 0
         for each in committed:
-            end = consumer.get_watermark_offsets(each, timeout=TIMEOUT_SECONDS)[1]
+            end = asked(partial(consumer.get_watermark_offsets, each, timeout=TIMEOUT_SECONDS), TIMEOUT_SECONDS)[1]
             read_to, opened, in_vain = noted(each.offset, each.metadata or "")
             if end > read_to and _is_record_at(consumer, each.topic, each.partition, read_to):
                 unread += end - read_to
@@ -53,6 +55,15 @@ def standing(bootstrap: str, group: str, topics: Sequence[str]) -> Standing | No
         return Standing(unread, undone, tried)
     finally:
         consumer.close()
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """Those of which the group has an offset. Raises KafkaException."""
+    found = consumer.committed(places, timeout=TIMEOUT_SECONDS)
+    for each in found:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return [each for each in found if each.offset != OFFSET_INVALID]
 
 
 def _is_record_at(consumer: Consumer, topic: str, partition: int, offset: int) -> bool:

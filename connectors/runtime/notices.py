@@ -11,6 +11,7 @@ from contextlib import suppress
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from connectors.runtime.passing import asked
 from schemas import topics
 from schemas.delivery import DeadDelivery, EndpointSwitch
 from schemas.record import cloud_event_headers, encode
@@ -81,7 +82,7 @@ class Switches:
         if found.error is not None:
             raise KafkaException(found.error)
         places = [TopicPartition(topics.ENDPOINTS, partition, 0) for partition in found.partitions]
-        ends = {place.partition: self._consumer.get_watermark_offsets(place, timeout=timeout_seconds)[1] for place in places}
+        ends = {place.partition: self._end(place, timeout_seconds) for place in places}
         self._consumer.assign(places)
         self._read_to(ends, timeout_seconds)
 
@@ -94,6 +95,9 @@ class Switches:
     def close(self) -> None:
         """Let go of Kafka."""
         self._consumer.close()
+
+    def _end(self, place: TopicPartition, timeout_seconds: float) -> int:
+        return asked(lambda: int(self._consumer.get_watermark_offsets(place, timeout=timeout_seconds)[1]), timeout_seconds)
 
     def _read_to(self, ends: dict[int, int], timeout_seconds: float) -> None:
         quiet = 0.0

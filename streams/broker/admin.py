@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownBrokerIdError
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
 
 ANSWER_SECONDS_MAX = 9.0
 _REQUEST_MS_MAX = 30_000
+_ATTEMPTS, _PAUSE_SECONDS = 4, 0.5
 _GONE = frozenset({"OK", "GroupIdNotFoundError"})
 _NOT_YET = frozenset({"NonEmptyGroupError", "NotCoordinatorError", "CoordinatorLoadInProgressError", "CoordinatorNotAvailableError"})
 """What the client says of a group that was to be deleted: that it is, or that it has members, or a coordinator that has just begun."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _asked_again(ask: Callable[P, R]) -> Callable[P, R]:
+    """Ask anew where the client has just replaced what it knew of the cluster by what the cluster says of itself, and looks for the former."""
+
+    @functools.wraps(ask)
+    def asked(*words: P.args, **more: P.kwargs) -> R:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return ask(*words, **more)
+            except UnknownBrokerIdError:
+                time.sleep(_PAUSE_SECONDS)
+        return ask(*words, **more)
+
+    return asked
 
 
 class NewTopic(NamedTuple):
@@ -36,12 +58,14 @@ class DescribedTopic(NamedTuple):
     config: dict[str, str]
 
 
+@_asked_again
 def cluster_id(bootstrap: str) -> str:
     """The id of the cluster that answers at `bootstrap`; BrokerUnavailable if none does within 7 s."""
     with _client(bootstrap) as client:
         return str(client.describe_cluster()["cluster_id"])
 
 
+@_asked_again
 def create_topics(bootstrap: str, topics: Iterable[NewTopic]) -> list[str]:
     """Make every topic exist and be ready to use; returns the names of those that are new.
 
@@ -63,6 +87,7 @@ def create_topics(bootstrap: str, topics: Iterable[NewTopic]) -> list[str]:
     return missing
 
 
+@_asked_again
 def describe_topics(bootstrap: str, names: Iterable[str]) -> list[DescribedTopic]:
     """The topics among `names` that exist, sorted by name."""
     with _client(bootstrap) as client:
@@ -74,6 +99,7 @@ def describe_topics(bootstrap: str, names: Iterable[str]) -> list[DescribedTopic
     return [DescribedTopic(name, partitions[name], {key: str(entry["value"]) for key, entry in settings[name].items()}) for name in present]
 
 
+@_asked_again
 def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
     """Delete those of `names` that exist."""
     with _client(bootstrap) as client:
@@ -82,12 +108,14 @@ def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
             client.delete_topics(present)
 
 
+@_asked_again
 def alter_topic(bootstrap: str, name: str, config: Mapping[str, str]) -> None:
     """Change these settings of a topic, as Kafka names them; the others stay."""
     with _client(bootstrap) as client:
         client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
 
 
+@_asked_again
 def delete_records(bootstrap: str, begins: Mapping[tuple[str, int], int]) -> None:
     """Delete what lies before these offsets, by (topic, partition)."""
     if begins:
@@ -95,6 +123,7 @@ def delete_records(bootstrap: str, begins: Mapping[tuple[str, int], int]) -> Non
             client.delete_records({TopicPartition(*place): offset for place, offset in begins.items()})
 
 
+@_asked_again
 def end_offsets(bootstrap: str, names: Iterable[str], committed: bool = True) -> dict[tuple[str, int], int]:
     """The end of each partition by (topic, partition): the last stable offset, or with `committed=False` the high watermark."""
     isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
@@ -119,12 +148,14 @@ def offsets_since(bootstrap: str, names: Iterable[str], timestamp_ms: int) -> di
     return {place: None if offset < 0 else offset for place, offset in found.items()}
 
 
+@_asked_again
 def topics_like(bootstrap: str, prefix: str) -> list[str]:
     """The names of all topics that begin so, sorted."""
     with _client(bootstrap) as client:
         return sorted(name for name in client.list_topics() if name.startswith(prefix))
 
 
+@_asked_again
 def delete_groups(bootstrap: str, groups: Iterable[str]) -> list[str]:
     """Delete those of the consumer groups that there are; the names of those that stay for now, since they have members or Kafka has just started."""
     with _client(bootstrap) as client:
@@ -137,6 +168,7 @@ def delete_groups(bootstrap: str, groups: Iterable[str]) -> list[str]:
     return sorted(group for group, said in found.items() if said in _NOT_YET)
 
 
+@_asked_again
 def _listed(bootstrap: str, names: Iterable[str], spec: OffsetSpec | int) -> dict[tuple[str, int], int]:
     with _client(bootstrap) as client:
         partitions = [

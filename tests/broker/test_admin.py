@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
+from kafka.errors import UnknownBrokerIdError
 
 from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
@@ -19,6 +22,24 @@ def test_creating_twice_creates_once(broker: EmbeddedBroker, topic_prefix: str) 
 
     found = admin.describe_topics(broker.bootstrap, [topic_prefix + "a", topic_prefix + "none"])
     assert [(topic.partitions, topic.config["cleanup.policy"]) for topic in found] == [(3, "compact")]
+
+
+def test_a_client_that_looks_for_a_broker_it_has_just_forgotten_is_asked_again(
+    broker: EmbeddedBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgot: list[str] = []
+
+    class Forgetful(KafkaAdminClient):
+        def list_topics(self) -> Any:
+            if len(forgot) < 2:
+                forgot.append("list_topics")
+                raise UnknownBrokerIdError(-1)
+            return super().list_topics()
+
+    monkeypatch.setattr(admin, "KafkaAdminClient", Forgetful)
+
+    assert admin.create_topics(broker.bootstrap, [admin.NewTopic(topic_prefix + "a", 1, {})]) == [topic_prefix + "a"]
+    assert len(forgot) == 2
 
 
 def test_other_partitions_are_refused(broker: EmbeddedBroker, topic_prefix: str) -> None:
