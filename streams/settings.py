@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, description="Most bytes of a batch.")
     batch_seconds_max: float = Field(0.1, gt=0, le=10, description="Work that a batch aims to stay below.")
     tick_seconds: float = Field(1.0, gt=0, le=60, description="Under the live clock, how often deadlines are looked at.")
-    cache_bytes: int = Field(256 * 1024 * 1024, ge=0, description="Bound of the cache of live values, all partitions of a worker together.")
+    cache_bytes: int = Field(128 * 1024 * 1024, ge=0, description="Bound of the cache of rows, all partitions of a worker together.")
     metrics_host: str = Field("127.0.0.1", description="Where /metrics, /healthz and /readyz listen; loopback unless told otherwise.")
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz; 0 takes a free one, none opens none."

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from streams.engine.cache import MISSING
 from streams.engine.errors import Overtaken
 from streams.engine.overlay import Change
 
@@ -50,7 +49,7 @@ class Journal:
         """
         counts: list[Change] = []
         for record in records:
-            row = Change(record.key, MISSING, record.value)
+            row = Change(record.key, False, record.value)
             if record.key != END_KEY:
                 (counts if self.last is None else self._held).append(row)
                 continue
@@ -70,7 +69,7 @@ class Journal:
 
     def end(self, rows: int, position: int) -> Change:
         """The row that ends a write of so many others, made from here on."""
-        return Change(END_KEY, MISSING, msgspec.msgpack.encode(End(self.offset + rows, position)))
+        return Change(END_KEY, False, msgspec.msgpack.encode(End(self.offset + rows, position)))
 
     def wrote(self, changes: Sequence[Change], offset_behind: int | None) -> None:
         """A write was acknowledged; Overtaken if it does not lie where it was meant to, or nobody knows where it lies."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+BACKOFF_SECONDS_MAX = 2.0
+
 
 class State(Enum):
     """Where in its life a partition is."""
@@ -34,3 +36,8 @@ class Token:
 
     def __init__(self, generation: int) -> None:
         self.generation = generation
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long a partition that could not come alive rests before the attempt of that number, from 1 on."""
+    return float(min(BACKOFF_SECONDS_MAX, 0.05 * 2**attempt))

@@ -1,21 +1,19 @@
 """A batch's view of its partition's rows: what the batch has put, over the cache, over the store.
 
-The rule: nothing below the overlay changes before the commit. A row is kept as an object and encoded once, at the end; that encoding serves
-changelog and store.
+The rule: nothing below the overlay changes before the commit. For the batch a row is an object, decoded once however often it is asked for and encoded
+once, at the end; that encoding serves changelog, store and cache.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from streams.engine.cache import MISSING, Cache
 from streams.engine.partitioner import partition_of
 
 R = TypeVar("R")
-
-_NOTHING: Mapping[bytes, Any] = {}
 
 
 class Kind(Protocol[R]):
@@ -35,10 +33,10 @@ class Readable(Protocol):
 
 
 class Change(NamedTuple):
-    """A row that the batch put: its stored key, the row (MISSING if the cache shall not keep it), its encoding; both None where it was deleted."""
+    """A row that the batch put: its stored key, whether the cache shall keep it, its encoding; None where it was deleted."""
 
     key: bytes
-    row: Any
+    kept: bool
     value: bytes | None
 
 
@@ -57,16 +55,18 @@ class _Written:
 class Overlay:
     """Rows of one partition for one batch (boundary.Rows by shape)."""
 
-    __slots__ = ("_cache", "_partition", "_partitions", "_store", "_written", "asked", "read")
+    __slots__ = ("_cache", "_known", "_partition", "_partitions", "_store", "_written", "asked", "read")
 
     def __init__(self, store: Readable, cache: Cache, partition: int, partitions: int) -> None:
         self._store = store
         self._cache = cache
         self._partition = partition
         self._partitions = partitions
+        self._known: dict[bytes, Any] = {}
+        """What the batch has read or put, by stored key."""
         self._written: dict[bytes, _Written] = {}
         self.asked = 0
-        """So many rows were asked for, of kinds that the cache keeps,"""
+        """So many rows were asked for that the batch had not met, of kinds that the cache keeps,"""
         self.read = 0
         """and so many of those were read from the store."""
 
@@ -76,27 +76,12 @@ class Overlay:
 
     def get(self, kind: Kind[R], keys: Sequence[bytes]) -> list[R | None]:
         """The rows in the order of `keys`; what neither batch nor cache knows is read from the store in one go."""
-        tag, known = kind.tag, self._cache.get if _is_cached(kind) else None
-        written = self._written.get(tag)
-        own = _NOTHING if written is None else written.rows
-        found: list[Any] = []
-        places: list[int] = []
-        missing: list[bytes] = []
-        for key in keys:
-            stored = tag + key
-            row = own.get(stored, MISSING)
-            if row is MISSING and known is not None:
-                row = known(stored)
-            if row is MISSING:
-                places.append(len(found))
-                missing.append(stored)
-            found.append(row)
-        if missing:
-            self._read(kind, places, missing, found)
-        if known is not None:
-            self.asked += len(found)
-            self.read += len(missing)
-        return found
+        tag, known = kind.tag, self._known
+        stored = [tag + key for key in keys]
+        new = [key for key in stored if key not in known]
+        if new:
+            self._learn(kind, new)
+        return [known[key] for key in stored]
 
     def scan(self, kind: Kind[R], first: bytes, end: bytes) -> Iterator[tuple[bytes, R]]:
         """Rows with first <= key < end by key, as they are now: what is put while it runs is not seen by it."""
@@ -113,7 +98,7 @@ class Overlay:
         stored = tag + key
         if written.sorted_keys is not None and stored not in written.rows:
             insort(written.sorted_keys, stored)
-        written.rows[stored] = row
+        written.rows[stored] = self._known[stored] = row
 
     def changes(self) -> list[Change]:
         """Every row put, encoded."""
@@ -122,16 +107,25 @@ class Overlay:
         for written in self._written.values():
             encode, cached = written.encode, written.cached
             for stored, row in written.rows.items():
-                add(new(Change, (stored, row if cached else MISSING, None if row is None else encode(row))))
+                add(new(Change, (stored, cached, None if row is None else encode(row))))
         return changes
 
-    def _read(self, kind: Kind[R], places: list[int], missing: list[bytes], found: list[Any]) -> None:
-        """Put the rows of the missing keys into their places, and into the cache."""
-        keep, decode = self._cache.put if _is_cached(kind) else None, kind.decode
-        for place, stored, value in zip(places, missing, self._store.get_many(missing), strict=True):
-            row = found[place] = None if value is None else decode(value)
-            if keep is not None:
-                keep(stored, row, 0 if value is None else len(value))
+    def _learn(self, kind: Kind[R], keys: list[bytes]) -> None:
+        """Decode rows that the batch has not met yet; what the cache does not know is read from the store in one go, and known from then on."""
+        cached, decode, known = _is_cached(kind), kind.decode, self._known
+        values: list[bytes | None] = self._cache.get_many(keys) if cached else [MISSING] * len(keys)
+        for key, value in zip(keys, values, strict=True):
+            known[key] = None if value is None else MISSING if value is MISSING else decode(value)
+        missing = [key for key in keys if known[key] is MISSING]
+        self.asked += len(keys) if cached else 0
+        if not missing:
+            return
+        read = self._store.get_many(missing)
+        for key, value in zip(missing, read, strict=True):
+            known[key] = None if value is None else decode(value)
+        if cached:
+            self.read += len(missing)
+            self._cache.apply([(key, True, value) for key, value in zip(missing, read, strict=True)])
 
     def _own_between(self, tag: bytes, low: bytes, high: bytes) -> list[tuple[bytes, Any]]:
         written = self._written.get(tag)

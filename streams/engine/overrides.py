@@ -65,6 +65,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
     ),
     "aiokafka.consumer.fetcher:FetchResult.getall": ("3e717e30de5068d5", "as slow as what it calls; `_light` does what it does"),
     "aiokafka.consumer.fetcher:FetchResult.check_assignment": ("b5340df67e3f330f", "asked by `drain` and `whole_batches`"),
+    "aiokafka.consumer.fetcher:PartitionRecords.__init__": (
+        "8ec1c2ae6ea1af87",
+        "makes a cycle of itself and all that was fetched; `_let_go` ends it",
+    ),
     "aiokafka.consumer.fetcher:PartitionRecords._unpack_records": (
         "b803e6d46480732c",
         "a turn of a generator and three questions for every record; `_next_committed` asks them of a batch",
@@ -172,7 +176,7 @@ def drain(fetcher: Any, room: Mapping[TopicPartition, int]) -> dict[TopicPartiti
     chunks: dict[TopicPartition, Chunk] = {}
     for target in list(waiting):
         if not subscriptions.is_assigned(target):
-            del waiting[target]
+            _let_go(waiting.pop(target))
             continue
         wanted = room.get(target)
         if not wanted:
@@ -245,8 +249,16 @@ async def heartbeat(coordinator: Any, generation: int) -> bool:
 
 
 def _consumed(fetcher: Any, target: TopicPartition) -> None:
-    del fetcher._records[target]
+    _let_go(fetcher._records.pop(target))
     fetcher._notify(fetcher._wait_consume_future)
+
+
+def _let_go(result: Any) -> None:
+    """A fetch's megabytes are freed with the last who asks for them: aiokafka's own reading of them, never begun here, holds them in a cycle, and the
+    collector of cycles is off (garbage.py)."""
+    found = getattr(result, "_partition_records", None)
+    if found is not None:
+        found._records_iterator = None
 
 
 def _committed(found: Any, target: TopicPartition, records_max: int) -> list[Any]:
@@ -281,6 +293,7 @@ def _light(result: Any, target: TopicPartition, records_max: int) -> list[Record
     result.begun = begun
     result._update_position()
     if begun is None and not found._records.has_next():
+        _let_go(result)
         result._partition_records = None
     return records
 

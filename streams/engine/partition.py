@@ -20,7 +20,7 @@ from streams.engine.ending import Ending, Written
 from streams.engine.errors import FENCED, HOPELESS, REFUSED, TRANSIENT, EngineError, TooSlow, where
 from streams.engine.guarantees import AnyProducer, ending_of, producer_of
 from streams.engine.isolation import Isolation
-from streams.engine.life import FOLLOWS, State, Token
+from streams.engine.life import FOLLOWS, State, Token, backoff_seconds
 from streams.engine.offsets import Chunk, Gap, Taken, Waiting
 from streams.engine.overlay import Overlay
 from streams.engine.pace import Pace
@@ -32,7 +32,6 @@ from streams.engine.table import Table
 log = logging.getLogger(__name__)
 
 FENCE_SECONDS_MAX = 30.0
-BACKOFF_SECONDS_MAX = 2.0
 STRANGE_ERRORS_MAX = 5
 
 
@@ -173,7 +172,7 @@ class Partition:
         while token is self.token:
             try:
                 if attempt:
-                    await asyncio.sleep(min(BACKOFF_SECONDS_MAX, 0.05 * 2**attempt))
+                    await asyncio.sleep(backoff_seconds(attempt))
                 await self._fence(token)
                 await self._restore(not attempt)
                 await self._position(token)

@@ -49,7 +49,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The largest record a decision may write; the topics' max.message.bytes is to be 4 MiB."""
 
     cache_bytes: int = 256 * MEBIBYTE
-    """Decoded rows kept in memory, all partitions of a worker together; an estimate of what they occupy, not of their encoding."""
+    """Rows kept in memory as they are encoded, all partitions of a worker together: what they occupy, keys and entries with them."""
     block_cache_bytes: int = 32 * MEBIBYTE
     """RocksDB's cache of blocks, shared by all stores."""
     write_buffer_bytes: int = 64 * MEBIBYTE

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from streams.engine.cache import MISSING, Cache
+from streams.engine.cache import Cache
 from streams.engine.ending import Written, offset_behind
 from streams.engine.errors import EngineError
 from streams.engine.journal import END_KEY, Journal
@@ -85,7 +85,7 @@ class Table:
         journal, keys = self.journal, sorted(self.journal.void)
         if journal.last is not None and not keys:
             return
-        changes = [Change(key, MISSING, value) for key, value in zip(keys, self._store.get_many(keys) if keys else (), strict=True)]
+        changes = [Change(key, False, value) for key, value in zip(keys, self._store.get_many(keys) if keys else (), strict=True)]
         changes.append(journal.end(len(changes), position))
         assert self.changelog is not None
         packed = producer.pack_rows(self.changelog, self._owner.partition, changes)

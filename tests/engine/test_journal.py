@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.engine.cache import MISSING
 from streams.engine.errors import Overtaken
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change
@@ -66,7 +65,7 @@ class Writer:
         self.journal.read((), self.log.end)
         void = sorted(self.journal.void)
         if void or self.journal.last is None:
-            changes = [Change(key, MISSING, self.store.get(key)) for key in void]
+            changes = [Change(key, False, self.store.get(key)) for key in void]
             self.write([*changes, self.journal.end(len(changes), self.position)], len(changes) + 1)
 
     @property
@@ -79,7 +78,7 @@ class Writer:
         sums = {key: int(self.store.get(key) or 0) for key, _ in taken}
         for key, number in taken:
             sums[key] += number
-        changes = [Change(key, MISSING, b"%d" % total) for key, total in sums.items()]
+        changes = [Change(key, False, b"%d" % total) for key, total in sums.items()]
         return [*changes, self.journal.end(len(changes), self.position + len(taken))] if taken else []
 
     def write(self, changes: list[Change], rows: int) -> None:
@@ -173,7 +172,7 @@ def test_compaction_of_what_one_writer_wrote_changes_nothing(steps: list[tuple[s
 
 def test_rows_of_transactions_count_without_an_end() -> None:
     log = Log()
-    log.append([Change(b"a", MISSING, b"7"), Change(b"b", MISSING, b"9"), Change(b"a", MISSING, None)])
+    log.append([Change(b"a", False, b"7"), Change(b"b", False, b"9"), Change(b"a", False, None)])
 
     taken_over = Writer(log)
 
@@ -184,7 +183,7 @@ def test_rows_of_transactions_count_without_an_end() -> None:
 def test_a_write_that_lies_elsewhere_is_told() -> None:
     journal = Journal()
     journal.read((), 10)
-    changes = [Change(b"a", MISSING, b"1"), journal.end(1, 5)]
+    changes = [Change(b"a", False, b"1"), journal.end(1, 5)]
 
     with pytest.raises(Overtaken):
         journal.wrote(changes, 13)

@@ -104,7 +104,7 @@ def test_a_row_is_encoded_once_however_often_it_is_put() -> None:
         overlay.put(KINDS[0], b"k", text)
     overlay.put(KINDS[1], b"k", None)
 
-    assert overlay.changes() == [Change(b"ak", "two", b"two"), Change(b"bk", None, None)]
+    assert overlay.changes() == [Change(b"ak", True, b"two"), Change(b"bk", True, None)]
 
 
 def test_holds_agrees_with_the_partitioner() -> None:

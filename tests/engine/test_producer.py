@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cramjam
 import pytest
 from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
@@ -14,7 +15,6 @@ from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.broker.embedded import EmbeddedBroker
-from streams.engine.cache import MISSING
 from streams.engine.errors import FENCED
 from streams.engine.overlay import Change
 from streams.engine.producer import ROWS_BYTES, AcknowledgedProducer, FencedProducer, Packed
@@ -27,7 +27,7 @@ TOPIC_BYTES_MAX = 4 * MEBIBYTE
 def packed_rows(kind: type[AcknowledgedProducer | FencedProducer], count: int, size: int) -> Packed:
     async def pack() -> Packed:
         producer = kind(SETTINGS, "a-t-0")
-        return producer.pack_rows("a-rows-changelog", 0, [Change(b"%d" % number, MISSING, os.urandom(size)) for number in range(count)])
+        return producer.pack_rows("a-rows-changelog", 0, [Change(b"%d" % number, False, os.urandom(size)) for number in range(count)])
 
     return asyncio.run(pack())
 
@@ -46,11 +46,15 @@ def test_rows_of_a_transaction_need_no_batch_of_their_own() -> None:
     assert len(packed_rows(FencedProducer, 2_800, 1_024).builders) == 3
 
 
-def test_rows_are_compressed_as_the_smallest_of_what_kafka_knows() -> None:
+def test_rows_are_compressed_at_the_level_that_costs_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[int] = []
+    compress = cramjam.zstd.compress
+    monkeypatch.setattr(cramjam.zstd, "compress", lambda data, level: (levels.append(level), compress(data, level=level))[1])
+
     async def pack() -> bytes:
         producer = FencedProducer(SETTINGS, "a-t-0")
         (builder,) = producer.pack_rows(
-            "a-rows-changelog", 0, [Change(b"%d" % number, MISSING, b"x" * 500) for number in range(100)]
+            "a-rows-changelog", 0, [Change(b"%d" % number, False, b"x" * 500) for number in range(100)]
         ).builders
         return bytes(builder._build())
 
@@ -59,6 +63,7 @@ def test_rows_are_compressed_as_the_smallest_of_what_kafka_knows() -> None:
     assert len(written) < 5_000
     (batch,) = _batches(written)
     assert batch.compression_type == DefaultRecordBatch.CODEC_ZSTD
+    assert levels == [1]
     assert [(record.key, len(record.value)) for record in batch] == [(b"%d" % number, 500) for number in range(100)]
 
 

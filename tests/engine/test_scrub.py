@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from rocksdict import DBCompressionType, Options
 
-from streams.engine.cache import MISSING
 from streams.engine.overlay import Change
 from streams.engine.scrub import Scrub
 from streams.engine.settings import EngineSettings
@@ -35,7 +34,7 @@ def opened(path: Path) -> Store:
 
 
 def put(store: Store, *rows: tuple[bytes, bytes | None]) -> None:
-    store.write([Change(key, MISSING, value) for key, value in rows], Position("i", 1, 1))
+    store.write([Change(key, False, value) for key, value in rows], Position("i", 1, 1))
 
 
 def fill(store: Store) -> None:

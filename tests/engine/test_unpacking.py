@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import struct
+import weakref
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.engine.overrides import drain
+from streams.engine.overrides import drain, whole_batches
 
 TARGET = TopicPartition("orders", 3)
 BASE_OFFSET, ATTRIBUTES, CRC = struct.Struct(">q"), struct.Struct(">h"), struct.Struct(">I")
@@ -123,3 +125,27 @@ def test_a_damaged_batch_is_told_and_fetched_again_from_where_reading_stood() ->
         return [one.offset for one in first.records], result._assignment.state_value(TARGET).position
 
     assert asyncio.run(read()) == ([0, 1], 2)
+
+
+@pytest.mark.parametrize("portion", [2, 9])
+def test_what_was_fetched_is_freed_with_its_last_record_although_nobody_collects_cycles(portion: int) -> None:
+    """A worker's collector is off: else every byte ever fetched would stay for ten minutes."""
+    log, _ = log_of([Written(1, 3, 0), Written(1, 3, 0)])
+
+    async def read(way: str) -> Any:
+        fetcher, result = fetched(log, [], 0)
+        held = weakref.ref(result._partition_records)
+        if way == "given away":
+            fetcher._subscriptions.unsubscribe()
+            drain(fetcher, {TARGET: portion})
+        while fetcher._records:
+            drain(fetcher, {TARGET: portion}) if way == "drained" else whole_batches(fetcher, TARGET, portion)
+        del fetcher, result
+        return held()
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert [asyncio.run(read(way)) for way in ("drained", "whole", "given away")] == [None, None, None]
+    finally:
+        gc.enable()
