@@ -98,7 +98,7 @@ async def _live(engine: Engine, settings: Settings, voice: Voice, quiet: "_Quiet
     stopped = False
     with suppress(TimeoutError):
         stopped = await asyncio.wait_for(engine.stop(), seconds)
-    if reason is not None or not stopped:
+    if reason is not None or gone or not stopped:  # Without a Kafka nobody can say that all was committed, however quick the end.
         raise WorkerEnded(words) from reason
 
 

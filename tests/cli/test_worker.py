@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from streams.broker.embedded import EmbeddedBroker
 from streams.cli import main
 from streams.cli.topics import declared
 from streams.engine import Engine, EngineError, EngineSettings
+from streams.settings import Settings
 
 PARTITIONS = 2
 READY_SECONDS_MAX = 180.0
@@ -81,6 +83,23 @@ def test_a_worker_says_what_is_wrong_when_it_is_ready_and_how_it_ended(kafka: Em
     assert _status(f"{page}/healthz") == 200, "a new process would not find a Kafka either"
     watched.send_signal(signal.SIGTERM)
     watched.communicate(timeout=READY_SECONDS_MAX)
+
+
+def test_who_stops_quickly_without_a_kafka_says_so_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quick(Engine):
+        async def start(self) -> None:
+            await asyncio.sleep(READY_SECONDS_MAX)
+
+        async def stop(self) -> bool:
+            return True
+
+    settings = Settings(bootstrap="127.0.0.1:9")
+    engine = Quick(EngineSettings(app_id="a", bootstrap=settings.bootstrap, state_dir=Path("nowhere")))
+    voice = worker.Voice()
+    monkeypatch.setattr(worker.leaving, "hear", lambda told, *_: told())
+
+    with worker._Limit(voice) as limit, pytest.raises(worker.WorkerEnded, match="no Kafka answers"):
+        asyncio.run(worker._live(engine, settings, voice, worker._Quiet(), limit))
 
 
 def _status(url: str) -> int:
