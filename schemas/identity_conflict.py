@@ -7,11 +7,15 @@ from schemas.output import Output
 Rule = Literal["limit", "cannot_link", "weak_between_known", "generic", "component_frozen", "component_full", "crowded", "shared_login"]
 
 
-class IdentityConflict(Output, kw_only=True, rename="camel"):
-    """The rule that kept customers apart, whom, and as evidence the identifiers as type:hash, never their values; the subject is the first of them."""
+class IdentityConflict(Output, kw_only=True, rename="camel", omit_defaults=True):
+    """The rule that kept customers apart, whom, and as evidence the identifiers as type:hash, never their values; the subject is the first of them.
+
+    `command`: what to type to decide otherwise, or, where only looking helps, to look; it wants a reason, and says identifiers as TYPE:#HASH.
+    """
 
     id: str
     rule: Rule
     identifier_type: str
     customers: list[str]
     version: int
+    command: str | None = None

@@ -11,6 +11,10 @@ from connectors.simulator.life import identifiers_of
 TRUTH, INTERACTIONS = "truth.jsonl", ("interactions.jsonl", "interactions.jsonl.gz")
 
 
+class NotTheTruth(Exception):
+    """What lies beside the interactions is not the truth about them; the text says in which file, and what to look for."""
+
+
 class Known(NamedTuple):
     """A person: with whom under one roof (None: nobody), and in which hard case (None: in none)."""
 
@@ -47,12 +51,15 @@ def paths(directory: Path) -> tuple[Path, Path]:
 
 
 def read(path: Path) -> Truth:
-    """The truth in a file."""
+    """The truth in a file. Raises NotTheTruth."""
     truth = Truth([], {}, {})
     decode = msgspec.json.Decoder(Line).decode
     with path.open("rb") as file:
-        for text in file:
-            line = decode(text)
+        for number, text in enumerate(file, start=1):
+            try:
+                line = decode(text)
+            except msgspec.DecodeError as error:
+                raise NotTheTruth(f"{path}, line {number}, is no line of a simulation's truth: {error}") from None
             place = len(truth.people)
             truth.people.append(Known(line.person, line.household, next(iter(line.hard), None)))
             truth.sender.update(dict.fromkeys(line.messages, place))

@@ -1,6 +1,6 @@
 """*Identity*: who turned out to be one, who did not, and what it costs to find out."""
 
-from deploy.grafana.shapes import Board, Line, Panel, Row, greatest, rate
+from deploy.grafana.shapes import Board, Line, Panel, Row, greatest, rate, total
 
 BOARD = Board(
     "identity",
@@ -51,6 +51,12 @@ BOARD = Board(
                     "cps",
                     "Commands that were answered a second, by kind and whether they hold.",
                     (Line(rate("kairos_commands_carried_total", "kind", "holds"), "{{kind}}, holds: {{holds}}"),),
+                ),
+                Panel(
+                    "Left to sweep",
+                    "none",
+                    "About how many rows are still to be judged under a changed policy, by partition; 0: everybody is resolved under the one in force.",
+                    (Line(total("kairos_identity_sweep_left", "partition"), "{{partition}}"),),
                 ),
             ),
         ),

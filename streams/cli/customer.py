@@ -15,7 +15,9 @@ from streams.cli import state
 from streams.cli.facts import Message
 from streams.customer import aged, emissions, guards
 from streams.customer.state import decode_row
+from streams.identity.changes import handled
 from streams.identity.identifiers import Identifier, Normalised, Other, customer_id, normaliser
+from streams.identity.policy import ranked
 from streams.rows import AGED, FOLD, NODE_KEY_BYTES, PERSON_SUBJECT, TIMELINE, Touch, decode_touch
 from streams.settings import Settings
 
@@ -120,7 +122,10 @@ def value(touch: Touch) -> dict[str, Any]:
 
 
 def _by_identifier(profiles: Mapping[str, bytes], kind: str, written: str, settings: Settings) -> list[str]:
-    """The ids of the profiles that list the identifier, compared in its one form; only profiles that hold its text are read."""
+    """The ids of the profiles that list the identifier, compared in its one form (only profiles that hold its text are read), or by its hash (all are)."""
+    hashed = handled(kind, written, ranked(app.policy_of(settings).types))
+    if hashed is not None:
+        return [known for known, profile in profiles.items() if hashed in _keys(orjson.loads(profile), settings)]
     normal = _normalise(settings, kind, written)
     name, value = (normal.type, normal.value) if isinstance(normal, Identifier | Other) else (kind, written)
     text = orjson.dumps(value)

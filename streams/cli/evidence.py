@@ -17,6 +17,7 @@ from streams.cli.facts import Message
 from streams.identity.component import COMPONENT, NODE, Component, Node, Pair, copy, ends, join
 from streams.identity.explain import Judged, judge
 from streams.identity.identifiers import customer_id, keys
+from streams.identity.messages import COMMANDED_MIN
 from streams.identity.policy import Policy, ranked
 from streams.rows import NODE_KEY_BYTES, TIMELINE, NodeKey, Person, Touch, decode_touch
 
@@ -29,13 +30,15 @@ _ANCHOR_END = len(TIMELINE.tag) + NODE_KEY_BYTES
 
 
 class Evidence(NamedTuple):
-    """A component judged, and what the timelines hold of it: by link its interactions in order, by identifier its text and all that name it."""
+    """A component judged, and what the timelines hold of it: by link its interactions in order, by identifier its text and all that name it.
+    `marked`: the identifiers of which a command says that they are shared by many; what was counted is not among them."""
 
     policy: Policy
     judged: Judged
     touches: dict[Pair, list[Touch]]
     named: dict[NodeKey, list[Touch]]
     names: dict[NodeKey, str]
+    marked: frozenset[NodeKey] = frozenset()
 
     def name(self, key: NodeKey) -> str:
         """`type:value`; of an identifier whose interactions live on in totals only, `type:#` and the beginning of its customer id's hash."""
@@ -49,7 +52,7 @@ class Evidence(NamedTuple):
 def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evidence, set[NodeKey]]:
     """The evidence of these identifiers' components, as one, and those of them that were never seen. Reads the changelog twice."""
     wanted = set(wanted)
-    parents, shared = _forest(read())
+    parents, shared, marked = _forest(read())
     roots = {_root(parents, key) for key in wanted}
     fragments = {key for key in parents if _root(parents, key) in roots} | roots
     components = {COMPONENT.tag + root for root in roots}
@@ -72,7 +75,18 @@ def gather(read: Read, wanted: Iterable[NodeKey], policy: Policy) -> tuple[Evide
     links, named, names = _sightings(touches, policy)
     together = {both: (seen[0].occurred_at, seen[-1].occurred_at) for both, seen in links.items()}
     met |= {end for both in links for end in ends(both)}
-    return Evidence(policy, judge(whole, policy, together), links, named, names), wanted - met
+    return Evidence(policy, judge(whole, policy, together), links, named, names, frozenset(marked)), wanted - met
+
+
+def name_of(changelog: Iterable[Message], wanted: NodeKey, policy: Policy) -> str:
+    """`type:value` of the identifier that has this key, as the interactions that are held name it; nothing where none does."""
+
+    def said(_: bytes, row: bytes) -> bytes:
+        named = (f"{kind}:{value}" for kind, value in decode_touch(row).identifiers if wanted in keys(policy, [(kind, value)]))
+        return next(named, "").encode()
+
+    found = state.rows(changelog, lambda key: key.startswith(TIMELINE.tag), said)
+    return next(filter(None, found.values()), b"").decode()
 
 
 def changes_of(messages: Iterable[Message], customer: str) -> list[Profile]:
@@ -98,10 +112,11 @@ def told(change: Profile) -> dict[str, object]:
     return {name: change[name] for name in ("kind", "occurredAt", "from", "into", "messageId", "version")}
 
 
-def _forest(changelog: Iterable[Message]) -> tuple[dict[NodeKey, NodeKey], set[NodeKey]]:
-    """The parent of every identifier that has one, and which are shared by too many."""
+def _forest(changelog: Iterable[Message]) -> tuple[dict[NodeKey, NodeKey], set[NodeKey], set[NodeKey]]:
+    """The parent of every identifier that has one, which are shared by too many, and which of these by a command."""
     parents: dict[NodeKey, NodeKey] = {}
     shared: set[NodeKey] = set()
+    marked: set[NodeKey] = set()
     for message in changelog:
         stored = message.key
         if stored is None or not stored.startswith(NODE.tag):
@@ -110,11 +125,14 @@ def _forest(changelog: Iterable[Message]) -> tuple[dict[NodeKey, NodeKey], set[N
         node = NODE.decode(message.value) if message.value is not None else Node()
         parents.pop(key, None)
         shared.discard(key)
+        marked.discard(key)
         if node.parent is not None:
             parents[key] = node.parent
         if node.generic:
             shared.add(key)
-    return parents, shared
+            if node.order >= COMMANDED_MIN:
+                marked.add(key)
+    return parents, shared, marked
 
 
 def _met(component: Component) -> set[NodeKey]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from schemas.command import Kind, Named
+    from streams.cli.session import Session
     from streams.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -52,7 +53,8 @@ def command() -> None:
     another policy.
 
     A command goes to journey.commands.v1 and is carried out by the workers; its receipt on journey.identity.changes.v1 says by whose order, when and
-    why, for a year, and names identifiers by keyed hashes only. Of commands about the same identifiers the newest holds.
+    why, for a year, and names identifiers by keyed hashes only. Of commands about the same identifiers the newest holds. For TYPE:VALUE there may stand
+    TYPE:#HASH, as the events of `kairos tail conflicts` name identifiers in the command that would decide otherwise.
     """
 
 
@@ -122,7 +124,8 @@ def unmark(identifier: str, **given: Any) -> None:
 def erase(identifier: str, yes: bool, deep: bool, regardless: bool, as_json: bool, broker: str, seconds: float, **given: Any) -> None:
     """Forget the person who holds IDENTIFIER (TYPE:VALUE), with all of theirs up to now. This cannot be taken back.
 
-    The profile's record is emptied; what comes later of the time before is not kept. Topics with a retention are clean once it has passed; with --deep at
+    The profile's record is emptied; what comes later of the time before is not kept. An interaction that names a strong identifier of theirs goes as well
+    where it is another customer's, who is told as erased if nothing is left. Topics with a retention are clean once it has passed; with --deep at
     once, of everybody who was erased so far: records before the last one of theirs on a partition are moved to its end. Who reads them meets them
     once more there, unless it is Kairos. If it is broken off or refused, give the same command again.
     """
@@ -168,6 +171,8 @@ def export(identifier: str, path: Path, broker: str, as_json: bool, **given: Any
 
     if path.exists():
         raise click.UsageError(f"{path} is there already: name a new file.")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{path} cannot be written: there is no directory {path.parent}.")
     settings = options.settings()
     receipt = _answered("export", (identifier,), broker=broker, **given)
     with session.connected(settings, broker) as kafka:
@@ -210,21 +215,27 @@ def _answered(kind: Kind, written: tuple[str, ...], why: str, actor: str | None,
     from streams.cli import ordering, session
 
     settings = options.settings()
-    named = [_named(one, settings) for one in written]
-    if len(set(named)) < len(named):
+    asked = [_named(one, settings) for one in written]
+    if len(set(asked)) < len(asked):
         raise click.UsageError(f"{written[0]} and {written[1]} are the same identifier.")
     if not why.strip():
         raise click.UsageError("--why is empty: say why, for whoever asks later.")
     at = instants.text(time.time_ns() // 1000)
-    given = Command(id=str(uuid.uuid4()), kind=kind, identifiers=named, actor=actor or getpass.getuser(), at=at, reason=why)
     with session.connected(settings, broker) as kafka:
+        named = [_known(one, written, kafka, settings) for one, written in zip(asked, written, strict=True)]
+        given = Command(id=str(uuid.uuid4()), kind=kind, identifiers=named, actor=actor or getpass.getuser(), at=at, reason=why)
         answer = ordering.give(kafka.bootstrap, given, seconds)
     if answer.refused is not None:
         raise options.Failure(f"Refused as {answer.refused['reason']}: {answer.refused['detail']}.")
-    if answer.receipt is None:
+    if answer.missing:
         raise options.Failure(
-            f"No receipt came within {seconds:g} s. Command {given.id} lies on its topic and is carried out as soon as a `kairos worker` gets to it; "
-            "then `kairos tail changes` shows its receipt. It need not be given again."
+            f"There is no topic {', '.join(answer.missing)}, so nothing was sent: `kairos topics create` makes the topics."
+        )
+    if answer.receipt is None:
+        began = "Not waited for any longer" if answer.is_left else f"No receipt came within {seconds:g} s"
+        raise options.Failure(
+            f"{began}. Command {given.id} lies on its topic and is carried out as soon as a `kairos worker` gets to it; "
+            f"then `kairos tail changes` shows its receipt. It need not be given again{', but for --deep' if kind == 'erase' else ''}."
         )
     return answer.receipt
 
@@ -281,19 +292,46 @@ def _outcome(receipt: dict[str, Any]) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in receipt["deleted"].items())
         clean = f"; no topic holds it after {receipt['cleanBy']}" if receipt.get("cleanBy") else ""
         return f"{', '.join(came) or 'nobody had a profile'}; deleted: {counts or 'nothing'}{clean}"
+    if receipt["kind"] == "export":
+        return ", ".join(into) or "nobody"
+    if came == into and len(into) > 1:
+        return f"The same customers as before, though identifiers may have gone from one to another: {', '.join(into)}."
     if came == into:
         return f"Nobody was parted or joined: {', '.join(into)}." if into else "No customer holds them yet; it holds for whoever will."
     return f"{' and '.join(came) or 'nobody'} → {' and '.join(into) or 'nobody'}"
 
 
-def _named(written: str, settings: Settings) -> Named:
-    """An identifier of the command line, as far as it is one to the policy: what would be refused later is told at once."""
+def _known(asked: Named | bytes, written: str, kafka: Session, settings: Settings) -> Named:
+    """An identifier; of one that is told by its hash the value that the workers hold."""
+    from connectors.consumer import read_topic
     from schemas.command import Named
     from streams import app
+    from streams.cli import evidence
+
+    if isinstance(asked, Named):
+        return asked
+    kind, colon, value = evidence.name_of(read_topic(kafka.bootstrap, kafka.changelog), asked, app.policy_of(settings)).partition(":")
+    if not colon:
+        raise options.Failure(
+            f"Nothing that the workers hold names {written} any more: it was erased, is too old, or its hash is another Kairos's."
+        )
+    return Named(kind, value)
+
+
+def _named(written: str, settings: Settings) -> Named | bytes:
+    """An identifier of the command line, as far as it is one to the policy, or the key of one that is told by its hash (TYPE:#HASH, as conflicts have it):
+    what would be refused later is told at once."""
+    from schemas.command import Named
+    from streams import app
+    from streams.identity.changes import handled
     from streams.identity.identifiers import Blocked, Identifier, normaliser
+    from streams.identity.policy import ranked
 
     policy = app.policy_of(settings)
     kind, colon, value = written.partition(":")
+    hashed = handled(kind, value, ranked(policy.types))
+    if hashed is not None:
+        return hashed
     found = normaliser(policy).normalise(kind, value) if colon else None
     if isinstance(found, Identifier):
         return Named(found.type, found.value)

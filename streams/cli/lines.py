@@ -223,12 +223,13 @@ def command(value: Value) -> Text:
 
 
 def identity_conflict(value: Value) -> Text:
-    """`2011-03-01 09:00  limit email  c7abq... ≠ c93fd...`."""
+    """`2011-03-01 09:00  limit email  c7abq... ≠ c93fd...  kairos identity link email:#... crm_id:#... --why ...`."""
     return Text.assemble(
         (when(value.get("occurredAt")), STYLE_TIME),
         (f"  {clean(value['rule'])}", "yellow"),
         f" {clean(value['identifierType'])}",
         (f"  {' ≠ '.join(short(customer) for customer in value['customers'])}", STYLE_ID),
+        (f"  {clean(value['command'])}" if value.get("command") else "", STYLE_QUIET),
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from streams.cli.options import Failure
+from streams.identity.changes import handled
 from streams.identity.identifiers import Blocked, Identifier, canonical, normaliser
-from streams.identity.policy import Policy
+from streams.identity.policy import Policy, ranked
 from streams.rows import NodeKey
 
 BLOCKED = {
@@ -26,13 +27,16 @@ class Named(NamedTuple):
 
 
 def identifier(written: str, policy: Policy) -> Named:
-    """The identifier that TYPE:VALUE names, or the canonical one of a whole customer id; Failure where it can be nobody's."""
+    """The identifier that TYPE:VALUE or a conflict's TYPE:#HASH names, or the canonical one of a whole customer id; Failure where it can be nobody's."""
     kind, colon, value = written.partition(":")
     if not colon:
         key = canonical(written.lower())
         if key is None:
             raise Failure(f"{written} is neither TYPE:VALUE, say email:ann@example.org, nor a whole customer id.")
         return Named(written, None, key)
+    hashed = handled(kind, value, ranked(policy.types))
+    if hashed is not None:
+        return Named(written, None, hashed)
     normal = normaliser(policy).normalise(kind, value)
     if isinstance(normal, Blocked):
         raise Failure(f"{written} {BLOCKED[normal.reason]}, so it never linked anybody.")

@@ -87,10 +87,11 @@ def _from_outside() -> tuple[type[Exception], ...]:
 
     from connectors.consumer.reading import ReadFailed
     from connectors.producer import PlayFailed
+    from connectors.simulator.truth import NotTheTruth
     from streams.broker.errors import BrokerUnavailable
     from streams.identity.policy import PolicyError
 
-    return BrokerUnavailable, PolicyError, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError, EOFError
+    return BrokerUnavailable, PolicyError, NotTheTruth, PlayFailed, ReadFailed, KafkaException, KafkaError, OSError, EOFError
 
 
 def _gone() -> frozenset[int]:

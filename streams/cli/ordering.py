@@ -22,15 +22,21 @@ _DELIVERY_SECONDS_MAX = 30.0
 
 
 class Answer(NamedTuple):
-    """What came back: the receipt, or the dead letter, as on the wire; neither where nothing came in time."""
+    """What came back: the receipt, or the dead letter, as on the wire; neither where nothing came in time, or where Ctrl-C ended the wait
+    (`is_left`). Of topics that are `missing` nothing was sent."""
 
     receipt: dict[str, Any] | None = None
     refused: dict[str, Any] | None = None
+    is_left: bool = False
+    missing: tuple[str, ...] = ()
 
 
 def give(bootstrap: str, command: Command, seconds_max: float) -> Answer:
     """Send a command and wait for its answer. KafkaException where Kafka does not take it."""
-    ends = admin.end_offsets(bootstrap, ANSWERED_ON, committed=False)
+    ends = admin.end_offsets(bootstrap, (topics.COMMANDS, *ANSWERED_ON), committed=False)
+    missing = {topics.COMMANDS, *ANSWERED_ON} - {topic for topic, _ in ends}
+    if missing:
+        return Answer(missing=tuple(sorted(missing)))
     consumer = Consumer({
         "bootstrap.servers": bootstrap,
         "group.id": f"kairos-command-{command.id}",  # Asked for by the client; nothing is ever committed to it.
@@ -40,9 +46,12 @@ def give(bootstrap: str, command: Command, seconds_max: float) -> Answer:
         "log_level": 2,
     })  # fmt: skip
     try:
-        consumer.assign([TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()])
+        consumer.assign([TopicPartition(topic, partition, end) for (topic, partition), end in ends.items() if topic in ANSWERED_ON])
         place = _send(bootstrap, command)
-        return _answer(_come(consumer, seconds_max), command.id, place)
+        try:
+            return _answer(_come(consumer, seconds_max), command.id, place)
+        except KeyboardInterrupt:
+            return Answer(is_left=True)
     finally:
         consumer.close()
 

@@ -72,12 +72,15 @@ class _Numbered:
 def lines(directory: Path) -> int | None:
     """How many lines a simulation says that it wrote; None where it does not."""
     counts = directory / "simulated.json"
-    said: dict[str, Any] = orjson.loads(counts.read_bytes()) if counts.exists() else {}
+    try:
+        said: dict[str, Any] = orjson.loads(counts.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
     return said.get("lines")
 
 
 def assess(directory: Path, policy: Policy, on_progress: Callable[[int], None]) -> Found:
-    """Run a simulation's interactions and compare; `on_progress` hears how many lines more were read."""
+    """Run a simulation's interactions and compare; `on_progress` hears how many lines more were read. Raises NotTheTruth."""
     told_path, truth_path = truth.paths(directory)
     known = truth.read(truth_path)
     numbered = _Numbered()
@@ -90,9 +93,13 @@ def assess(directory: Path, policy: Policy, on_progress: Callable[[int], None]) 
                     continue
                 message, carried = truth.carried(value)
                 if message not in taken:
+                    if message not in known.sender:
+                        raise truth.NotTheTruth(f"{truth_path} does not say who sent {message} of {told_path}: are both of one simulation?")
                     person, case = known.sender[message], known.touched.get(message)
                     taken[message] = (person, anchor, numbered.take(carried, person, case), case)
             on_progress(len(values))
+        if not taken:
+            raise truth.NotTheTruth(f"{told_path} holds no interaction, so there is nothing to judge.")
         settled = _Settled(policy)
         for component in trial.components():
             settled.add(component)

@@ -42,7 +42,7 @@ def sighting(evidence: Evidence, step: Step) -> str:
     if step.verdict == "bound" and not touches:
         return f"by command, {_when(step.first_seen)}"
     if not touches:
-        return f"older interactions, in totals only: {_when(step.first_seen)} to {_when(step.last_seen)}"
+        return f"older interactions, in totals only: {_when(step.first_seen)} to {_when(_last(evidence, step))}"
     if len(touches) == 1:
         return told(touches[0])
     return f"{len(touches):,} interactions: {told(touches[0])} ... {told(touches[-1])}"
@@ -59,7 +59,7 @@ def seen(evidence: Evidence, key: NodeKey) -> Seen:
     touches = evidence.named.get(key, [])
     links = [step for step in evidence.judged.steps if key in (step.left, step.right)]
     firsts = [touch.occurred_at for touch in touches] + [step.first_seen for step in links]
-    lasts = [touch.occurred_at for touch in touches] + [step.last_seen for step in links]
+    lasts = [touch.occurred_at for touch in touches] + [_last(evidence, step) for step in links]
     return Seen(min(firsts, default=None), max(lasts, default=None))
 
 
@@ -127,7 +127,7 @@ def link(evidence: Evidence, came: NodeKey, to: NodeKey, step: Step) -> dict[str
         "type": step.type,
         "because": reason(evidence, step),
         "firstSeen": instants.text(step.first_seen),
-        "lastSeen": instants.text(step.last_seen),
+        "lastSeen": instants.text(_last(evidence, step)),
         "interactionsHeld": len(touches),
         "interactions": [
             {"messageId": one.id, "source": one.source, "channel": one.channel, "occurredAt": instants.text(one.occurred_at)}
@@ -138,6 +138,11 @@ def link(evidence: Evidence, came: NodeKey, to: NodeKey, step: Step) -> dict[str
 
 def _customer(evidence: Evidence, key: NodeKey) -> str:
     return customer_id(evidence.person(key).canonical)
+
+
+def _last(evidence: Evidence, step: Step) -> Instant:
+    """When a link was seen last: exact where the timeline holds the interactions; a row remembers no more than the hour."""
+    return max(step.first_seen, step.last_seen, *(touch.occurred_at for touch in evidence.touches.get(step.left + step.right, ())))
 
 
 def _when(instant: Instant) -> str:
@@ -176,6 +181,8 @@ def _weak(evidence: Evidence, step: Step) -> str:
 def _generic(evidence: Evidence, step: Step) -> str:
     kind = _kind(evidence, step.type)
     shared = step.left if step.left in evidence.judged.generic else step.right
+    if shared in evidence.marked:
+        return f"generic: a command marked {lines.clean(evidence.name(shared))} as shared by many, so it links nobody"
     return f"generic: {lines.clean(evidence.name(shared))} was seen with more than {kind.generic_above} logins or customer numbers, so it links nobody"
 
 

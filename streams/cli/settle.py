@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
-from connectors.consumer.reading import LEADERLESS
+from connectors.runtime.passing import LEADERLESS
 from streams.broker.errors import BrokerUnavailable
 
 OFFSETS_SECONDS_MAX = 2.0

@@ -69,8 +69,7 @@ class Trial:
         self.conflicts.update(conflict.rule for conflict in advanced.conflicts)
         changes = rows.changes()
         self._store.write(changes, Position("trial", self._offset, 0))
-        for key, row, value in changes:
-            self._cache.put(key, row, len(value or b""))
+        self._cache.apply(changes)
         return anchors
 
     def components(self) -> Iterator[Component]:

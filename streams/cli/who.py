@@ -22,7 +22,8 @@ from streams.cli import options
 @options.as_json
 @options.outside
 def command(identifier: str, count: int, graph: Path | None, broker: str, as_json: bool) -> None:
-    """The profile, the identifiers and the timeline of the customer whom IDENTIFIER names: TYPE:VALUE, or a customer id.
+    """The profile, the identifiers and the timeline of the customer whom IDENTIFIER names: TYPE:VALUE, a conflict's
+    TYPE:#HASH, or a customer id.
 
     Of each identifier why it belongs: the links that lead to it and the interactions that made them; which links were refused, and by what rule;
     which customers were merged and split. `kairos why A B` says it of two identifiers.

@@ -22,7 +22,7 @@ from streams.cli import options
 def command(a: str, b: str, graph: Path | None, broker: str, as_json: bool) -> None:
     """Why A and B are the same person: the shortest chain of links, with the interactions that made each; or the rule that kept them apart.
 
-    Each is TYPE:VALUE or a whole customer id. Exits with 0 for either answer, with 1 where one of them was never seen.
+    Each is TYPE:VALUE, a conflict's TYPE:#HASH or a whole customer id. Exits with 0 for either answer, with 1 where one of them was never seen.
     """
     import msgspec
 

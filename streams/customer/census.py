@@ -15,7 +15,7 @@ from streams import rows as kinds
 from streams.boundary import Gauges, Rows
 from streams.customer.customers import Customer, Redirect
 from streams.customer.state import FoldRow
-from streams.identity.protocol import Change
+from streams.identity.settling import Change
 from streams.rows import Person
 
 PARTITION = b""

@@ -16,7 +16,7 @@ from streams.customer.fold import Folded, fold
 from streams.customer.growth import Arrived, Grown, Timelines
 from streams.customer.horizon import Rebased
 from streams.customer.state import FoldRow, Mark, State, empty, follows, opened
-from streams.identity.protocol import Change
+from streams.identity.settling import Change
 from streams.instants import DAY, Instant
 from streams.language import Rulebook
 from streams.rows import FOLD, PERSON_SUBJECT, NodeKey, Person, Touch

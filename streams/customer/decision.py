@@ -40,7 +40,8 @@ from streams.customer.partition_time import PartitionTime
 from streams.customer.state import FoldRow, empty, next_deadline, sealed
 from streams.identity import afterwards, messages, people, protocol, sweep
 from streams.identity.policy import Policy
-from streams.identity.protocol import Advanced, Change
+from streams.identity.protocol import Advanced
+from streams.identity.settling import Change
 from streams.identity.workspace import Applied
 from streams.instants import DAY, SECOND, Instant
 from streams.language import Rulebook

@@ -16,7 +16,7 @@ from streams.identity.identifiers import Identifier, normaliser
 from streams.identity.messages import Audit
 from streams.identity.past import ERASED_KEPT, Past, Receipt
 from streams.identity.policy import Policy
-from streams.identity.protocol import Change
+from streams.identity.settling import Change
 from streams.instants import Instant
 from streams.rows import BASE, CHECKPOINT, DUE, ERASURE, FOLD, NodeKey, Person, end_of
 

@@ -33,7 +33,7 @@ from streams.customer.fold import fold
 from streams.customer.growth import Grown
 from streams.customer.state import FORMAT, FoldRow, Mark, State, copied, empty
 from streams.customer.timeline import Held
-from streams.identity.protocol import Change
+from streams.identity.settling import Change
 from streams.identity.workspace import Applied
 from streams.instants import DAY, Duration, Instant
 from streams.language import Rulebook

@@ -28,7 +28,8 @@ from streams.customer.lapsing import Lapsed
 from streams.identity import changes, messages, reply
 from streams.identity.identifiers import customer_id
 from streams.identity.policy import Policy, version
-from streams.identity.protocol import Advanced, Change
+from streams.identity.protocol import Advanced
+from streams.identity.settling import Change
 from streams.instants import Instant
 from streams.language import Rulebook
 from streams.rows import Touch
@@ -282,6 +283,7 @@ def _conflict(found: changes.Conflict, batch: Batch) -> Outgoing:
         identifier_type=found.identifier_type,
         customers=list(found.customers),
         version=1,
+        command=found.command,
     )
     return _record(topics.IDENTITY_CONFLICTS, name, value, value.id, batch.now)
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.identity_conflict import Rule
-from streams.identity.identifiers import customer_id
+from streams.identity.identifiers import canonical, customer_id
 from streams.identity.policy import IdentifierType
 from streams.identity.resolve import Refused
 from streams.instants import Instant
@@ -41,6 +41,21 @@ class Conflict(NamedTuple):
     customers: tuple[str, ...]
     evidence: tuple[str, ...]
     occurred_at: Instant | None
+    command: str
+
+
+REMEDIES: dict[Rule, str] = {
+    "limit": "identity link {} --why ...",
+    "weak_between_known": "identity link {} --why ...",
+    "cannot_link": "identity allow {} --why ...",
+    "generic": "identity unmark {} --why ...",
+    "shared_login": "identity unmark {} --why ...",
+    "crowded": "identity generic {} --why ...",
+    "component_frozen": "who {}",
+    "component_full": "who {}",
+}
+"""What a person can do about a conflict: decide otherwise; against a value that is seen with very many, see to it that it links nobody at all; where too
+many identifiers hang together, see by which."""
 
 
 def successors(before: Iterable[Person], after: Iterable[Person]) -> dict[NodeKey, NodeKey]:
@@ -117,12 +132,24 @@ def conflict(refused: Refused, people: Sequence[Person], types: Sequence[Identif
         customers=tuple(sorted({customer_id(home[key]) for key in keys})),
         evidence=tuple(named(key, types) for key in keys),
         occurred_at=refused.first_seen,
+        command=f"kairos {REMEDIES[refused.rule].format(' '.join(handle(key, types) for key in keys))}",
     )
 
 
 def named(key: NodeKey, types: Sequence[IdentifierType]) -> str:
     """An identifier as type:hash: its keyed hash, never its value."""
     return f"{types[key[0]].name}:{_text(key)}"
+
+
+def handle(key: NodeKey, types: Sequence[IdentifierType]) -> str:
+    """An identifier as a person may type it who knows its hash only: TYPE:#HASH."""
+    return f"{types[key[0]].name}:#{_text(key)}"
+
+
+def handled(kind: str, written: str, types: Sequence[IdentifierType]) -> NodeKey | None:
+    """The key that `handle` wrote, of its type and what follows; None where it is a value as any other."""
+    key = canonical(f"c{written[1:].lower()}") if written.startswith("#") else None
+    return key if key is not None and key[0] < len(types) and types[key[0]].name == kind else None
 
 
 def _text(key: bytes) -> str:

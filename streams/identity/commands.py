@@ -13,14 +13,14 @@ from msgspec import structs
 
 from streams.identity import erasure, full, moves, past
 from streams.identity.component import MET, Component, bind, forbid, is_bound, mark, pair
-from streams.identity.messages import Ask, Bind, Cannot, Crowded, Erase, Forget, Generic, Gone, Union
+from streams.identity.messages import Ask, Bind, Cannot, Crowded, Erase, Forget, Generic, Gone, Refused, Union
 from streams.identity.resolve import resolve
 from streams.identity.workspace import Carried, Workspace, ready
 from streams.rows import NODE_KEY_BYTES, NodeKey, Person, end_of
 
 MET_MAX = 1_000
 """So many of those who met an identifier are told in one batch that it links again; the partition sends itself a message to go on."""
-M = TypeVar("M", Ask, Bind, Cannot, Generic, Crowded, Erase, Forget, Gone)
+M = TypeVar("M", Ask, Bind, Cannot, Generic, Crowded, Erase, Forget, Gone, Refused)
 Command = Ask | Bind | Cannot | Generic | Erase
 NOBODY: Sequence[Person] = ()
 
@@ -146,7 +146,14 @@ def gone(work: Workspace, key: NodeKey, message: Gone) -> None:
     """Somebody who pointed here was sent back by a component that was full, further up."""
     root = at_root(work, key, message)
     if root is not None and message.identifier != root:
-        full.gone(work, root, message.identifier)
+        full.gone(work, root, message.identifier, message.turn)
+
+
+def refused(work: Workspace, key: NodeKey, message: Refused) -> None:
+    """Somebody here was to be linked with a component that is full, and is not."""
+    root = at_root(work, key, message)
+    if root is not None:
+        full.part(work, root)
 
 
 def _asked(work: Workspace, component: Component, message: Command) -> Sequence[Person]:

@@ -78,6 +78,8 @@ class Component(Struct, array_like=True):
     """Who was seen with too many of which type: no link between them is kept."""
     full: bool = False
     """It has become too large, and takes in nobody any more (full.py)."""
+    parted: bool = False
+    """One that is full would not be linked with it: whom its interactions name is told, for they may never come here (full.py)."""
     settled: tuple[Person, ...] | None = None
     """The customers, once they were asked for; never written."""
     undisputed: bool = False
@@ -107,6 +109,7 @@ def copy(component: Component) -> Component:
         dict(component.said_generic),
         set(component.crowded),
         component.full,
+        component.parted,
         component.settled,
         component.undisputed,
     )
@@ -257,6 +260,7 @@ def join(component: Component, other: Component) -> None:
         bind(component, both, order)
     component.said |= other.said
     component.full = component.full or other.full
+    component.parted = component.parted or other.parted
     component.past = joined(component.past, other.past)
     component.floor = max(component.floor, other.floor) + 1
 
@@ -281,6 +285,7 @@ def is_bare(component: Component) -> bool:
         or component.parked
         or component.floor
         or component.past
+        or component.parted
     )
 
 
@@ -326,17 +331,23 @@ def _write_component(component: Component) -> bytes:
         component.said and sorted(component.said),
         component.people,
         component.past,
-        *(_last_of(component) if component.bound or component.said_generic or component.crowded or component.full else ()),
+        *(_last_of(component) if _has_more(component) else ()),
     ))  # fmt: skip
+
+
+def _has_more(component: Component) -> bool:
+    return bool(component.bound or component.said_generic or component.crowded or component.full or component.parted)
 
 
 def _last_of(component: Component) -> Iterator[object]:
     """What few components have, as far as this one does."""
     yield _sorted(component.bound)
     yield _sorted(component.said_generic)
-    if component.crowded or component.full:
+    if component.crowded or component.full or component.parted:
         yield sorted(component.crowded)
-    if component.full:
+    if component.full or component.parted:
+        yield component.full
+    if component.parted:
         yield True
 
 
@@ -362,7 +373,8 @@ MET: Kind[bytes] = Kind("met", b"m", bytes, bytes)
 PASSED: Kind[bytes] = Kind("passed", b"x", bytes, bytes)
 """Key: an identifier (16) + an anchor that named it and is crowded with its type (16): who has to hear of it if it is erased."""
 REFUSED: Kind[bytes] = Kind("refused", b"r", bytes, bytes)
-"""Key: a root (16) + a node that pointed there and was sent back by one that is full (16): what climbed by way of it goes on to it."""
+"""Key: a root (16) + a node that pointed there and was sent back by one that is full (16): what climbed by way of it goes on to it.
+Value: the turn of its last move that was undone (8, big-endian); an ABSORB of that one comes twice."""
 PARKED: Kind[bytes] = Kind("parked", b"p", bytes, bytes)
 """Key: root (16) + digest of the message (16); value: a message that waits for an ABSORB on its way."""
 STASH: Kind[bytes] = Kind("stash", b"s", bytes, bytes)

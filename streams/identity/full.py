@@ -4,7 +4,8 @@ Theory of operation. Crowds bound what one identifier links; a chain of very man
 the policy's `component_size_max` its root is *full*, for good. It keeps no link that it does not have and hooks under nobody, and its identifiers are
 told that they are crowded with everything (crowds.py). Whoever hooked under it before they knew is sent back: a component that came with an ABSORB
 returns as it was to its own node, which is a root again; an identifier that had nothing is one once something of its own comes. What climbs to a full
-root on their behalf goes on to them.
+root on their behalf goes on to them. Two whom one interaction names may so be parted without either knowing of it; so a component that was sent back
+or refused is *parted* for good: it tells whom its interactions name that they met and nothing links them, and then hears of their erasure.
 
 The rule this module owns: who is full is decided at the root, in the batch in which it becomes so, however many messages wait; so no row grows
 further, nothing waits for ever, no interaction is lost or in two people. Whoever lets a component grow, joins two or names somebody new asks at once
@@ -16,15 +17,31 @@ from msgspec import structs
 
 from streams.identity import erasure, messages, moves
 from streams.identity.component import PARKED, REFUSED, Component, ends
-from streams.identity.messages import Absorb, Apply, Ask, Bind, Cannot, Closed, Crowded, Erase, Event, Forget, Generic, Gone, Return, Union
+from streams.identity.messages import (
+    Absorb,
+    Apply,
+    Ask,
+    Bind,
+    Cannot,
+    Closed,
+    Crowded,
+    Erase,
+    Event,
+    Forget,
+    Generic,
+    Gone,
+    Refused,
+    Return,
+    Union,
+)
 from streams.identity.past import erasing
 from streams.identity.workspace import Workspace
 from streams.rows import NodeKey, end_of
 
-_THERE = b"1"
+TURN_BYTES = 8
 _ONCE_MORE = 1 << 32
 """What is added to a move's turn when it is sent on: a component's versions are fewer."""
-Waiting = Apply | Absorb | Ask | Bind | Cannot | Generic | Crowded | Erase | Forget | Gone
+Waiting = Apply | Absorb | Ask | Bind | Cannot | Generic | Crowded | Erase | Forget | Gone | Refused
 """What may wait at a root for somebody through whom it climbed."""
 _NOTHING = b""
 """The body of a RETURN to an identifier that had nothing."""
@@ -49,10 +66,12 @@ def look(work: Workspace, root: NodeKey) -> bool:
 
 
 def refuses(work: Workspace, root: NodeKey, other: NodeKey) -> bool:
-    """Whether a component is full and so is linked with nobody; who asked then hears of those who were erased here, for it may have named them."""
+    """Whether a component is full and so is linked with nobody; who asked then hears of those who were erased here, for it may have named them, and
+    tells whom it names: one that hooked under this component may be sent back, and be erased as its own only then."""
     if not look(work, root):
         return False
     _tell_erased(work, root, other)
+    work.emit(other, Refused(()))
     return True
 
 
@@ -81,11 +100,11 @@ def known(work: Workspace, root: NodeKey, message: Event | Apply) -> tuple[NodeK
     return (anchor, *linked)
 
 
-def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | Crowded | Ask | Erase | Forget | Gone) -> bool:
+def diverted(work: Workspace, root: NodeKey, message: Bind | Cannot | Generic | Crowded | Ask | Erase | Forget | Gone | Refused) -> bool:
     """Whether a message at a full root is about an identifier that does not belong: it goes on to that one, or, where it only says what nothing here
     is linked with, nowhere."""
     component = work.components[root]
-    if not component.full or isinstance(message, Bind | Cannot | Gone) or (isinstance(message, Forget) and message.met):
+    if not component.full or isinstance(message, Bind | Cannot | Gone | Refused) or (isinstance(message, Forget) and message.met):
         return False
     if _belongs(component, message.identifier):
         return False
@@ -114,7 +133,7 @@ def onward(work: Workspace, root: NodeKey, message: Waiting) -> bool:
 def send_back(work: Workspace, root: NodeKey, message: Absorb, body: bytes) -> None:
     """A component that came to a full root returns to its own node; so does what waited here for it."""
     child = message.child
-    work.rows.put(REFUSED, root + child, _THERE)
+    _note_turn(work, root, child, message.turn % _ONCE_MORE)
     work.tally["kairos_identity_returned",] += 1
     for part in moves.slices(root, body, (), message.turn % _ONCE_MORE):
         work.emit(child, Return(root, part.part, part.parts, part.body, part.turn))
@@ -126,11 +145,17 @@ def send_back(work: Workspace, root: NodeKey, message: Absorb, body: bytes) -> N
     release(work, root)
 
 
-def gone(work: Workspace, root: NodeKey, child: NodeKey) -> None:
-    """One that pointed to this root is a root itself again."""
+def gone(work: Workspace, root: NodeKey, child: NodeKey, turn: int) -> None:
+    """One that pointed to this root is a root itself again: its move of that turn was undone."""
     if child not in work.components[root].members:
-        work.rows.put(REFUSED, root + child, _THERE)
+        _note_turn(work, root, child, turn)
         release(work, root)
+
+
+def was_sent_back(work: Workspace, root: NodeKey, message: Absorb) -> bool:
+    """Whether a component that comes has returned from this very move before: the ABSORB comes twice, first while this root was none."""
+    row = work.rows.get(REFUSED, [root + message.child])[0]
+    return row is not None and len(row) == TURN_BYTES and int.from_bytes(row, "big") >= message.turn % _ONCE_MORE
 
 
 def release(work: Workspace, root: NodeKey) -> None:
@@ -145,6 +170,21 @@ def release(work: Workspace, root: NodeKey) -> None:
                 moves.expect_no_more(work, root, waiting)
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
+
+
+def part(work: Workspace, root: NodeKey) -> None:
+    """A component that one which is full is not linked with: whom its interactions name is told, now and with each link that is still to come."""
+    component = work.components[root]
+    if not component.full and not component.parted:
+        work.own(root).parted = True
+        part_from_others(work, component)
+
+
+def part_from(work: Workspace, component: Component, ids: tuple[NodeKey, ...]) -> None:
+    """Tell those whom an interaction names (its anchor first) and who did not come, as `part_from_others` does."""
+    for other in ids[1:]:
+        if other not in component.members:
+            work.emit(other, Union(ids[0], ids[0], None, True))
 
 
 def part_from_others(work: Workspace, component: Component) -> None:
@@ -170,6 +210,12 @@ def _closed(component: Component, member: NodeKey) -> Closed:
 def _send_back_bare(work: Workspace, root: NodeKey, identifier: NodeKey) -> None:
     work.tally["kairos_identity_returned",] += 1
     work.emit(identifier, Return(root, 0, 1, _NOTHING))
+
+
+def _note_turn(work: Workspace, root: NodeKey, child: NodeKey, turn: int) -> None:
+    before = work.rows.get(REFUSED, [root + child])[0]
+    row = turn.to_bytes(TURN_BYTES, "big")
+    work.rows.put(REFUSED, root + child, row if before is None or len(before) != TURN_BYTES else max(before, row))
 
 
 def _belongs(component: Component, identifier: NodeKey) -> bool:

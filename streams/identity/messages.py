@@ -88,9 +88,17 @@ class Closed(Struct, array_like=True, frozen=True, gc=False, tag=15):
 
 
 class Gone(Struct, array_like=True, frozen=True, gc=False, tag=16):
-    """At a root above one that was sent back: what waits here for it goes on to it, for it will not come."""
+    """At a root above one that was sent back: what waits here for it goes on to it, for it will not come. `turn`: of the move that was undone."""
 
     identifier: NodeKey
+    path: Path
+    turn: int = 0
+
+
+class Refused(Struct, array_like=True, frozen=True, gc=False, tag=18):
+    """At one that a component which is full is not linked with, then at its root: whom its interactions name may have been on the way here through that
+    one, and is told, so that an erasure of theirs is heard of."""
+
     path: Path
 
 
@@ -204,6 +212,7 @@ Message = (
     | Return
     | Closed
     | Gone
+    | Refused
     | SetHome
     | Generic
     | Crowded

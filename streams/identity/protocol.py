@@ -11,13 +11,13 @@ stores become visible together, so an ABSORB leaves in the batch that decides it
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from streams.boundary import Clock, Outgoing, Record, Rows
-from streams.identity import changes, commands, crowds, erasure, full, messages, moves, past, sweep
+from streams.identity import commands, crowds, erasure, full, messages, moves, past, sweep
 from streams.identity.changes import Conflict
 from streams.identity.component import PARKED, Component, is_bare, join, news, witness
 from streams.identity.messages import (
@@ -36,48 +36,20 @@ from streams.identity.messages import (
     Gone,
     Message,
     Path,
+    Refused,
     Return,
     SetHome,
     Sweep,
     Time,
     Union,
 )
-from streams.identity.past import Past, Receipt
 from streams.identity.policy import Policy
-from streams.identity.resolve import Refused, resolve_by
-from streams.identity.workspace import Applied, Carried, Row, Story, Void, Workspace, ready
-from streams.rows import NodeKey, Person, end_of, touch_id
+from streams.identity.settling import Change, settle
+from streams.identity.workspace import Applied, Carried, Story, Void, Workspace, ready
+from streams.rows import NodeKey, end_of, touch_id
 
 LINKED_MAX = 512
 """So many links does a node remember to have told of; one forgotten is told again, to no effect."""
-
-NOTHING: Mapping[NodeKey, Sequence[Row]] = {}
-
-
-class Change(NamedTuple):
-    """One raw component that was touched, as it stands at the batch's end; its root is in this partition.
-
-    `before`: its customers as last settled, and those of every component it absorbed; `after`: its customers now (each holds a touch).
-    `applied`: touches that joined, in arrival order. `moved`: rows came from elsewhere, its customers are to be folded anew.
-    `floor`: no version ever given to a customer of this component is greater. `cause`: what led to it, where that is known.
-    `erased`: customers that were forgotten and so are in neither, `ended`: those before who were as well, while others have touches of theirs;
-    `receipts`: by which commands; `swept`: fragments that lost touches by it. `past`: who is no more; where there is any, somebody new may have been
-    somebody before. `carried`: timelines that came whole from elsewhere in this batch, as rows.
-    """
-
-    root: NodeKey
-    before: tuple[Person, ...]
-    after: tuple[Person, ...]
-    applied: tuple[Applied, ...]
-    moved: bool
-    floor: int
-    cause: Cause | None
-    erased: tuple[Person, ...] = ()
-    ended: tuple[Person, ...] = ()
-    receipts: tuple[Receipt, ...] = ()
-    swept: frozenset[NodeKey] = frozenset()
-    past: Past | None = None
-    carried: Mapping[NodeKey, Sequence[Row]] = NOTHING
 
 
 class Advanced(NamedTuple):
@@ -117,7 +89,7 @@ def advance(records: Sequence[Record], rows: Rows, clock: Clock, policy: Policy)
     _follow_up(work, handled)
     for kind, count in handled.items():
         work.tally["kairos_identity_messages", kind.__name__.lower()] = count
-    changed, conflicts = _settle(work)
+    changed, conflicts = settle(work)
     work.write()
     return Advanced(work.send, changed, conflicts, times, dict(work.tally), work.void, work.carried, news)
 
@@ -171,6 +143,8 @@ def _admit(work: Workspace, root: NodeKey, message: Event | Apply, path: Path) -
         witness(own, ids, occurred_at)
         if full.size(own) > work.policy.component_size_max:
             full.look(work, root)
+        if told == "new" and own.parted:
+            full.part_from(work, own, ids)
         if told == "new" or not component.undisputed:
             story.unsettled = True
             story.news = applied
@@ -227,7 +201,7 @@ def _hook(work: Workspace, child: NodeKey, low: NodeKey, cause: Cause | None) ->
         work.tally["kairos_identity_absorbed", "local"] += 1
         _absorbed(work, root, child, known, story, waiting)
         return
-    turn = known.floor
+    turn = max(known.floor, work.nodes[child].turn)  # Above that of every move that was undone, also where all it had was erased since.
     body = moves.pack(work, child)
     work.write_node(child, structs.replace(work.nodes[child], parent=low, turn=turn))
     for part in moves.slices(child, body, (), turn):
@@ -253,7 +227,7 @@ def _absorb(work: Workspace, key: NodeKey, message: Absorb) -> None:
                 moves.park(work, root, part)
     elif child not in component.members and full.look(work, root):
         full.send_back(work, root, message, body)
-    elif child not in component.members:
+    elif child not in component.members and not full.was_sent_back(work, root, message):
         absorbed, story, waiting = moves.unpack(work, body)
         work.tally["kairos_identity_absorbed", "remote"] += 1
         _absorbed(work, root, child, absorbed, story, waiting)
@@ -265,17 +239,20 @@ def _return(work: Workspace, key: NodeKey, message: Return) -> None:
     node = work.nodes[key]
     if body is None or node.parent is None or node.bare != (not body) or (body and node.turn != message.turn):
         return
-    work.write_node(key, structs.replace(node, parent=None, bare=False))
+    turn = node.turn + 1 if body else node.turn  # Should this RETURN come twice, it is of no move of what is joined with another here.
+    work.write_node(key, structs.replace(node, parent=None, bare=False, turn=turn))
     if body:
-        work.emit(node.parent, Gone(key, ()))
+        work.emit(node.parent, Gone(key, (), message.turn))
         absorbed, story, waiting = moves.unpack(work, body)
         _absorbed(work, key, key, absorbed, story, waiting)
-        full.part_from_others(work, absorbed)
+    full.part(work, key)
 
 
 def _absorbed(work: Workspace, root: NodeKey, child: NodeKey, component: Component, story: Story, waiting: list[bytes]) -> None:
     """Join a component and its story into the root's, show its members the way, and deliver what waited for it."""
     own = work.own(root)
+    if own.parted != component.parted:
+        full.part_from_others(work, component if own.parted else own)
     join(own, component)
     work.stories[root].join(story)
     if own.past is not None:
@@ -295,7 +272,7 @@ def _drain(work: Workspace, root: NodeKey) -> None:
         return
     for key, row in list(work.rows.scan(PARKED, root, end_of(root))):
         message = messages.decode(row)
-        assert isinstance(message, Apply | Absorb | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Gone)
+        assert isinstance(message, Apply | Absorb | Generic | Crowded | Cannot | Bind | Ask | Erase | Forget | Gone | Refused)
         if ready(component, message.path):
             work.rows.put(PARKED, key, None)
             work.own(root).parked -= 1
@@ -324,77 +301,7 @@ HANDLERS: dict[type[Message], Callable[[Workspace, NodeKey, Any], None]] = {
     Erase: commands.erase,
     Forget: commands.forget,
     Gone: commands.gone,
+    Refused: commands.refused,
     Sweep: sweep.go_on,
 }
 """What each message does at the node it addresses; a Time addresses none."""
-
-
-def _settle(work: Workspace) -> tuple[list[Change], list[Conflict]]:
-    """Resolve every component whose evidence changed, anew and once; tell what changed."""
-    told: list[Change] = []
-    conflicts: list[Conflict] = []
-    for root, story in work.stories.items():
-        before = after = story.before
-        if story.unsettled or story.moved:
-            component = work.own(root)
-            after = _resolve(work, component, conflicts)
-        elif story.applied:
-            component = work.components[root]
-        else:
-            continue
-        if story.erasing is not None:
-            told.append(_forgotten(work, root, story, after))
-            continue
-        cause = story.cause
-        if after != before and (len(after) != len(before) or set(after) != set(before)):
-            component.floor += 1
-            if cause is None and story.news is not None:
-                cause = (story.news.occurred_at, touch_id(story.news.touch))
-            if before:
-                _count_people(work, before, after)
-        carried = story.carried if component.past is None else NOTHING
-        applied = tuple(story.applied)
-        told.append(Change(root, before, after, applied, story.moved, component.floor, cause, past=component.past, carried=carried))
-    return told, conflicts
-
-
-def _forgotten(work: Workspace, root: NodeKey, story: Story, after: tuple[Person, ...]) -> Change:
-    """A change in which somebody was erased: versions go on above theirs."""
-    assert story.erasing is not None
-    who = past.parted(story.before, after, story.erasing.members)
-    own = work.own(root)
-    own.floor += 1
-    lasting = [person for person in who.remaining if person not in who.ended]
-    if lasting:
-        _count_people(work, lasting, after)
-    work.tally["kairos_customers_erased",] += len(who.erased) + len(who.ended)
-    forgotten = (who.erased, who.ended, tuple(story.erasing.receipts), frozenset(story.erasing.swept))
-    return Change(root, who.remaining, after, tuple(story.applied), story.moved, own.floor, story.cause, *forgotten, own.past)
-
-
-def _resolve(work: Workspace, own: Component, conflicts: list[Conflict]) -> tuple[Person, ...]:
-    people, refused, own.undisputed = resolve_by(work.law, own)
-    if own.full:
-        least = min(own.members)
-        refused = (*refused, Refused("component_full", least, least, work.types[least[0]].name, None))
-    if len(people) == 1 and people[0].fragments:
-        own.people, own.settled = None, people
-    else:
-        own.people = own.settled = tuple([person for person in people if person.fragments])
-    for link in refused:
-        mark = changes.fingerprint(link)
-        if mark not in own.said:
-            own.said.add(mark)
-            conflicts.append(changes.conflict(link, people, work.types))
-            work.tally["kairos_identity_conflicts", link.rule] += 1
-    return own.settled
-
-
-def _count_people(work: Workspace, before: Sequence[Person], after: Sequence[Person]) -> None:
-    if len(before) == len(after) == 1 and before[0].canonical == after[0].canonical:
-        return
-    merged = sum(len(merge.gone) for merge in changes.merges(before, after))
-    split = sum(len(split.into) - 1 for split in changes.splits(before, after))
-    for name, count in (("kairos_customers_merged", merged), ("kairos_customers_split", split)):
-        if count:
-            work.tally[name,] += count

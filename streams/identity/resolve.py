@@ -197,8 +197,9 @@ def _live(component: Component, law: Law, refused: list[Refused]) -> list[Link]:
 
 
 def _bound(component: Component, unexpired: Mapping[Pair, tuple[Instant, Instant]]) -> list[Link]:
-    """The pairs that a command makes one person's, and that no interaction links, or none any more: who never met is linked since ever."""
-    known = identifiers(component) - component.generic
+    """The pairs that a command makes one person's, and that no interaction links, or none any more: who never met is linked since ever.
+    Both have come here: a link may name who is still a root elsewhere, after whom nobody here is called before it is absorbed."""
+    known = component.members - component.generic
     pairs = [
         (ends(both), component.edges.get(both, (0, 0))) for both in component.bound if both not in unexpired and is_bound(component, both)
     ]
@@ -265,13 +266,7 @@ def _oldest(links: list[Link], members_max: int, types: Sequence[IdentifierType]
     return kept
 
 
-def _kruskal(
-    members: list[NodeKey],
-    links: list[Link],
-    component: Component,
-    law: Law,
-    refused: list[Refused],
-) -> list[list[NodeKey]]:
+def _kruskal(members: list[NodeKey], links: list[Link], component: Component, law: Law, refused: list[Refused]) -> list[list[NodeKey]]:
     """Join the members of one live part link by link, skipping every link that the policy refuses; adds those to `refused`."""
     if len(members) == 1:
         return [members]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from streams.settings import Settings
 from tests.laws.memory import Memory
 from tests.oracles import quality as oracle
 
+Edit = Callable[[bytes], bytes]
 POLICY = identity_policy(b"a secret of the tests", "GB")
 
 
@@ -161,6 +163,28 @@ def test_a_directory_of_something_else_is_told_what_is_missing(tmp_path: Path) -
 
     assert result.exit_code == 1
     assert "interactions.jsonl" in result.output
+
+
+@pytest.mark.parametrize(
+    ("of_truth", "of_interactions", "words"),
+    [
+        (lambda text: b"{oops\n" + text, lambda text: text, "truth.jsonl, line 1, is no line of a simulation's truth"),
+        (lambda text: text.split(b"\n", 1)[1], lambda text: text, "are both of one simulation?"),
+        (lambda text: text, lambda text: b"", "holds no interaction, so there is nothing to judge"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_told_and_meet_no_aims(
+    plain: Path, tmp_path: Path, of_truth: Edit, of_interactions: Edit, words: str
+) -> None:
+    for name, edit in {"truth.jsonl": of_truth, "interactions.jsonl": of_interactions}.items():
+        (tmp_path / name).write_bytes(edit((plain / name).read_bytes()))
+    (tmp_path / "simulated.json").write_bytes(b"{oops")
+
+    done = _invoke("evaluate", str(tmp_path))
+
+    assert done.exit_code == 1
+    assert words in " ".join(done.output.split())
+    assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
 def test_a_wrong_policy_in_the_house_ends_a_command_with_its_field(monkeypatch: pytest.MonkeyPatch, plain: Path) -> None:

@@ -31,6 +31,7 @@ def _invoke(directory: Path, *words: str) -> Result:
         (("unmark", ANN), "Missing option '--why'"),
         (("export", ANN, "--why", "x"), "Missing option '--to'"),
         (("export", ANN, "--why", "x", "--to", __file__), "is there already: name a new file"),
+        (("export", ANN, "--why", "x", "--to", "/no/such/folder/ann.json"), "there is no directory /no/such/folder"),
         (("diff",), "Missing option '--policy'"),
     ],
 )
@@ -59,9 +60,11 @@ def test_a_receipt_says_what_holds_whom_it_changed_and_by_whose_order() -> None:
     assert _said("cannot_link", ["ca"], ["ca", "cb"], holds=True) == [f"{ANN} and {SHOP} are kept apart.", "ca → ca and cb", by]
     assert _said("allow_link", ["ca", "cb"], ["ca"], holds=True)[1] == "ca and cb → ca"
     assert _said("mark_generic", ["ca"], ["ca"], holds=True)[1] == "Nobody was parted or joined: ca."
+    stayed = "The same customers as before, though identifiers may have gone from one to another: ca, cb."
+    assert _said("allow_link", ["ca", "cb"], ["ca", "cb"], holds=True)[1] == stayed
     assert _said("link", ["ca", "cb"], ["ca"], holds=True)[:2] == [f"{ANN} and {SHOP} are one customer's.", "ca and cb → ca"]
     assert _said("unmark", ["ca", "cb"], ["ca"], holds=True)[0].endswith("links again.")
-    assert _said("export", ["ca"], ["ca"], holds=True)[0] == f"What is held about {ANN} and {SHOP} was written."
+    assert _said("export", ["ca"], ["ca"], holds=True)[:2] == [f"What is held about {ANN} and {SHOP} was written.", "ca"]
     assert _said("cannot_link", [], [], holds=True)[1] == "No customer holds them yet; it holds for whoever will."
     assert _said("erasure", ["ca"], [], deleted={"interactions": 3, "links": 1})[1] == "ca; deleted: 3 interactions, 1 links"
     assert _said("allow_link", ["ca"], ["ca"], holds=False)[0].startswith(f"Not carried out: a later command about {ANN} and {SHOP} holds.")

@@ -191,6 +191,31 @@ def test_a_command_is_told_with_the_two_that_it_names() -> None:
     assert "A command keeps crm_id:17850 and anonymous_id:cookie-1 apart." in _printed(memory, "email:ann@brand.co", "cookie:cookie-1")
 
 
+def test_what_a_command_marked_is_not_said_to_be_counted() -> None:
+    memory = _world(LIFE[:2])
+    email = _key("email:ann@brand.co")
+    marked = messages.encode(messages.Generic(email, True, (), None, True, 7 * messages.COMMANDED_MIN))
+    memory._append(topics.IDENTITY, partition_of(email, memory.partitions), email, marked, ())
+    memory.run()
+
+    printed = _printed(memory, "crm_id:17850", "email:ann@brand.co")
+
+    assert "generic: a command marked email:ann@brand.co as shared by many, so it links nobody" in printed
+    assert "was seen with more than" not in printed
+
+
+def test_no_link_was_last_seen_before_it_was_first_seen() -> None:
+    memory = _world([])
+    for number, minute in enumerate((10, 40)):
+        sent = {"crm_id": ["17850"], "email": ["ann@brand.co"]}
+        memory.produce({"messageId": f"m{number}", "event": "X", "identifiers": sent, "timestamp": f"2026-01-01T09:{minute}:00Z"})
+    memory.run()
+
+    (link,) = reasons.answer(*_answered(memory, "crm_id:17850", "email:ann@brand.co"))["chain"]
+
+    assert (link["firstSeen"], link["lastSeen"]) == ("2026-01-01T09:10:00Z", "2026-01-01T09:40:00Z")
+
+
 def _answered(memory: Memory, one: str, other: str) -> tuple[Evidence, NodeKey, NodeKey, explain.Why]:
     found, why = _why(memory, one, other)
     return found, _key(one), _key(other), why

@@ -3,7 +3,7 @@
 from streams.customer import census
 from streams.customer.customers import Customer
 from streams.customer.state import FoldRow, Position, State
-from streams.identity.protocol import Change
+from streams.identity.settling import Change
 from streams.journeys import retail
 from streams.language import rulebook
 from streams.rows import Person

@@ -1,10 +1,12 @@
 """Merges, splits and successors, read off the people before and after."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.identity_conflict import IdentityConflict
-from streams.identity.changes import Merge, Split, conflict, merges, splits, successors
+from schemas.identity_conflict import IdentityConflict, Rule
+from streams.identity.changes import Merge, Split, conflict, handled, merges, splits, successors
 from streams.identity.identifiers import customer_id
 from streams.identity.policy import ranked
 from streams.identity.resolve import Refused
@@ -68,6 +70,35 @@ def test_whoever_is_gone_has_a_living_successor(here: list[int], there: list[int
     assert set(gone.values()) <= living
     for merge in merges(before, after):
         assert set(merge.gone) <= set(gone)
+
+
+def test_a_conflict_names_the_command_that_decides_otherwise_and_its_hashes_are_read_again() -> None:
+    types = ranked(TYPES)
+    left, right = (bytes([code]) + bytes(range(number, number + 15)) for code, number in ((0, 1), (2, 200)))
+    people = [Person(left, (left, right), (left,))]
+
+    def command(rule: Rule) -> list[str]:
+        ends = (left, right) if rule in ("limit", "cannot_link", "weak_between_known") else (left, left)
+        return conflict(Refused(rule, *ends, "user_id", 7), people, types).command.split()
+
+    said = {rule: command(rule) for rule in get_args(Rule)}
+
+    assert {rule: words[:3] if words[1] == "identity" else words[:2] for rule, words in said.items()} == {
+        "limit": ["kairos", "identity", "link"],
+        "weak_between_known": ["kairos", "identity", "link"],
+        "cannot_link": ["kairos", "identity", "allow"],
+        "generic": ["kairos", "identity", "unmark"],
+        "shared_login": ["kairos", "identity", "unmark"],
+        "crowded": ["kairos", "identity", "generic"],
+        "component_frozen": ["kairos", "who"],
+        "component_full": ["kairos", "who"],
+    }
+    for rule, words in said.items():
+        keys = [handled(*word.split(":"), types) for word in words if ":#" in word]
+        assert keys == ([left, right] if rule in ("limit", "cannot_link", "weak_between_known") else [left])
+    (kind, _, hashed) = said["limit"][3].partition(":")
+    assert handled("email", hashed, types) is None, "of another type it is a value"
+    assert handled(kind, "#4711", types) is None and handled(kind, hashed[1:], types) is None
 
 
 def test_a_conflict_tells_types_and_hashes_and_no_values() -> None:

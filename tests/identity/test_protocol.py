@@ -5,16 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams import rows as kinds
 from streams.boundary import Outgoing
 from streams.identity import afterwards, messages, moves, protocol
-from streams.identity.component import COMPONENT, NODE, PARKED, STASH, Component, Node
-from streams.identity.messages import Absorb, Apply, Cannot, Event, Generic, Message, SetHome, Time, Union
+from streams.identity.component import COMPONENT, NODE, Component, Node
+from streams.identity.messages import Absorb, Apply, Cannot, Event, Generic, Message, Refused, SetHome, Time, Union
 from streams.identity.protocol import Advanced
-from streams.identity.sweep import SWEPT
 from streams.instants import HOUR
 from streams.journeys.identity_policy import identity_policy
-from streams.rows import CHECKPOINT, FOLD, PERSON_SUBJECT, TIMELINE, NodeKey, Person
+from streams.rows import NodeKey, Person
 from tests.laws.driver import Clock, DictRows, Record, event
 
 POLICY = identity_policy(b"s")
@@ -115,121 +113,6 @@ def test_a_link_is_told_once() -> None:
 
     assert sent(first) == [(key(COOKIE), Union(key(USER), key(USER), (FAR, "a")))]
     assert sent(second) == []
-
-
-def test_a_component_moves_with_all_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "CHECKPOINT_EVERY", 1)
-    partition = Partition(key(USER))
-    partition.advance(event([key(EMAIL)], FAR, "a"))
-    rows = partition.rows()
-    rows.put(TIMELINE, key(EMAIL) + b"u" * 16, b"a touch")
-    rows.put(FOLD, PERSON_SUBJECT + key(EMAIL), b"a fold")
-    rows.put(CHECKPOINT, PERSON_SUBJECT + key(EMAIL) + bytes(24), b"a state")
-    rows.commit()
-
-    advanced = partition.advance(event([key(EMAIL)], FAR, "b"), (key(EMAIL), Union(key(USER), None, None)))
-
-    ((to, absorb),) = sent(advanced)
-    assert to == key(USER) and isinstance(absorb, Absorb)
-    body = msgspec.msgpack.decode(absorb.body, type=moves.Body)
-    assert body.timeline == [(key(EMAIL) + b"u" * 16, b"a touch")]
-    assert body.folds == [(PERSON_SUBJECT + key(EMAIL), b"a fold")]
-    assert [applied.occurred_at for applied in body.applied] == [FAR]
-    assert body.before == (Person(key(EMAIL), (key(EMAIL),), (key(EMAIL),)),)
-    assert advanced.changes == []
-    assert [row for row in partition.store if row != SWEPT.tag] == [NODE.tag + key(EMAIL)]
-    assert partition.node(key(EMAIL)).parent == key(USER)
-
-
-def _moving(*fragments: NodeKey) -> bytes:
-    component = Component(set(fragments), fragments=dict.fromkeys(fragments, FAR))
-    person = Person(min(fragments), tuple(sorted(fragments)), tuple(sorted(fragments)))
-    timeline = [(fragment + b"u" * 16, b"a touch") for fragment in fragments]
-    folds = [(PERSON_SUBJECT + person.canonical, b"a fold")]
-    return msgspec.msgpack.encode(moves.Body(COMPONENT.encode(component), (person,), [], timeline, folds, [], None))
-
-
-def test_an_absorbed_component_brings_its_rows_and_its_people() -> None:
-    partition = Partition(key(COOKIE, 2))
-    partition.advance(event([key(USER)], FAR, "a"))
-    body = _moving(key(COOKIE, 1), key(COOKIE, 2))
-    moved = Person(key(COOKIE, 1), (key(COOKIE, 1), key(COOKIE, 2)), (key(COOKIE, 1), key(COOKIE, 2)))
-
-    advanced = partition.advance((key(USER), Absorb(key(COOKIE, 1), 0, 1, body, ())))
-
-    (change,) = advanced.changes
-    assert change.moved and change.before == (Person(key(USER), (key(USER),), (key(USER),)), moved)
-    assert sent(advanced) == [(key(COOKIE, 2), SetHome(key(USER)))]
-    assert partition.rows().get(TIMELINE, [key(COOKIE, 2) + b"u" * 16]) == [b"a touch"]
-    assert partition.rows().get(FOLD, [PERSON_SUBJECT + key(COOKIE, 1)]) == [b"a fold"]
-
-
-def test_an_absorb_that_comes_twice_changes_nothing() -> None:
-    partition = Partition()
-    absorb = (key(USER), Absorb(key(COOKIE), 0, 1, _moving(key(COOKIE)), ()))
-    partition.advance(absorb)
-
-    advanced = partition.advance(absorb)
-
-    assert advanced.changes == [] and partition.written == set()
-
-
-def test_slices_wait_for_the_last_in_any_order_and_count_once() -> None:
-    partition = Partition()
-    body = _moving(key(COOKIE))
-    slices = [Absorb(key(COOKIE), part, 3, body[part * 30 : (part + 1) * 30 if part < 2 else None], ()) for part in range(3)]
-
-    assert partition.advance((key(USER), slices[2]), (key(USER), slices[0]), (key(USER), slices[2])).changes == []
-    assert len(partition.advance((key(USER), slices[1])).changes) == 1
-    assert partition.advance(*[(key(USER), one) for one in slices]).changes == []
-    assert [row for _, row in partition.rows().scan(STASH, b"", b"\xff" * 40)] == [b""]
-
-
-@pytest.mark.parametrize("low_is_elsewhere", [False, True])
-def test_what_waits_at_a_root_moves_on_with_it(low_is_elsewhere: bool) -> None:
-    root, low, forwarder, anchor = key(EMAIL), key(USER), key(PHONE), key(COOKIE)
-    waiting = Apply(anchor, (anchor,), b"u" * 16, FAR, event([anchor], FAR, "a").touch, (forwarder,))
-    partition = Partition(*([low] if low_is_elsewhere else []))
-
-    assert partition.advance((root, waiting)).changes == []
-    assert partition.component(root).parked == 1
-    moved = partition.advance((root, Union(low, None, None)))
-    there = Partition() if low_is_elsewhere else partition
-    there.advance(*[(one.key or b"", messages.decode(one.value or b"")) for one in moved.send])
-    advanced = there.advance((low, Absorb(forwarder, 0, 1, _moving(forwarder, anchor), ())))
-
-    (change,) = advanced.changes
-    assert [applied.fragment for applied in change.applied] == [anchor]
-    assert there.component(low).parked == 0
-    for one in (partition, there):
-        assert list(one.rows().scan(PARKED, b"", b"\xff" * 33)) == []
-
-
-def test_an_interaction_that_waits_and_comes_again_is_counted_as_a_duplicate() -> None:
-    waiting = Apply(key(COOKIE), (key(COOKIE),), b"u" * 16, FAR, event([key(COOKIE)], FAR, "a").touch, (key(PHONE),))
-    partition = Partition()
-
-    first = partition.advance((key(EMAIL), waiting)).tally
-    again = partition.advance((key(EMAIL), waiting)).tally
-
-    assert partition.component(key(EMAIL)).parked == 1
-    assert (first.get(("kairos_interactions_duplicate",)), again["kairos_interactions_duplicate",]) == (None, 1)
-
-
-@pytest.mark.parametrize("slice_bytes", [30, 480_000])
-def test_an_absorb_waits_for_the_one_it_climbed_through(slice_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.identity.moves.SLICE_BYTES_MAX", slice_bytes)
-    partition = Partition()
-    early = moves.slices(key(COOKIE, 1), _moving(key(COOKIE, 1)), (key(PHONE),))
-    late = moves.slices(key(PHONE), _moving(key(PHONE)), ())
-
-    assert partition.advance(*[(key(USER), part) for part in early]).changes == []
-    assert partition.component(key(USER)).parked == len(early)
-    (change,) = partition.advance(*[(key(USER), part) for part in late]).changes
-
-    assert {person.canonical for person in change.before} == {key(PHONE), key(COOKIE, 1)}
-    assert partition.component(key(USER)).members == {key(USER), key(PHONE), key(COOKIE, 1)}
-    assert partition.component(key(USER)).parked == 0
 
 
 def test_no_version_of_either_is_above_the_floor_of_both() -> None:
@@ -350,6 +233,7 @@ def test_time_records_are_handed_through() -> None:
         Union(key(USER), key(USER), (FAR, "a")),
         Absorb(key(USER), 1, 2, b"body", (key(CRM),)),
         SetHome(key(USER)),
+        Refused((key(CRM),)),
         Generic(key(USER), True, ()),
         Cannot((key(USER), key(CRM)), True, 7, ()),
         Time(1, 2),
@@ -366,6 +250,7 @@ def test_rows_are_written_the_same_whatever_the_order_of_their_sets() -> None:
 
     assert COMPONENT.encode(one) == COMPONENT.encode(other)
     assert COMPONENT.decode(COMPONENT.encode(one)) == one
+    assert COMPONENT.decode(COMPONENT.encode(parted := Component({key(COOKIE)}, parted=True))) == parted
     assert NODE.encode(Node(linked=frozenset(forth))) == NODE.encode(Node(linked=frozenset(back)))
 
 

@@ -60,6 +60,17 @@ def test_what_a_command_binds_is_one_person_also_where_what_linked_it_has_expire
     assert who(component) == [{key(LOYALTY), key(SESSION), key(CASE)}]
 
 
+def test_nobody_is_called_after_an_identifier_that_is_still_a_customer_elsewhere() -> None:
+    component = evidence((1, [key(DEVICE), key(COOKIE)]), (1, [key(DEVICE), key(SESSION)]), (1, [key(SESSION)]))
+    forbid(component, pair(key(DEVICE), key(COOKIE)), 1, True)
+    bind(component, pair(key(COOKIE), key(SESSION)), 1)
+    assert {key(COOKIE), key(SESSION)} in who(component)
+
+    component.members.remove(key(COOKIE))  # The device's interaction names it, but it has not been absorbed yet.
+
+    assert who(component) == [{key(DEVICE), key(SESSION)}, {key(COOKIE)}]
+
+
 def test_two_logins_are_two_people() -> None:
     component = evidence((1, [key(USER, 1), key(EMAIL)]), (2, [key(USER, 2), key(EMAIL)]))
 

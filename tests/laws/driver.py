@@ -16,7 +16,7 @@ import msgspec
 
 from schemas import topics
 from streams.boundary import Kind, Outgoing
-from streams.identity import afterwards, messages, protocol
+from streams.identity import afterwards, changes, messages, protocol, settling
 from streams.identity import policy as policies
 from streams.identity.component import COMPONENT, NODE, PARKED, STASH, identifiers
 from streams.identity.messages import Cannot, Erase, Event, Message
@@ -130,7 +130,7 @@ class World:
         self.erased: set[NodeKey] = set()
         self.tally: dict[tuple[str, ...], int] = defaultdict(int)
         self.conflicts: list[protocol.Conflict] = []
-        self.changes: list[protocol.Change] = []
+        self.changes: list[settling.Change] = []
         self.batches = 0
 
     def produce(self, message: Message, key: NodeKey | None = None) -> None:
@@ -228,7 +228,7 @@ class World:
         assert outgoing.topic == topics.IDENTITY and outgoing.key is not None and outgoing.value is not None
         self.under_way[partition, crc32(outgoing.key) % self.partitions].append((outgoing.key, outgoing.value))
 
-    def _customers(self, change: protocol.Change, rows: DictRows) -> tuple[dict[NodeKey, int], dict[NodeKey, NodeKey], set[NodeKey]]:
+    def _customers(self, change: settling.Change, rows: DictRows) -> tuple[dict[NodeKey, int], dict[NodeKey, NodeKey], set[NodeKey]]:
         """Insert what was applied, fold who changed; the versions given, the redirects of who vanished, and who was erased."""
         for applied in change.applied:
             key = applied.fragment + applied.uid
@@ -258,7 +258,7 @@ class World:
         if changed or forgotten:
             afterwards.settle(rows, change.root, floor)
         if changed:
-            gone = protocol.changes.successors(change.before, change.after)
+            gone = changes.successors(change.before, change.after)
             for vanished in gone:
                 versions[vanished] = floor
                 rows.put(FOLD, PERSON_SUBJECT + vanished, None)

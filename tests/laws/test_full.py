@@ -1,7 +1,7 @@
 """The law of the last resort: a component that has become too large takes in nobody; nothing is lost, nothing waits, and no row grows any further."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from random import Random
 from zlib import crc32
 
@@ -215,6 +215,33 @@ def test_who_names_an_identifier_that_is_full_before_it_heard_that_it_was_erased
     live(world, [_in_the_clear([mates, mine], 2 * HOUR, "both"), *star[mates]], 0)
     live(world, [late], 0)
     world.let_go()
+    world.run_until_idle()
+
+    assert all(late.uid not in held for held in world.result().touches.values())
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_who_names_one_that_a_full_component_sends_back_hears_when_it_is_erased_afterwards(is_there: bool) -> None:
+    """Whether the interaction is there when its component is refused, or still on its way when that is sent back."""
+    device, mine, names = ("device_id", "device-1"), ("email", "a@kairos.shop"), ("user_id" if is_there else "loyalty_id", "z")
+    own, root = (bytes(oracle.key_of(PLAIN, *one)) for one in (device, mine))
+    theirs = next(
+        one
+        for one in ((names[0], f"{names[1]}{number}") for number in count())
+        if crc32(bytes(oracle.key_of(PLAIN, *one))) % 8 == crc32(own) % 8
+    )
+    star = [_in_the_clear([mine, ("phone", f"07946 00010{point}")], 2 * HOUR, f"point {point}") for point in range(8)]
+    late = _in_the_clear([theirs, device], MINUTE, "late")
+    world = _Held(8, structs.replace(SHIPPED, component_size_max=6), 1)
+    live(world, [_in_the_clear([one], MINUTE, f"{one}") for one in (device, theirs)], 0)
+    world.hold(own, root)
+    live(world, [_in_the_clear([mine, device], MINUTE, "hers")], 0)
+    live(world, [*star, late] if is_there else [_in_the_clear([mine, theirs], MINUTE, "both"), late, *star], 0)
+    world.let_go()
+    world.run_until_idle()
+    assert any(late.uid in held for held in world.result().touches.values())
+
+    world.erase(own, HOUR, 100)
     world.run_until_idle()
 
     assert all(late.uid not in held for held in world.result().touches.values())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Producer
@@ -46,7 +47,14 @@ def _interactions(path: Path) -> Source:
     return Source(path, JSON_LINES, ("retail",), None)
 
 
-def _give(pipeline: Pipeline, *words: str, module: str = "streams.cli", **environment: str) -> subprocess.CompletedProcess[str]:
+class Asked(NamedTuple):
+    """A command line, and the environment that it needs."""
+
+    command: list[str]
+    environment: dict[str, str]
+
+
+def _asked(pipeline: Pipeline, *words: str, module: str = "streams.cli", **environment: str) -> Asked:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("KAIROS_") and name != "KAFKA_BOOTSTRAP"}
     ours |= {
         "KAIROS_SECRET": SECRET,
@@ -55,8 +63,12 @@ def _give(pipeline: Pipeline, *words: str, module: str = "streams.cli", **enviro
         "KAIROS_ACTOR": "ben",
         **environment,
     }
-    asked = [sys.executable, "-m", module, "identity", *words, "--broker", pipeline.bootstrap]
-    return subprocess.run(asked, cwd=ROOT, env=ours, capture_output=True, text=True, timeout=300)
+    return Asked([sys.executable, "-m", module, "identity", *words, "--broker", pipeline.bootstrap], ours)
+
+
+def _give(pipeline: Pipeline, *words: str, module: str = "streams.cli", **environment: str) -> subprocess.CompletedProcess[str]:
+    asked = _asked(pipeline, *words, module=module, **environment)
+    return subprocess.run(asked.command, cwd=ROOT, env=asked.environment, capture_output=True, text=True, timeout=300)
 
 
 def _receipt(pipeline: Pipeline, *words: str) -> dict[str, Any]:
@@ -68,6 +80,15 @@ def _receipt(pipeline: Pipeline, *words: str) -> dict[str, Any]:
 
 def _values(pipeline: Pipeline, topic: str) -> list[dict[str, Any]]:
     return [json.loads(record.value) for record in read_topic(pipeline.bootstrap, topic) if record.value is not None]
+
+
+def _named_by_the_conflict(pipeline: Pipeline, rule: str) -> list[str]:
+    """The command, without its reason, that an event on the conflicts topic names; it holds no value."""
+    (said,) = {conflict["command"] for conflict in _values(pipeline, topics.IDENTITY_CONFLICTS) if conflict["rule"] == rule}
+    kairos, identity, *words, why, dots = said.split()
+    assert (kairos, identity, why, dots) == ("kairos", "identity", "--why", "...")
+    assert "17850" not in said and "ann@" not in said
+    return words
 
 
 def _profiles(pipeline: Pipeline) -> dict[str, dict[str, Any] | None]:
@@ -107,7 +128,7 @@ def test_what_was_merged_is_kept_apart_allowed_again_and_forgotten(pipeline: Pip
     ).items()
     assert [stage["to"] for stage in _values(pipeline, topics.STAGES) if stage.get("retracts")], "nothing was taken back"
 
-    again = _give(pipeline, "allow", SHOP, ANN, "--why", "the same person after all")
+    again = _give(pipeline, *_named_by_the_conflict(pipeline, "cannot_link"), "--why", "the same person after all")
     assert again.returncode == 0, again.stderr
     assert "may be one customer again" in again.stdout and " by ben, " in again.stdout
     assert _orders(pipeline) == {one: 3}
@@ -149,7 +170,7 @@ def test_a_value_that_is_marked_links_nobody_and_a_bad_command_is_told(pipeline:
     marked = _receipt(pipeline, "generic", ANN, "--why", "a shop's own address")
     assert marked["kind"] == "mark_generic" and len(_orders(pipeline)) == 2
 
-    again = _receipt(pipeline, "unmark", ANN, "--why", "Ann's own after all")
+    again = _receipt(pipeline, *_named_by_the_conflict(pipeline, "generic"), "--why", "Ann's own after all")
     assert (again["kind"], again["holds"], len(again["into"])) == ("unmark", True, 1)
     assert list(_orders(pipeline).values()) == [3]
 
@@ -166,7 +187,9 @@ def test_a_value_that_is_marked_links_nobody_and_a_bad_command_is_told(pipeline:
     assert [(letter["reason"], letter["topic"]) for letter in letters] == [("wrong_type", topics.COMMANDS)]
 
 
-def test_without_a_worker_it_says_what_becomes_of_the_command(broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_without_a_worker_without_patience_or_without_topics_it_says_what_becomes_of_the_command(
+    broker: EmbeddedBroker, tmp_path: Path
+) -> None:
     with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, ("retail",), clock="live") as pipeline:
         done = _give(pipeline, "generic", ANN, "--why", "a shop's own address", "--wait", "1")
 
@@ -174,3 +197,23 @@ def test_without_a_worker_it_says_what_becomes_of_the_command(broker: EmbeddedBr
         assert "No receipt came within 1 s" in done.stderr and "kairos worker" in done.stderr
         (kept,) = _values(pipeline, topics.COMMANDS)
         assert kept["id"] in done.stderr
+
+        asked = _asked(pipeline, "unmark", ANN, "--why", "Ann's own", "--wait", "100")
+        with subprocess.Popen(asked.command, cwd=ROOT, env=asked.environment, stderr=subprocess.PIPE, text=True) as waiting:
+            deadline = time.monotonic() + 120
+            while len(kept := _values(pipeline, topics.COMMANDS)) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            time.sleep(1)  # The command hears that it lies there a moment after it does.
+            waiting.send_signal(signal.SIGINT)
+            _, said = waiting.communicate(timeout=60)
+        assert waiting.returncode == 1
+        (unmark,) = (one["id"] for one in kept if one["kind"] == "unmark")
+        assert f"Not waited for any longer. Command {unmark} lies on its topic" in said
+
+    began = time.monotonic()
+    nowhere = _give(pipeline, "generic", ANN, "--why", "a shop's own address")
+
+    assert nowhere.returncode == 1
+    assert "There is no topic journey.commands.v1" in nowhere.stderr and "kairos topics create" in nowhere.stderr
+    assert time.monotonic() - began < 25

@@ -55,12 +55,8 @@ def live(broker: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> It
     broken = {orjson.loads(value)["messageId"] for value in whole[::BROKEN]}
     (directory / "broken.jsonl").write_bytes(b"\n".join(replays.broken(whole)))
     source = Source(directory / "broken.jsonl", READER, ("retail",), instants.parse(UNTIL))
-    with Pipeline(broker.bootstrap, directory / "run", PARTITIONS, source.journeys) as pipeline:
-        (worker,) = pipeline.start(1)
-        pipeline.play(source)
-        pipeline.await_settled([worker])
-        worker.stop()
-        yield Live(pipeline, head, whole, broken, environment(pipeline, directory / "data", source.journeys, "replay"))
+    with settled(broker, directory, source) as live:
+        yield live._replace(head=head, whole=whole, broken=broken)
 
 
 @pytest.fixture
@@ -68,6 +64,17 @@ def name(live: Live, app_id: str) -> Iterator[str]:
     """A replay's name; its shadow is cleaned away, and whatever was done, what is live is as it was."""
     with cleaned(live, app_id):
         yield app_id
+
+
+@contextmanager
+def settled(broker: EmbeddedBroker, directory: Path, source: Source) -> Iterator[Live]:
+    """A live Kairos that has taken a whole source in, and rests."""
+    with Pipeline(broker.bootstrap, directory / "run", PARTITIONS, source.journeys) as pipeline:
+        (worker,) = pipeline.start(1)
+        pipeline.play(source)
+        pipeline.await_settled([worker])
+        worker.stop()
+        yield Live(pipeline, directory, [], set(), environment(pipeline, directory / "data", source.journeys, "replay"))
 
 
 @contextmanager
@@ -85,24 +92,17 @@ def cleaned(live: Live, chosen: str) -> Iterator[None]:
 
 def test_unchanged_it_differs_in_nothing_and_all_that_it_says_is_replayed(broker: EmbeddedBroker, tmp_path: Path) -> None:
     """People who merge between partitions, late and out of order, and two months in which deadlines fall due and redirects end."""
-    source = sources.people(PEOPLE, tmp_path / "people")
-    with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, source.journeys) as pipeline:
-        (worker,) = pipeline.start(1)
-        pipeline.play(source)
-        pipeline.await_settled([worker])
-        worker.stop()
-        live = Live(pipeline, tmp_path, [], set(), environment(pipeline, tmp_path / "data", source.journeys, "replay"))
-        with cleaned(live, "same"):
-            found = live.replayed("same", "--why", "nothing changed")
+    with settled(broker, tmp_path, sources.people(PEOPLE, tmp_path / "people")) as live, cleaned(live, "same"):
+        found = live.replayed("same", "--why", "nothing changed")
 
-            assert found["differences"] == []
-            assert found["digests"]["live"] == found["digests"]["shadow"]
-            assert live.kairos("diff", "same", "--exit-code", *live.broker).returncode == 0
-            assert found["notReplayed"] == 0
-            assert found["totals"]["stage"]["live"] > PEOPLE
-            assert found["totals"]["moment"]["live"] > PEOPLE / 4
-            note = archive.load(tmp_path / "data", "same")
-            assert (note.state, note.why, note.runs[0].outcome) == ("done", "nothing changed", "done")
+        assert found["differences"] == []
+        assert found["digests"]["live"] == found["digests"]["shadow"]
+        assert live.kairos("diff", "same", "--exit-code", *live.broker).returncode == 0
+        assert found["notReplayed"] == 0
+        assert found["totals"]["stage"]["live"] > PEOPLE
+        assert found["totals"]["moment"]["live"] > PEOPLE / 4
+        note = archive.load(tmp_path / "data", "same")
+        assert (note.state, note.why, note.runs[0].outcome) == ("done", "nothing changed", "done")
 
 
 @pytest.mark.faults
@@ -172,15 +172,9 @@ def test_under_another_policy_it_differs_exactly_as_in_memory(broker: EmbeddedBr
     source = sources.people(FEW, tmp_path / "people")
     before, after = _identity_policies(tmp_path / "strict.json")
     one, other = (_remembered(source, policy) for policy in (before, after))
-    with Pipeline(broker.bootstrap, tmp_path / "run", PARTITIONS, source.journeys) as pipeline:
-        (worker,) = pipeline.start(1)
-        pipeline.play(source)
-        pipeline.await_settled([worker])
-        worker.stop()
-        live = Live(pipeline, tmp_path, [], set(), environment(pipeline, tmp_path / "data", source.journeys, "replay"))
-        with cleaned(live, "strict"):
-            found = live.replayed("strict", "--policy", str(tmp_path / "strict.json"))
-            plan = archive.load(tmp_path / "data", "strict").plan
+    with settled(broker, tmp_path, source) as live, cleaned(live, "strict"):
+        found = live.replayed("strict", "--policy", str(tmp_path / "strict.json"))
+        plan = archive.load(tmp_path / "data", "strict").plan
 
     expected = diff.compare(one, other, plan)
     assert {_told(one) for one in found["differences"]} == {_told(msgspec.to_builtins(one)) for one in expected.differences}

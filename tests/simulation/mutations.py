@@ -14,7 +14,6 @@ from zlib import crc32
 
 from msgspec import structs
 
-from streams.engine.cache import MISSING
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change
 from streams.identity import component, counts, crowds, full, messages, moves, past, protocol, resolve, sweep
@@ -79,7 +78,7 @@ def _read_all(self: Journal, records: Sequence[Any], next_offset: int) -> tuple[
     if ends:
         self.begin(ends[-1])
     self.offset = next_offset
-    return [Change(record.key, MISSING, record.value) for record in records], next_offset
+    return [Change(record.key, False, record.value) for record in records], next_offset
 
 
 def _joined_once(known: past.Past | None, other: past.Past | None) -> past.Past | None:

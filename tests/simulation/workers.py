@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import topics
-from streams.boundary import Decision, Outgoing
-from streams.engine.cache import MISSING, Cache
+from streams.boundary import Decision, Kind, Outgoing
+from streams.engine.cache import Cache
 from streams.engine.errors import Overtaken
 from streams.engine.journal import END_KEY, Journal
 from streams.engine.overlay import Change, Overlay
+from streams.identity.component import COMPONENT, NODE
+from streams.rows import FOLD
 from tests.laws.memory import Store
 from tests.simulation.broker import Place, Row
 
@@ -48,6 +50,16 @@ class Unshort(Overlay):
 
     def holds(self, key: bytes) -> bool:
         return False
+
+
+def changed_in_place(view: Overlay, files: Files) -> Iterator[str]:
+    """Rows that a batch has read and not put, and that are no longer what was read."""
+    put = {key for written in view._written.values() for key in written.rows}
+    kinds: dict[bytes, Kind[Any]] = {kind.tag: kind for kind in (NODE, COMPONENT, FOLD)}
+    for key, row in view._known.items():
+        kind = kinds.get(key[:1])
+        if kind is not None and key not in put and (None if row is None else kind.encode(row)) != files.rows.get(key):
+            yield f"a {kind.name} row was changed in place"
 
 
 class Life:
@@ -107,7 +119,7 @@ class Life:
         keys = sorted(self.journal.void)
         if self.journal.last is not None and not keys:
             return
-        changes = [Change(key, MISSING, value) for key, value in zip(keys, self.files.get_many(keys), strict=True)]
+        changes = [Change(key, False, value) for key, value in zip(keys, self.files.get_many(keys), strict=True)]
         changes.append(self.journal.end(len(changes), self.position))
         behind = world.broker.append(self.partition, [(change.key, change.value) for change in changes])
         self.journal.wrote(changes, behind)

@@ -18,6 +18,7 @@ from streams.customer import horizon
 from streams.engine.cache import MISSING
 from streams.engine.journal import Journal
 from streams.identity.component import COMPONENT, NODE
+from streams.identity.sweep import PATIENCE
 from streams.instants import DAY
 from streams.rows import FOLD
 from tests.laws.memory import Memory, Record, Store, partition_of
@@ -36,7 +37,8 @@ STEPS_MAX = 60_000
 
 
 class Zombie:
-    """An ending that was stopped: its steps still to come, and when it wakes."""
+    """An ending that was stopped: its steps still to come, and when it wakes. None are left once its worker takes the partition up again: before a worker
+    does, it joins what it was finishing there, or discards its producer and closes its store (`streams/engine/partition.py`, `release`)."""
 
     def __init__(self, ending: Ending, steps: Sequence[Named], wakes_at: int) -> None:
         self.ending = ending
@@ -62,6 +64,7 @@ class World(Memory):
         self.unfinished: list[Outgoing] = []
         """Without transactions: what was said in batches that did not come to their end."""
         self.repeated: list[Outgoing] = []
+        self.changed_in_place: list[str] = []
         """And what was said in batches that did again what such a one had done."""
         self._tried: dict[Place, int] = defaultdict(int)
         self.steps = 0
@@ -120,6 +123,7 @@ class World(Memory):
             for number, worker in enumerate(self.workers):
                 if self._policies[worker] != self.scenario.policy:  # Of a story that was cut.
                     self.switch(number)
+            self.now += PATIENCE  # Where an old worker came between two new ones, the policy that is back waits for as long.
             self.move_time(instants.text(START))
             self.rest()
 
@@ -202,11 +206,14 @@ class World(Memory):
         self._policy = self._policies[life.worker]
         decided = self.decide(place[0], records, view)  # type: ignore[arg-type]  # an agent without a table asks for no rows
         changes = [] if view is None else view.changes()
+        if view is not None and life.files is not None:
+            self.changed_in_place += workers.changed_in_place(view, life.files)
         next_offset = -1 if tick else life.position + len(records)
         ending = Ending(life, decided, changes, next_offset, f"ending {self.scenario.seed} {number}")
         steps = workers.ENDINGS[self.settings.guarantee]
         if self._telling is not None:
             self._note(number, f"worker {life.worker} takes of {self._named(place)}: {self._telling(place[0], records)}")
+        is_again = life.position < self._tried[place]
         try:
             done = self._end(number, ending, steps, fault)
         except REFUSED:
@@ -215,7 +222,7 @@ class World(Memory):
             self._note(number, "refused: another writes here; it begins anew")
             self._begin(place, life.worker, life.files)
             done = False
-        if life.position < self._tried[place]:
+        if is_again:
             self.repeated += ending.said
         if done:
             life.position = max(life.position, next_offset)
@@ -252,6 +259,7 @@ class World(Memory):
             self._begin(place, ending.life.worker, ending.life.files)
         else:
             self._note(number, f"worker {ending.life.worker} stands still {where}; {self._named(place)} goes to another")
+            self._tries(ending)
             self._revive(place, fault, but=ending.life.worker)
             self._zombies.append(Zombie(ending, left, self.steps + fault.sleep))
 
@@ -267,9 +275,8 @@ class World(Memory):
         self._zombies.remove(zombie)
         worker = zombie.ending.life.worker
         self._note(-1, f"worker {worker} wakes and goes on with {self._named(zombie.ending.life.place)}")
-        back = self.lives[zombie.ending.life.place].worker == worker  # The partition has come back to its process, which knows better.
         try:
-            for step in () if back else zombie.steps:
+            for step in zombie.steps:
                 step.do(self, zombie.ending, 1.0)
         except REFUSED:
             self.happened["zombie refused"] += 1
@@ -278,9 +285,14 @@ class World(Memory):
 
     def _give_up(self, ending: Ending) -> None:
         """What an ending has said that nobody knows to be said."""
-        if not ending.is_done and ending.said:
+        self._tries(ending)
+        if not ending.is_done:
             self.unfinished += ending.said
             ending.said = []
+
+    def _tries(self, ending: Ending) -> None:
+        """Whoever takes these records from now on does again what was spoken of already, also while the first still stands."""
+        if not ending.is_done and ending.said:
             self._tried[ending.life.place] = max(self._tried[ending.life.place], ending.next_offset)
 
     def _revive(self, place: Place, fault: Fault, but: str | None = None) -> None:
@@ -295,6 +307,9 @@ class World(Memory):
         self._begin(place, worker, None)
 
     def _begin(self, place: Place, worker: str, files: Files | None, interrupted: float | None = None) -> None:
+        for zombie in self._zombies:
+            if (zombie.ending.life.place, zombie.ending.life.worker) == (place, worker):
+                zombie.steps = ()
         if place[0] == topics.IDENTITY:
             files = files or self._files.setdefault((worker, place[1]), Files())
         life = self.lives[place] = Life(self, place, worker, files)
@@ -332,7 +347,8 @@ class World(Memory):
         return partition_of(key, self.partitions)
 
     def unlike(self) -> Iterator[str]:
-        """Where a store or a cache at rest holds something else than its changelog says."""
+        """Where a store or a cache at rest holds something else than its changelog says, or a batch changed what it had only read."""
+        yield from self.changed_in_place
         for partition, log in enumerate(self.broker.changelogs):
             life = self.lives[topics.IDENTITY, partition]
             assert life.files is not None
@@ -344,9 +360,8 @@ class World(Memory):
             kinds: tuple[Kind[Any], ...] = (NODE, COMPONENT, FOLD)
             for kind in kinds:
                 for key, row in life.files.rows.items():
-                    cached = life.cache.get(key) if key[:1] == kind.tag else None
-                    if cached is not None and cached is not MISSING and kind.encode(cached) != row:
-                        yield f"a {kind.name} row in the cache of partition {partition} was changed in place"
+                    if key[:1] == kind.tag and life.cache.get_many([key])[0] not in (MISSING, row):
+                        yield f"a {kind.name} row in the cache of partition {partition} is not what is stored"
 
     def _durable(self) -> list[Store]:
         """The rows as their owners have them."""

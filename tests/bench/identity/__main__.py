@@ -157,8 +157,7 @@ def _measured(store: Store, values: list[bytes], garbage: Garbage) -> tuple[int,
         decided = time.process_time()
         changes = rows.changes()
         store.write(changes, Position("bench", start, 0))
-        for key, row, value in changes:
-            cache.put(key, row, len(value or b""))
+        cache.apply(changes)
         writing += time.process_time() - decided
         deciding += decided - began
         count += len(messages)
@@ -177,8 +176,7 @@ def _sweep(store: Store, name: str, policy: Policy) -> Sweep:
         changes = rows.changes()
         store.write(changes, Position("bench", 0, 0))
         slices.append(time.process_time() - began)
-        for key, row, value in changes:
-            cache.put(key, row, len(value or b""))
+        cache.apply(changes)
         stands = rows.get(SWEPT, [PARTITION])[0]
         is_done = stands is not None and stands.at is None
     judged = sum(count for (metric, *_), count in tally.items() if metric == "kairos_identity_swept")
