@@ -73,7 +73,10 @@ class Engine:
         return declare
 
     def on_commit(self, callback: OnCommit) -> OnCommit:
-        """Call `callback(topic, partition, decision, seconds)` after each commit; an aborted batch counts nothing."""
+        """Call `callback(topic, partition, decision, seconds)` after each commit; an aborted batch counts nothing.
+
+        Where a commit's answer is lost the call comes once the partition has begun anew; never if it is taken away, or the worker stops, before.
+        """
         self._on_commit.append(callback)
         return callback
 

@@ -51,10 +51,9 @@ def test_a_batch_whose_end_fails_is_done_again_and_counts_once(toy: ToyRun, name
     toy.feed(3000, to="keyed")
     toy.suffers("producer, at least once", name)
 
-    toy.run_until_done(failpoint=f"{name}:6:error", counts=str(toy.directory / "counts.json"), guarantee=GUARANTEE)
+    toy.run_until_counted({"added": 3000}, f"{name}:6:error", guarantee=GUARANTEE)
 
     toy.assert_exact(outputs_once=False)
-    assert toy.counts()["added"] == 3000
 
 
 def test_a_worker_that_was_overtaken_writes_rows_that_do_not_count(toy: ToyRun) -> None:

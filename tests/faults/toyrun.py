@@ -164,6 +164,21 @@ class ToyRun:
         self.await_done([process])
         self.stop(process)
 
+    def run_until_counted(self, counts: dict[str, int], failpoint: str = "", **options: Any) -> None:
+        """The same, and it was told of that many committed batches before it stops: where a commit's answer fails, that comes later than the commit."""
+        process = self.worker(failpoint, counts=str(self.directory / "counts.json"), **options)
+        self.await_done([process])
+        self.await_counted(counts)
+        self.stop(process)
+        assert self.counts() | {"ticks": 0} == counts | {"ticks": 0}
+
+    def await_counted(self, counts: dict[str, int]) -> None:
+        """A worker was told of just so much; ticks do not matter."""
+        give_up = time.monotonic() + DEADLINE_SECONDS
+        while (said := self.counts() | {"ticks": 0}) != counts | {"ticks": 0}:
+            assert time.monotonic() < give_up, f"{said} were counted, not {counts}\n" + "\n".join(map(self.log, self.workers))
+            time.sleep(0.1)
+
     def await_done(self, processes: Iterable[subprocess.Popen[bytes]]) -> None:
         """Every input is committed to its end."""
         give_up = time.monotonic() + DEADLINE_SECONDS
