@@ -62,6 +62,8 @@ PROPERTIES = {
     "share.coordinator.state.topic.min.isr": "1",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",  # What a dead writer left open ends soon after its time-out.
     "group.initial.rebalance.delay.ms": "0",  # The first worker need not wait three seconds for company.
+    # Kafka would hold back each offset that a transaction carries for 5 ms, to write several at once: a transaction of little takes 12 ms instead of 20 at p50.
+    "group.coordinator.append.linger.ms": "0",
     "message.max.bytes": str(MESSAGE_BYTES_MAX),
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
     "log.segment.delete.delay.ms": "1000",
