@@ -46,11 +46,12 @@ def _touch(number: int, offsets: tuple[int, int], event: str, choice: int, ident
     )
 
 
-def _number(drawn: list[tuple[tuple[int, int], str, int, int]]) -> list[Touch]:
-    return [_touch(number, *one) for number, one in enumerate(drawn)]
+def numbered(drawn: list[tuple[tuple[int, int], str, int, int]], first: int = 0) -> list[Touch]:
+    """Interactions in the order of their arrival."""
+    return [_touch(number, *one) for number, one in enumerate(drawn, first)]
 
 
-_ONE = st.tuples(
+ONE = st.tuples(
     st.tuples(st.sampled_from(SPANS), st.sampled_from(SPANS)), st.sampled_from(sorted(EVENTS)), st.integers(0, 9), st.integers(0, 1)
 )
-HISTORIES = st.lists(_ONE, min_size=1, max_size=14).map(_number)
+HISTORIES = st.lists(ONE, min_size=1, max_size=14).map(numbered)
