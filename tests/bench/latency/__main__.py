@@ -24,10 +24,13 @@ from tests.bench.engine.systems import BUILT
 from tests.bench.engine.task import Task
 from tests.bench.latency import report
 from tests.bench.latency.hop import Hop, Stretch
+from tests.bench.latency.stalls import watched
 
 FOUND = BUILT / "latency.json"
 BURST = 300_000
 """So many are sent as fast as they can be, to see what the greatest rate is."""
+LOOK_SECONDS = 5.0
+"""So long the machine is watched before anything is started."""
 
 
 def main() -> None:
@@ -40,6 +43,8 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="show the figures in docs/engine.md")
     chosen = parser.parse_args()
     directory, console = Path(tempfile.mkdtemp(prefix="kairos-bench-latency-")), wide()
+    machine = watched(LOOK_SECONDS)
+    console.print(f"the machine: {machine}")
     try:
         with EmbeddedBroker(directory / "broker") as kafka:
             console.print(f"the greatest rate: {chosen.burst:,} interactions as fast as they can be sent")
@@ -53,7 +58,7 @@ def main() -> None:
         sys.exit(str(error))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    kept = report.Found(greatest, burst.events, chosen.customers, found)
+    kept = report.Found(greatest, burst.events, chosen.customers, found, machine)
     FOUND.parent.mkdir(parents=True, exist_ok=True)
     FOUND.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=2))
     console.print(report.table(kept))

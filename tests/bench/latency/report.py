@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tests.bench.engine import document
 from tests.bench.latency.hop import Stretch
+from tests.bench.latency.stalls import Stalls
 
 AIM_SHARE, AIM_P99_MS = 50, 20.0
 KEPT_SHARE_MIN = 0.95
@@ -25,12 +26,15 @@ class Found(msgspec.Struct, frozen=True):
     burst: int
     customers: int
     stretches: list[Stretch]
+    machine: Stalls
+    """Before anything was started."""
 
 
 def table(found: Found) -> Table:
     """For the terminal."""
     made = Table(
-        title=f"From an interaction to its committed output; 100% = {found.greatest_per_second:,.0f}/s, {found.customers:,} customers"
+        title=f"From an interaction to its committed output; 100% = {found.greatest_per_second:,.0f}/s, {found.customers:,} customers",
+        caption=f"the machine, before: {found.machine}",
     )
     for name in COLUMNS:
         made.add_column(name, justify="right")
@@ -43,7 +47,7 @@ def document_lines(found: Found) -> str:
     """For the page."""
     return "\n".join([
         f"The greatest rate of sender, engine and reader together on this machine, an output for every interaction: {found.greatest_per_second:,.0f}/s "
-        f"({found.burst:,} interactions of {found.customers:,} customers, 4 partitions, exactly once).",
+        f"({found.burst:,} interactions of {found.customers:,} customers, 4 partitions, exactly once). The machine, before: {found.machine}.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",
