@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
+import pytest
 
 from tests.bench.engine import document, picture, report
 from tests.bench.engine.load import Input, interactions
@@ -14,6 +16,8 @@ from tests.bench.engine.measure import Run
 from tests.bench.engine.systems import HERE, LIMIT, OURS, SYSTEMS
 from tests.bench.engine.work import Answer, State, Sum, canonical, fold, output, pack, read, unpack
 from tests.bench.latency import report as latency
+from tests.bench.recovery import report as recovery
+from tests.bench.scale import report as scale
 from tests.house.source import sources
 
 PEERS = {"quixstreams", "bytewax"}
@@ -121,12 +125,13 @@ def test_no_peer_is_imported_by_the_product_and_every_package_of_theirs_is_pinne
     assert pinned and all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line) for line in pinned)
 
 
-def test_the_page_shows_the_latencies_that_are_kept_beside_it() -> None:
-    found = msgspec.json.decode((document.DOCS / "latency.json").read_bytes(), type=latency.Found)
+@pytest.mark.parametrize(("name", "bench"), [("latency", latency), ("recovery", recovery), ("scale", scale)])
+def test_the_page_shows_the_figures_that_are_kept_beside_it(name: str, bench: Any) -> None:
+    found = msgspec.json.decode((document.DOCS / f"{name}.json").read_bytes(), type=bench.Found)
     page = (document.DOCS / "engine.md").read_text()
 
-    assert latency.document_lines(found) in page
-    assert document.placed(page, latency.document_lines(found), *document.marks("latency")) == page
+    assert bench.document_lines(found) in page
+    assert document.placed(page, bench.document_lines(found), *document.marks(name)) == page
 
 
 def test_the_page_and_the_picture_show_the_figures_that_are_kept_beside_them() -> None:

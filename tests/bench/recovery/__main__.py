@@ -1,6 +1,6 @@
 """`make bench-recovery`: one worker with an empty directory before a full changelog, on a real Kafka; how many rows a second it restores.
 
---rows (2,000,000 of 300 bytes over 4 partitions), --keys (as many), --rounds (3). What the stores hold afterwards is compared with what was written.
+--rows (2,000,000 of 300 bytes over 4 partitions), --keys (as many), --rounds (3), --docs. What the stores hold afterwards is compared with what was written.
 """
 
 from __future__ import annotations
@@ -16,40 +16,22 @@ from statistics import median
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from streams.broker.embedded import EmbeddedBroker
 from streams.engine.changelog import changelog_topic
 from streams.engine.settings import EngineSettings
 from streams.engine.store import Memory, Owner, Store
+from tests.bench.engine.report import processor
 from tests.bench.engine.systems import BUILT, ROOT
 from tests.bench.engine.work import Sum
+from tests.bench.recovery import report
 from tests.bench.recovery.load import PARTITIONS, TAG, fill
+from tests.bench.recovery.report import Found, Round
 from tests.bench.recovery.worker import Took
 
 FOUND = BUILT / "recovery.json"
 APP, SOURCE, TABLE = "recovery", "recovery-input", "rows"
 BEHIND_THE_TAG = bytes([TAG[0] + 1])
-
-
-class Round(msgspec.Struct, frozen=True):
-    """One recovery, and the machine's load before it, as the kernel averages it over a minute."""
-
-    took: Took
-    rows_per_second: float
-    cpu_microseconds_per_row: float
-    load: float
-
-
-class Found(msgspec.Struct, frozen=True):
-    """What is written."""
-
-    rows: int
-    keys: int
-    partitions: int
-    rows_per_second: float
-    """The median."""
-    rounds: list[Round]
 
 
 def main() -> None:
@@ -58,6 +40,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--keys", type=int, default=0, help="so many different ones; as many as rows unless told")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--docs", action="store_true", help="show the figures in docs/engine.md")
     chosen = parser.parse_args()
     keys, console = chosen.keys or chosen.rows, Console()
     directory = Path(tempfile.mkdtemp(prefix="kairos-bench-recovery-"))
@@ -71,11 +54,13 @@ def main() -> None:
                 shutil.rmtree(directory / f"state-{number}")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    found = Found(chosen.rows, keys, PARTITIONS, median(each.rows_per_second for each in rounds), rounds)
+    found = Found(processor(), chosen.rows, keys, PARTITIONS, median(each.rows_per_second for each in rounds), rounds)
     FOUND.parent.mkdir(parents=True, exist_ok=True)
     FOUND.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2))
-    console.print(_table(found))
+    console.print(report.table(found))
     console.print(f"{FOUND} is written")
+    if chosen.docs:
+        report.document_figures(FOUND)
 
 
 def _round(bootstrap: str, state: Path, rows: int, held: Sum) -> Round:
@@ -97,19 +82,6 @@ def _held(state: Path) -> Sum:
             held.add(key, value)
         store.close()
     return held
-
-
-def _table(found: Found) -> Table:
-    table = Table(title=f"Recovery of {found.rows:,} rows ({found.keys:,} keys) over {found.partitions} partitions from an empty directory")
-    for name in ("round", "seconds", "rows/s", "CPU us/row", "of it the loop's", "memory MiB", "load before"):
-        table.add_column(name, justify="right")
-    for number, each in enumerate(found.rounds, 1):
-        took = each.took
-        loop = f"{took.loop_seconds / found.rows * 1e6:.2f}"
-        cells = (f"{took.seconds:.2f}", f"{each.rows_per_second:,.0f}", f"{each.cpu_microseconds_per_row:.2f}", loop)
-        table.add_row(str(number), *cells, f"{took.memory_bytes >> 20:,}", f"{each.load:.1f}")
-    table.add_row("median", "", f"{found.rows_per_second:,.0f}", "", "", "", "")
-    return table
 
 
 if __name__ == "__main__":
