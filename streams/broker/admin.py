@@ -10,14 +10,16 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-from kafka.errors import KafkaError, TopicAlreadyExistsError, UnknownBrokerIdError
+from kafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, UnknownBrokerIdError
 from kafka.protocol.consumer.offsets import IsolationLevel
 
 from streams.broker.errors import BrokerUnavailable
 
 ANSWER_SECONDS_MAX = 9.0
 _REQUEST_MS_MAX = 30_000
-_ATTEMPTS, _PAUSE_SECONDS = 4, 0.5
+_ATTEMPTS, _PAUSE_SECONDS = 10, 0.5
+_ELSEWHERE = (UnknownBrokerIdError, KafkaConnectionError)
+"""The client looked for a broker that it has just forgotten, or chose one of the cluster that does not listen: another choice may find one."""
 _GONE = frozenset({"OK", "GroupIdNotFoundError"})
 _NOT_YET = frozenset({"NonEmptyGroupError", "NotCoordinatorError", "CoordinatorLoadInProgressError", "CoordinatorNotAvailableError"})
 """What the client says of a group that was to be deleted: that it is, or that it has members, or a coordinator that has just begun."""
@@ -28,16 +30,19 @@ R = TypeVar("R")
 
 
 def _asked_again(ask: Callable[P, R]) -> Callable[P, R]:
-    """Ask anew where the client has just replaced what it knew of the cluster by what the cluster says of itself, and looks for the former."""
+    """Ask anew where the client went to the wrong broker of a cluster that answers; BrokerUnavailable where that goes on for 5 s."""
 
     @functools.wraps(ask)
     def asked(*words: P.args, **more: P.kwargs) -> R:
-        for _ in range(_ATTEMPTS - 1):
+        for _ in range(_ATTEMPTS):
             try:
                 return ask(*words, **more)
-            except UnknownBrokerIdError:
+            except _ELSEWHERE as error:
+                last = error
                 time.sleep(_PAUSE_SECONDS)
-        return ask(*words, **more)
+        raise BrokerUnavailable(
+            f"A broker of this Kafka does not answer ({last!r}), and it did not choose another: are all of them running?"
+        )
 
     return asked
 

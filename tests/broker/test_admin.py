@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient
-from kafka.errors import UnknownBrokerIdError
+from kafka.errors import KafkaConnectionError, KafkaError, UnknownBrokerIdError
 
 from streams.broker import admin
 from streams.broker.embedded import EmbeddedBroker
@@ -24,22 +24,38 @@ def test_creating_twice_creates_once(broker: EmbeddedBroker, topic_prefix: str) 
     assert [(topic.partitions, topic.config["cleanup.policy"]) for topic in found] == [(3, "compact")]
 
 
-def test_a_client_that_looks_for_a_broker_it_has_just_forgotten_is_asked_again(
-    broker: EmbeddedBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    forgot: list[str] = []
+def client_that_fails(times: int, error: KafkaError) -> tuple[type[KafkaAdminClient], list[str]]:
+    """A client that goes to the wrong broker so often, and what it was asked then."""
+    asked: list[str] = []
 
-    class Forgetful(KafkaAdminClient):
+    class Astray(KafkaAdminClient):
         def list_topics(self) -> Any:
-            if len(forgot) < 2:
-                forgot.append("list_topics")
-                raise UnknownBrokerIdError(-1)
+            if len(asked) < times:
+                asked.append("list_topics")
+                raise error
             return super().list_topics()
 
-    monkeypatch.setattr(admin, "KafkaAdminClient", Forgetful)
+    return Astray, asked
+
+
+@pytest.mark.parametrize("error", [UnknownBrokerIdError(-1), KafkaConnectionError("111 ECONNREFUSED")])
+def test_a_client_that_went_to_the_wrong_broker_of_a_cluster_is_asked_again(
+    broker: EmbeddedBroker, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, error: KafkaError
+) -> None:
+    client, asked = client_that_fails(2, error)
+    monkeypatch.setattr(admin, "KafkaAdminClient", client)
 
     assert admin.create_topics(broker.bootstrap, [admin.NewTopic(topic_prefix + "a", 1, {})]) == [topic_prefix + "a"]
-    assert len(forgot) == 2
+    assert len(asked) == 2
+
+
+def test_one_that_does_so_again_and_again_says_what_may_be_wrong(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = client_that_fails(1000, KafkaConnectionError("111 ECONNREFUSED"))
+    monkeypatch.setattr(admin, "KafkaAdminClient", client)
+    monkeypatch.setattr(admin, "_PAUSE_SECONDS", 0.01)
+
+    with pytest.raises(BrokerUnavailable, match=r"A broker of this Kafka does not answer .*ECONNREFUSED"):
+        admin.topics_like(broker.bootstrap, "any")
 
 
 def test_other_partitions_are_refused(broker: EmbeddedBroker, topic_prefix: str) -> None:
