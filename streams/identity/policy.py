@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Literal
 
 import msgspec
+import phonenumbers
 from msgspec import Struct
 
 from streams.instants import DAY, HOUR, Duration
@@ -97,7 +98,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _check(1 <= len(self.types) <= _TYPES_MAX, "types", f"1 to {_TYPES_MAX} types")
         _check(self.contested in _CONTESTED, "contested", f"one of {', '.join(_CONTESTED)}")
         region = self.default_region
-        _check(region is None or bool(re.fullmatch("[A-Z]{2}", region)), "default_region", "two capital letters (ISO 3166)")
+        known = region is None or region in phonenumbers.SUPPORTED_REGIONS
+        _check(known, "default_region", "two capital letters (ISO 3166) of a region that has telephone numbers")
         _check(self.component_members_max >= 2, "component_members_max", "at least 2")
         _check(2 <= self.component_size_max <= _SIZE_LIMIT, "component_size_max", f"2 to {_SIZE_LIMIT:,}")
         _check_blocked(self.blocked_values, self.blocked_patterns, "")

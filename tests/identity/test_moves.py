@@ -128,6 +128,24 @@ def test_an_absorb_waits_for_the_one_it_climbed_through(slice_bytes: int, monkey
     assert partition.component(key(USER)).parked == 0
 
 
+def test_who_would_climb_through_one_that_is_still_on_its_way_is_not_taken_in_before_it() -> None:
+    """PHONE points at the root already, and what it had is on its way there: who came to it joins neither without it nor in its place."""
+    partition = Partition()
+    partition.advance(event([key(USER)], FAR, "a"), event([key(COOKIE)], FAR, "b"))
+    rows = partition.rows()
+    rows.put(NODE, key(PHONE), Node(parent=key(USER)))
+    rows.commit()
+
+    hooked = partition.advance((key(COOKIE), Union(key(PHONE), None, None)))
+    partition.advance(*[(to or b"", message) for to, message in sent(hooked)])
+    assert partition.component(key(USER)).members == {key(USER)}
+    assert partition.component(key(USER)).parked == 1
+    partition.advance(*[(key(USER), part) for part in moves.slices(key(PHONE), _moving(key(PHONE)), ())])
+
+    assert partition.component(key(USER)).members == {key(USER), key(PHONE), key(COOKIE)}
+    assert partition.component(key(USER)).parked == 0
+
+
 def test_a_component_that_was_sent_back_is_taken_for_no_other_move_than_its_newest() -> None:
     """By way of `low`, which was no root then, a first move had come to one that was full; what was sent of it comes twice."""
     low, near, child = key(USER), key(USER, 2), key(EMAIL)

@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {"name": "thing", "strength": "weak", "priority": 9}
         ("types", {"types": ()}),
         ("contested", {"contested": "oldest"}),
         ("default_region", {"default_region": "Germany"}),
+        ("default_region", {"default_region": "XX"}),
         ("component_members_max", {"component_members_max": 1}),
         ("blocked_patterns", {"blocked_patterns": ("(",)}),
         ("blocked_patterns", {"blocked_patterns": (".*",)}),

@@ -113,6 +113,29 @@ def test_commands_mean_the_same_whenever_they_come_and_however_often(seed: int) 
     same(told(events, commands, seed, anywhere=True), told(events, commands, seed, anywhere=False))
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_who_is_parted_is_as_if_there_had_never_been_a_link(seed: int) -> None:
+    """People, timelines, states and what stands of the outputs, of who were one customer for a while and of who never were."""
+    events = history(seed)
+    parted = told(events, [], seed, anywhere=False)
+    found = [both for both in pairs(events) if any(set(map(key, both)) <= set(person.members) for person in people(parted))][:2]
+    assert found, "nobody is parted"
+    apart = [command(number, "cannot_link", both) for number, both in enumerate(found)]
+    never = told([], apart, seed, anywhere=False)
+
+    for one in apart:
+        parted.command(one)
+    parted.run()
+    for event in events:
+        never.produce(event)
+        never.run()
+        assert not any(set(map(key, both)) <= set(person.members) for both in found for person in people(never))
+    never.tell_time(UNTIL)
+    never.run()
+
+    same(parted, never)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_cannot_link_parts_and_allowing_it_restores(seed: int) -> None:
     events = history(seed)

@@ -201,4 +201,4 @@ MUTATIONS: Mapping[str, Mutation] = {
 """By name: the traps of the design, then others with which the laws that these do not touch show their teeth.
 
 One trap has none: ABSORB without the path check. What comes early joins the same evidence once more, so no law of a whole world is broken by it;
-`tests/identity/test_protocol.py` asks for the check itself."""
+`tests/identity/test_moves.py` asks for the check itself."""
