@@ -16,8 +16,9 @@ from operator import attrgetter
 from typing import Any
 
 import aiokafka
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import CorruptRecordException, KafkaError
+from aiokafka.errors import CorruptRecordException, KafkaError, NodeNotReadyError
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import server_list
@@ -79,6 +80,14 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "e668541600b047ab",
         "builds eleven fields a record; `_light` builds six",
     ),
+    "aiokafka.client:AIOKafkaClient.get_random_node": (
+        "0e2daf38b78e99a7",
+        "None where no broker is named; `ask_until_one_is_named` raises",
+    ),
+    "aiokafka.client:AIOKafkaClient.coordinator_lookup": (
+        "19cc69fb75f8d667",
+        "takes that None for a fault of its caller, an AssertionError, which would end a worker",
+    ),
     "aiokafka.client:AIOKafkaClient._wait_on_metadata": (
         "52b0a5ee78ef3aa0",
         "waits for ever once its client is closed; `Producer._located` is woken by `discard`",
@@ -137,7 +146,7 @@ def create_worker_consumer(thread: Any, transport: Any) -> aiokafka.AIOKafkaCons
     """Faust's consumer, but it reads what is committed only, polls short, and always uses Faust's assignor, which keeps co-partitioned topics together."""
     settings = thread.app.tables.shared.settings
     thread._assignor = thread.app.assignor
-    return aiokafka.AIOKafkaConsumer(
+    consumer = aiokafka.AIOKafkaConsumer(
         client_id=f"{settings.app_id}-reader",
         group_id=settings.app_id,
         group_instance_id=settings.instance_id,
@@ -155,6 +164,21 @@ def create_worker_consumer(thread: Any, transport: Any) -> aiokafka.AIOKafkaCons
         request_timeout_ms=int(max(30.0, settings.session_timeout_seconds, settings.rebalance_timeout_seconds + 5) * 1000),
         metadata_max_age_ms=60_000,
     )
+    ask_until_one_is_named(consumer._client)
+    return consumer
+
+
+def ask_until_one_is_named(client: AIOKafkaClient) -> None:
+    """Where Kafka names no broker, as after it hung until its controller gave it up, it is asked again; NodeNotReadyError where nobody asks again."""
+    any_node = client.get_random_node
+
+    def named() -> int:
+        node = any_node()
+        if node is None:
+            raise NodeNotReadyError("Kafka names no broker")
+        return int(node)
+
+    client.get_random_node = named
 
 
 def never_hold_back(consumer: aiokafka.AIOKafkaConsumer) -> None:

@@ -21,6 +21,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from streams.engine.errors import RecordTooLarge
 from streams.engine.overlay import Change
+from streams.engine.overrides import ask_until_one_is_named
 from streams.engine.request import ProduceOnce
 from streams.engine.settings import MEBIBYTE, RECORD_OVERHEAD_BYTES, EngineSettings
 
@@ -69,6 +70,7 @@ class Producer:
             retry_backoff_ms=RETRY_MS,
             **options,
         )
+        ask_until_one_is_named(self._kafka.client)
 
     async def fence(self) -> None:
         """Be ready to write; a fenced one is the only one with its transactional id from now on."""

@@ -15,10 +15,11 @@ from aiokafka.record.memory_records import MemoryRecords
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.broker.embedded import EmbeddedBroker
-from streams.engine.errors import FENCED
+from streams.engine.errors import FENCED, TRANSIENT
 from streams.engine.overlay import Change
 from streams.engine.producer import ROWS_BYTES, AcknowledgedProducer, FencedProducer, Packed
 from streams.engine.settings import MEBIBYTE, EngineSettings
+from tests.faults.proxy import Forgetful
 
 SETTINGS = EngineSettings(app_id="a", bootstrap="127.0.0.1:1", state_dir=Path("nowhere"))
 TOPIC_BYTES_MAX = 4 * MEBIBYTE
@@ -95,6 +96,42 @@ def test_who_waits_to_hear_where_a_topic_lies_is_woken_when_the_producer_is_disc
             await asyncio.wait_for(producer.partitions_of("t"), 60)
 
     asyncio.run(wait())
+
+
+@pytest.mark.parametrize("kind", [FencedProducer, AcknowledgedProducer])
+def test_who_hears_of_no_broker_asks_until_one_is_named(
+    broker: EmbeddedBroker, new_topic: Callable[..., str], kind: type[AcknowledgedProducer | FencedProducer]
+) -> None:
+    """So speaks a Kafka that hung for a while, until its controller takes it back. What a producer makes of it may only be what a partition tries again."""
+    topic = new_topic("outputs")
+    proxy = Forgetful(int(broker.bootstrap.rpartition(":")[2]))
+    proxy.forget()
+    settings = EngineSettings(app_id="a", bootstrap=f"127.0.0.1:{proxy.port}", state_dir=Path("nowhere"))
+
+    async def fence() -> None:
+        while True:
+            producer = kind(settings, topic)
+            try:
+                await producer.fence()
+                assert await producer.partitions_of(topic) == 1
+                return
+            except TRANSIENT:
+                await asyncio.sleep(0.01)
+            finally:
+                closing = producer.discard(KafkaError("done"))
+                assert closing is not None
+                await closing
+
+    async def ask() -> None:
+        fencing = asyncio.create_task(fence())
+        while proxy.asked < 3 and not fencing.done():
+            await asyncio.sleep(0.01)
+        assert not fencing.done(), fencing
+        proxy.remember()
+        await asyncio.wait_for(fencing, 60)
+
+    asyncio.run(ask())
+    proxy.close()
 
 
 def test_who_begins_under_the_same_name_ends_what_was_begun_and_its_predecessor_can_write_no_more(

@@ -32,6 +32,7 @@ FAULTS = {
     "broker restarted": "the broker is stopped and started",
     "broker hangs": "SIGSTOP of the broker for 1 to 30 s",
     "broker down": "no broker for 25 s or 5 min",
+    "no broker named": "Kafka answers, but names no broker",
     "leader": "the leader in a cluster of three dies",
     "slow": "the network delays everything by 0.1 s or more",
     "cut": "connections are cut",

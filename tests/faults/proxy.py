@@ -1,16 +1,20 @@
 """A network that fails when it is told to: a TCP proxy in a thread, and a Kafka that one of two ways leads to through it.
 
 The rule: what is cut is told (a reset), what hangs is not: nothing passes, nobody hears of it, and such a connection never comes back.
+A proxy can also speak for a Kafka whose controller has given its broker up: it answers, and names nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from aiokafka.protocol import metadata
 
 from streams.broker import ports
 from streams.broker.embedded import EmbeddedBroker
@@ -22,6 +26,8 @@ class Connection:
     def __init__(self, *writers: asyncio.StreamWriter) -> None:
         self.writers = writers
         self.dead = False
+        self.asks_for_metadata: dict[int, int] = {}
+        """Correlation id: version of the request."""
 
     def abort(self) -> None:
         for writer in self.writers:
@@ -117,6 +123,53 @@ class Proxy:
                     await writer.drain()
         if not connection.dead:
             connection.abort()
+
+
+class Forgetful(Proxy):
+    """Until `remember`, whoever asks for metadata as aiokafka does hears of no broker, as from a Kafka that hung until its controller gave it up."""
+
+    def __init__(self, target_port: int) -> None:
+        super().__init__(target_port)
+        self.asked = 0
+        self._forgets = False
+
+    def forget(self) -> None:
+        """From now on."""
+        self._forgets = True
+
+    def remember(self) -> None:
+        """From now on the broker is named again."""
+        self._forgets = False
+
+    async def _pump(self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        towards_kafka = writer is connection.writers[1]
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                frame = await reader.readexactly(struct.unpack(">i", await reader.readexactly(4))[0])
+                if towards_kafka:
+                    key, version, correlation = struct.unpack_from(">hhi", frame)
+                    if key == metadata.MetadataResponse_v0.API_KEY and version <= METADATA_VERSION_MAX:
+                        connection.asks_for_metadata[correlation] = version
+                else:
+                    (correlation,) = struct.unpack_from(">i", frame)
+                    version = connection.asks_for_metadata.pop(correlation, None)
+                    if version is not None and self._forgets:
+                        self.asked += 1
+                        frame = struct.pack(">i", correlation) + nobody(version)
+                writer.write(struct.pack(">i", len(frame)) + frame)
+                await writer.drain()
+        connection.abort()
+
+
+METADATA_VERSION_MAX = 5
+"""Of aiokafka; later ones have another form."""
+
+
+def nobody(version: int) -> bytes:
+    """Metadata without a broker and without topics, as Kafka would answer a request of this version."""
+    response = getattr(metadata, f"MetadataResponse_v{version}")
+    fields = {"throttle_time_ms": 0, "brokers": [], "cluster_id": "cluster", "controller_id": -1, "topics": []}
+    return bytes(response(**{name: fields[name] for name in response.SCHEMA.names}).encode())
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streams.broker.embedded import EmbeddedBroker
-from tests.faults.proxy import Proxy, broker_behind_proxy
+from tests.faults.proxy import Forgetful, Proxy, broker_behind_proxy
 from tests.faults.toyrun import DEADLINE_SECONDS, LOADED_SECONDS, STOP_SECONDS_MAX, ToyRun
 
 pytestmark = pytest.mark.faults
@@ -142,3 +142,26 @@ def test_a_stop_is_bounded_whatever_the_network_does(scene: Scene, fault: str) -
     scene.proxy.heal()
     scene.run_until_done()
     scene.assert_exact()
+
+
+def test_a_worker_that_hears_of_no_broker_waits_until_one_is_named(broker: EmbeddedBroker, tmp_path: Path) -> None:
+    """So speaks a Kafka that hung until its controller gave it up, for a moment."""
+    proxy = Forgetful(int(broker.bootstrap.rpartition(":")[2]))
+    toy = ToyRun(broker.bootstrap, tmp_path)
+    toy.feed(2000)
+    proxy.forget()
+    toy.suffers("no broker named")
+
+    process = toy.worker(bootstrap=f"127.0.0.1:{proxy.port}")
+    begin = time.monotonic()
+    while proxy.asked < 5 or time.monotonic() - begin < 5:
+        assert process.poll() is None, toy.log(process)
+        assert time.monotonic() - begin < DEADLINE_SECONDS, toy.log(process)
+        time.sleep(0.1)
+    proxy.remember()
+    toy.await_done([process])
+
+    toy.assert_exact()
+    toy.stop(process)
+    toy.close()
+    proxy.close()
