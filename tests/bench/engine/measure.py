@@ -1,8 +1,8 @@
 """One run of one system, seen from outside: time from its first interaction until all of the input is committed, CPU and memory meanwhile.
 
 The rule this module owns: every system is measured by the same clock. The time ends when the broker holds the committed offset of all input; a system
-that keeps no offsets there ends when it says so. CPU is that of all threads of the process, user and system, by the kernel's count;
-a system of several processes would be void.
+that keeps no offsets there ends when it says so. CPU is that of all threads of its processes, user and system, by the kernel's count, and memory that of
+all of them; a system with processes that it starts itself would be void.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import subprocess
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,14 +68,19 @@ def measured(kafka: EmbeddedBroker, system: System, ready: Ready, given: Input, 
     """Start it, wait for the end, check what it did."""
     outputs, load = f"{name}-outputs", os.getloadavg()[0]
     make_topic(kafka.bootstrap, outputs)
-    (directory / "state").mkdir(parents=True)
-    marks, log = directory / "marks", directory / "log"
-    task = Task(kafka.bootstrap, name, given.topic, outputs, given.events, str(directory / "state"), str(marks), dict(system.options))
+    marks, logs = directory / "marks", [directory / f"log-{number}" for number in range(system.processes)]
     try:
-        with running(ready, task, log) as process, _watched(kafka.bootstrap, name, given) as watch:
-            looks, began, ended = _followed(process, kafka.pid, marks, None if system.tells_end else watch, given.events)
+        with ExitStack() as stack:
+            processes = []
+            for number, log in enumerate(logs):
+                state = directory / f"state-{number}"
+                state.mkdir(parents=True)
+                task = Task(kafka.bootstrap, name, given.topic, outputs, given.events, str(state), str(marks), dict(system.options))
+                processes.append(stack.enter_context(running(ready, task, log)))
+            watch = stack.enter_context(_watched(kafka.bootstrap, name, given))
+            looks, began, ended = _followed(processes, kafka.pid, marks, None if system.tells_end else watch, given.events)
     except Failed as error:
-        return Run(given.events, load=load, void=f"{error}{_end_of(log)}")
+        return Run(given.events, load=load, void=f"{error}{''.join(map(_end_of, logs))}")
     wrong = check.difference(kafka.bootstrap, system, name, given.topic, outputs, given.answer)
     if wrong is not None:
         return Run(given.events, load=load, void=wrong)
@@ -147,20 +152,21 @@ def running(ready: Ready, task: Task, log: Path) -> Iterator[subprocess.Popen[by
 
 
 def _followed(
-    process: subprocess.Popen[bytes], broker: int, marks: Path, watch: Watch | None, events: int
+    processes: Sequence[subprocess.Popen[bytes]], broker: int, marks: Path, watch: Watch | None, events: int
 ) -> tuple[list[Look], float, float]:
-    """Looks from before it began until after it ended, and both times; Failed if it ends or stalls before."""
-    system, kafka, looks = psutil.Process(process.pid), psutil.Process(broker), []
+    """Looks from before it began until after it ended, and both times; Failed if one ends or stalls before."""
+    system, kafka, looks = [psutil.Process(process.pid) for process in processes], psutil.Process(broker), []
     deadline = time.monotonic() + START_SECONDS_MAX + events / PER_SECOND_MIN
     while True:
         said = _said(marks)
         if watch is not None and "began" in said and watch.is_done():
             said["ended"] = time.time()
-        if process.poll() is not None:
-            raise Failed(f"it ended with {process.returncode} before it was done")
+        for process in processes:
+            if process.poll() is not None:
+                raise Failed(f"it ended with {process.returncode} before it was done")
         looks.append(_look(system, kafka))
         if "ended" in said:
-            if system.children():
+            if any(process.children() for process in system):
                 raise Failed("it has processes of its own, whose CPU is not counted")
             return looks, said["began"], said["ended"]
         if time.monotonic() > deadline:
@@ -168,16 +174,22 @@ def _followed(
         time.sleep(LOOK_SECONDS)
 
 
-def _look(system: psutil.Process, kafka: psutil.Process) -> Look:
-    with system.oneshot():
-        spent, memory = system.cpu_times(), system.memory_info().rss
+def _look(system: Sequence[psutil.Process], kafka: psutil.Process) -> Look:
+    spent, memory = 0.0, 0
+    for process in system:
+        with process.oneshot():
+            times = process.cpu_times()
+            spent, memory = spent + times.user + times.system, memory + process.memory_info().rss
     of_broker = kafka.cpu_times()
-    return Look(time.time(), spent.user + spent.system, of_broker.user + of_broker.system, memory)
+    return Look(time.time(), spent, of_broker.user + of_broker.system, memory)
 
 
 def _said(marks: Path) -> dict[str, float]:
     lines = marks.read_text().splitlines() if marks.exists() else ()
-    return {what: float(at) for what, at in (line.split() for line in lines)}
+    said: dict[str, float] = {}
+    for what, at in (line.split() for line in lines):
+        said.setdefault(what, float(at))  # Of two processes the first that began.
+    return said
 
 
 def _at(looks: list[Look], at: float) -> Look:

@@ -34,7 +34,7 @@ def svg(found: Mapping[str, Any]) -> str:
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' viewBox='0 0 {WIDTH} {height}' {_FONT} font-size='13'>",
         f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
-        _text(20, 30, "Events a second: the same work in one worker, on a real Kafka", INK, "font-size='18' font-weight='bold'"),
+        _text(20, 30, "Events a second: the same work in one worker, or in two, on a real Kafka", INK, "font-size='18' font-weight='bold'"),
         _text(
             20,
             52,

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from tests.bench.engine.load import PARTITIONS, Input
 from tests.bench.engine.measure import Run
-from tests.bench.engine.systems import OURS, System
+from tests.bench.engine.systems import System
 
 AIMS = (
     ("events_per_second", "streams-exactly-once-large", ">=", 2.0),
@@ -57,8 +57,8 @@ def found(
     """All figures, by name."""
     rows = [_row(system, runs[system.name], versions.get(system.name, ""), missing.get(system.name), full, small) for system in systems]
     by_name = {row["name"]: row for row in rows}
-    ours = by_name.get(OURS)
-    for row in rows:
+    for system, row in zip(systems, rows, strict=True):
+        ours = by_name.get(system.beside)
         counts = ours is not None and ours["void"] is None and row["void"] is None
         row["ratio"] = {figure: _divided(ours, row, figure) for figure in _FIGURES} if counts else None
     return {
@@ -103,7 +103,8 @@ def table(figures: Mapping[str, Any]) -> Group:
         title=f"{figures['events']:,} events of {figures['customers']:,} customers, {figures['partitions']} partitions, "
         f"median of {figures['rounds']} (least to most)",
         caption=f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; CPU of all threads of the system, "
-        f"without the broker; load before a run {figures['load']:.1f} (median); ratio: this engine, exactly once, to the row",
+        f"without the broker; load before a run {figures['load']:.1f} (median); ratio: this engine, exactly once, "
+        "to the row, of two workers where the row is of two",
     )
     for name in ("system", "guarantee"):
         shown.add_column(name)

@@ -1,6 +1,7 @@
 """Every system that is measured: a row says its name, what it promises, how it is run, and where its states can be read.
 
-The rule this module owns: one process, one worker, one thread of work each; what tells rows of one program apart are its options.
+The rule this module owns: one process, one worker, one thread of work each, but for the rows that say two: there it is two of each, as the system has it
+(processes, or threads of one). What tells rows of one program apart are its options.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 BUILT = ROOT / "build" / "bench"
 OURS = "engine-exactly-once"
+OURS_TWICE = "engine-exactly-once-two"
 LIMIT = "limit"
 MEBIBYTE = 1 << 20
 
@@ -47,6 +49,10 @@ class System(NamedTuple):
     """It keeps no offsets in Kafka, so it says itself when it is done."""
     is_small: bool = False
     """It gets the small input."""
+    processes: int = 1
+    """That share the work, each with a directory of its own."""
+    beside: str = OURS
+    """The row of this engine that it is compared with."""
 
 
 def _engine_changelog(run: str, _: str) -> str:
@@ -78,6 +84,7 @@ _FAUST = Program("stock_faust", "stock_faust")
 _OURS = States(_engine_changelog, _behind_the_tag)
 _JAVAS = States(_engine_changelog, _whole)
 _LARGE = {"cache_bytes": str(100 * MEBIBYTE)}
+_TWO_THREADS = {"threads": "2"}
 _ONCE, _AT_LEAST = "exactly once", "at least once"
 
 SYSTEMS = (
@@ -97,6 +104,25 @@ SYSTEMS = (
     ),
     System("streams-exactly-once", "Kafka Streams, default cache", f"{_ONCE} v2", _STREAMS, {"guarantee": "exactly_once_v2"}, _JAVAS),
     System("streams-at-least-once", "Kafka Streams, default cache", _AT_LEAST, _STREAMS, {"guarantee": "at_least_once"}, _JAVAS),
+    System(OURS_TWICE, "this engine, two workers", _ONCE, _ENGINE, {"guarantee": "exactly_once"}, _OURS, processes=2, beside=OURS_TWICE),
+    System(
+        "streams-exactly-once-two",
+        "Kafka Streams, 100 MiB cache, two threads",
+        f"{_ONCE} v2",
+        _STREAMS,
+        {"guarantee": "exactly_once_v2", **_LARGE, **_TWO_THREADS},
+        _JAVAS,
+        beside=OURS_TWICE,
+    ),
+    System(
+        "streams-at-least-once-two",
+        "Kafka Streams, 100 MiB cache, two threads",
+        _AT_LEAST,
+        _STREAMS,
+        {"guarantee": "at_least_once", **_LARGE, **_TWO_THREADS},
+        _JAVAS,
+        beside=OURS_TWICE,
+    ),
     System("quix-exactly-once", "Quix Streams", _ONCE, _QUIX, {"guarantee": "exactly-once"}, States(_quix_changelog, _before_the_bar)),
     System("quix", "Quix Streams", _AT_LEAST, _QUIX, {"guarantee": "at-least-once"}, States(_quix_changelog, _before_the_bar)),
     System("bytewax-recovery", "Bytewax, recovery in SQLite", _AT_LEAST, _BYTEWAX, {"recovery": "on"}, None, tells_end=True),

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import orjson
+import psutil
 import pytest
 
-from tests.bench.engine import document, picture, report
+from tests.bench.engine import document, measure, picture, report
 from tests.bench.engine.load import Input, interactions
 from tests.bench.engine.measure import Run
-from tests.bench.engine.systems import HERE, LIMIT, OURS, SYSTEMS
+from tests.bench.engine.systems import HERE, LIMIT, OURS, OURS_TWICE, SYSTEMS
 from tests.bench.engine.work import Answer, State, Sum, canonical, fold, output, pack, read, unpack
 from tests.bench.latency import report as latency
 from tests.bench.recovery import report as recovery
@@ -115,6 +116,28 @@ def test_the_figure_of_a_row_is_the_median() -> None:
     figures = report.found([ours], {OURS: runs}, {}, {}, given, given)
 
     assert figures["rows"][0]["events_per_second"] == 100.0
+
+
+def test_rows_of_two_workers_are_compared_with_two_workers_of_this_engine() -> None:
+    given = Input("interactions", 100, 10, Answer(0, "", 0, ""))
+    systems = [system for system in SYSTEMS if system.name in (OURS, OURS_TWICE, "streams-exactly-once-large", "streams-exactly-once-two")]
+    paces = {OURS: 100.0, OURS_TWICE: 180.0, "streams-exactly-once-large": 50.0, "streams-exactly-once-two": 60.0}
+    runs = {name: [Run(100, 1.0, pace, 5.0, 1.0, 1)] for name, pace in paces.items()}
+
+    figures = report.found(systems, runs, {}, {}, given, given)
+
+    ratios = {row["name"]: row["ratio"]["events_per_second"] for row in figures["rows"]}
+    assert ratios == {OURS: 1.0, OURS_TWICE: 1.0, "streams-exactly-once-large": 2.0, "streams-exactly-once-two": 3.0}
+
+
+def test_a_system_of_two_processes_began_with_the_first_and_counts_both(tmp_path: Path) -> None:
+    (tmp_path / "marks").write_text("began 12.5\nbegan 11.5\n")
+    this = psutil.Process()
+
+    one, two = measure._look([this], this), measure._look([this, this], this)
+
+    assert measure._said(tmp_path / "marks") == {"began": 12.5}, "in the order in which they were written"
+    assert two.memory >= 1.9 * one.memory and two.cpu >= 1.9 * one.cpu > 0
 
 
 def test_no_peer_is_imported_by_the_product_and_every_package_of_theirs_is_pinned() -> None:

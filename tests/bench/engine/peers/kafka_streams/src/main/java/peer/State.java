@@ -35,10 +35,10 @@ final class State {
         }
     }
 
-    /** One serde for one thread: it uses its buffer again. */
+    /** Each thread uses a buffer of its own again and again. */
     static Serde<State> serde() {
-        MessageBufferPacker packer = MessagePack.newDefaultBufferPacker();
-        return Serdes.serdeFrom((topic, state) -> state == null ? null : state.packed(packer), (topic, bytes) -> bytes == null ? null : unpacked(bytes));
+        ThreadLocal<MessageBufferPacker> packer = ThreadLocal.withInitial(MessagePack::newDefaultBufferPacker);
+        return Serdes.serdeFrom((topic, state) -> state == null ? null : state.packed(packer.get()), (topic, bytes) -> bytes == null ? null : unpacked(bytes));
     }
 
     private byte[] packed(MessageBufferPacker packer) {
