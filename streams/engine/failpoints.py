@@ -60,11 +60,16 @@ def _error() -> None:
     raise Injected("fail point")
 
 
+def _strange() -> None:
+    raise LookupError("fail point")
+
+
 ACTIONS: dict[str, Callable[[], None]] = {
     "kill": _kill,  # as kill -9: nothing is cleaned up
     "pause": _pause,  # as a machine that hangs: goes on with SIGCONT
     "error": _error,  # as a producer that failed
     "errors": _error,  # the same, at every so manyth hit
+    "strange": _strange,  # as a client library that trips over itself, at every so manyth hit
 }
 
 
@@ -85,7 +90,7 @@ class FailPoint:
                     f"{ENVIRONMENT}={order!r}: wanted name:hit:action, a name of {sorted(FAIL_POINTS)}, an action of {sorted(ACTIONS)}"
                 )
             self._name, self._hits_left, self._action = name, int(hit), ACTIONS[action]
-            self._every = int(hit) if action == "errors" else 0
+            self._every = int(hit) if action in ("errors", "strange") else 0
 
     def armed(self, name: str) -> bool:
         """Whether `reach(name)` will strike now; lets the caller first make true what the fail point's line says."""

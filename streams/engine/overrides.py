@@ -97,6 +97,10 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "says yes while a rebalance is on; `heartbeat` does not",
     ),
     "aiokafka.producer.transaction_manager:TransactionManager.fatal_error": ("8e9fd08dc50042c4", "called by FencedProducer.discard"),
+    "aiokafka.producer.sender:Sender._fail_all": (
+        "5a67e3b6f87be0c5",
+        "says again, to nobody, what `discard` has said; taken off by `_close`",
+    ),
     "aiokafka.producer.message_accumulator:MessageAccumulator.fail_all": ("f1e12e8100bfcb8c", "called by FencedProducer.discard"),
     "aiokafka.producer.message_accumulator:BatchBuilder.append": (
         "657d76f55157d9ca",

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 FENCE_SECONDS_MAX = 30.0
 STRANGE_ERRORS_MAX = 5
+"""What has no class of its own may be a client library's fault: so many are tried again before a batch goes well, then the worker ends."""
 
 
 class Partition:
@@ -177,11 +178,11 @@ class Partition:
                 await self._restore(not attempt)
                 await self._position(token)
                 break
-            except Exception as error:  # noqa: BLE001 - Sorted by class; what has no class of its own ends the worker.
+            except Exception as error:  # noqa: BLE001 - Sorted by class; none is swallowed.
                 if isinstance(error, FENCED):
                     self._give_up(error)
                     return
-                if isinstance(error, HOPELESS) or not isinstance(error, TRANSIENT):
+                if isinstance(error, HOPELESS) or self._is_too_strange(error):
                     self._shared.fail(error)
                     return
                 attempt += 1
@@ -370,17 +371,13 @@ class Partition:
         if not ending.begun and not isinstance(error, TRANSIENT):
             self._undecided(batch, error)
             return
-        if isinstance(error, HOPELESS):
+        if isinstance(error, HOPELESS) or self._is_too_strange(error):
             self._shared.fail(error)
             return
         if isinstance(error, FENCED):
             self._give_up(error)
             return
         log.warning("%s[%d] could not finish a batch of %d, once more: %r", self.topic, self.number, len(batch.records), error)
-        self._strange_errors += not isinstance(error, TRANSIENT)
-        if self._strange_errors > STRANGE_ERRORS_MAX:
-            self._shared.fail(error)
-            return
         if ending.committing and batch.next_offset >= 0:
             self._uncertain = (batch.next_offset, decision, time.perf_counter() - batch.began)
         if isinstance(error, REFUSED):
@@ -391,6 +388,10 @@ class Partition:
             if len(batch.records) == 1:
                 self._isolation.refuse(batch.records[0].offset, error)
         self._begin_anew(1)
+
+    def _is_too_strange(self, error: BaseException) -> bool:
+        self._strange_errors += not isinstance(error, TRANSIENT)
+        return self._strange_errors > STRANGE_ERRORS_MAX
 
     def _count_uncertain(self, position: int) -> None:
         """A commit whose answer never came: the position tells whether it went through; then its counts are owed."""

@@ -159,6 +159,8 @@ class Producer:
         kafka._closed = True
         sender = kafka._sender.sender_task
         if sender is not None and not sender.done():
+            sender.remove_done_callback(kafka._sender._fail_all)  # `discard` has told everybody.
+            sender.add_done_callback(_seen)
             sender.cancel()
             await asyncio.wait([sender], timeout=1.0)
         await kafka.client.close()
@@ -198,6 +200,12 @@ class AcknowledgedProducer(Producer):
         """One record batch, which the broker takes whole or not; more where they are too many for one."""
         rows = [(key, value, ()) for key, _, value in changes]
         return self.pack(changelog, partition, rows, compressed=True, batch_bytes_max=ROWS_BYTES)
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """What a sender that is cancelled still trips over, as over a batch that it was about to send again, is no news."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _compressed(records: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,6 +97,42 @@ def test_who_waits_to_hear_where_a_topic_lies_is_woken_when_the_producer_is_disc
             await asyncio.wait_for(producer.partitions_of("t"), 60)
 
     asyncio.run(wait())
+
+
+@pytest.mark.parametrize("kind", [FencedProducer, AcknowledgedProducer])
+def test_a_sender_that_trips_while_its_producer_is_discarded_leaves_no_error_behind(
+    kind: type[AcknowledgedProducer | FencedProducer],
+) -> None:
+    """aiokafka's waits for what is under way, and what is sent again meanwhile is no longer where it looks for it."""
+    left: list[dict[str, object]] = []
+
+    async def sends() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise KeyError("a batch") from None
+
+    async def discard() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))
+        producer = kind(SETTINGS, "a-t-0")
+        sender = producer._kafka._sender
+        sender._sender_task = asyncio.create_task(sends())
+        sender._sender_task.add_done_callback(sender._fail_all)
+        if kind is FencedProducer:
+            producer._kafka._txn_manager.set_pid_and_epoch(1, 1)
+            await producer.begin()
+        await asyncio.sleep(0)
+        closing = producer.discard(KafkaError("it took too long"))
+        assert closing is not None
+        await closing
+        assert sender._sender_task.done()
+        del producer, sender
+        gc.collect()
+
+    asyncio.run(discard())
+    gc.collect()
+
+    assert left == []
 
 
 @pytest.mark.parametrize("kind", [FencedProducer, AcknowledgedProducer])

@@ -7,7 +7,8 @@ import shutil
 import pytest
 
 from streams.engine import FAIL_POINTS
-from tests.faults.toyrun import ToyRun
+from streams.engine.partition import STRANGE_ERRORS_MAX
+from tests.faults.toyrun import DEADLINE_SECONDS, ToyRun
 
 ONCE = ("after_fence", "after_restore", "after_position", "during_restore")
 """Reached once a partition and start; the others once a batch."""
@@ -61,6 +62,29 @@ def test_producers_that_fail_all_the_time_lose_nothing(toy: ToyRun, name: str) -
     toy.run_until_counted({"forwarded": 5000, "added": 5000}, f"{name}:5:errors")
 
     toy.assert_exact()
+
+
+@pytest.mark.parametrize("name", ["after_fence", pytest.param("during_commit", marks=pytest.mark.faults)])
+def test_a_client_that_trips_over_itself_is_replaced(toy: ToyRun, name: str) -> None:
+    """Every third time: each of the partitions that meet it comes alive at the next."""
+    toy.feed(3000)
+    toy.suffers("producer", f"{name}, of no class")
+
+    toy.run_until_counted({"forwarded": 3000, "added": 3000}, f"{name}:3:strange")
+
+    toy.assert_exact()
+
+
+def test_a_client_that_does_nothing_else_ends_the_worker_with_the_reason(toy: ToyRun) -> None:
+    toy.feed(50)
+
+    process = toy.worker("after_fence:1:strange")
+    code = process.wait(DEADLINE_SECONDS)
+
+    assert code == 1
+    log = toy.log(process)
+    assert "the worker ends: LookupError: fail point" in log
+    assert log.count("is FENCING, once more") >= STRANGE_ERRORS_MAX
 
 
 def test_a_commit_whose_answer_never_comes_is_counted(toy: ToyRun) -> None:
