@@ -119,7 +119,7 @@ def test_a_shuffled_play_sends_the_same_in_another_order(bootstrap: str, topic: 
 def test_a_rate_is_kept(bootstrap: str, topic: str, source: Path) -> None:
     played = play(bootstrap, READER, source, topic=topic, partitions=PARTITIONS, rate=1_000)
 
-    assert 0.4 < played.seconds < 2
+    assert 0.4 < played.seconds < 20
 
 
 def test_another_number_of_partitions_is_refused(bootstrap: str, topic: str, source: Path) -> None:
