@@ -202,7 +202,7 @@ def test_following_goes_on_when_kafka_comes_back(tmp_path: Path) -> None:
         admin.create_topics(kafka.bootstrap, declared(2))
         put(kafka, topics.PROFILES, ("ann", 1))
         seen: list[tuple[str, int | str | None]] = []
-        for change in profiles.follow(lambda: len(profiles) == 2):
+        for change in profiles.follow(lambda: len(profiles) == 2 and profiles.get("ann") == profile("ann", 2)):
             seen.extend(short([change]))
             if len(seen) == 1:
                 kafka.kill()
