@@ -29,6 +29,15 @@ from streams.engine.offsets import Chunk
 
 UPSTREAM: dict[str, tuple[str, str]] = {
     # original: (sha256 of its source, the fault that is answered)
+    "faust.app.base:App.on_rebalance_return": ("a488c4c75a35447c", "its sensors time a rebalance, which has ended by then"),
+    "faust.serializers.schemas:Schema.compile": ("d46eec5ce3195b2c", "decodes a key and a value; here the value is the batch"),
+    "faust.tables.manager:TableManager.__init__": ("f13ed9db7ccd1a53", "called, and added to"),
+    "mode.threads:WorkerThread.__init__": ("2ded78c36c50152c", "called; the thread keeps the process alive, `BoundedThread` does not"),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.__post_init__": ("913dc7c0d9578e2d", "called, and added to"),
+    "faust.transport.consumer:ThreadDelegateConsumer._commit": (
+        "a20eec84e4b2ed50",
+        "commits what is acknowledged, by a timer; here the transaction carries the offset",
+    ),
     "faust.transport.consumer:Consumer._drain_messages": ("44a2500309e83c63", "four tasks and a turn of the loop for every record"),
     "faust.transport.consumer:Consumer.commit": (
         "a354437baaa08bf8",
@@ -66,6 +75,9 @@ UPSTREAM: dict[str, tuple[str, str]] = {
     ),
     "aiokafka.consumer.fetcher:FetchResult.getall": ("3e717e30de5068d5", "as slow as what it calls; `_light` does what it does"),
     "aiokafka.consumer.fetcher:FetchResult.check_assignment": ("b5340df67e3f330f", "asked by `drain` and `whole_batches`"),
+    "aiokafka.consumer.fetcher:FetchResult._update_position": ("83fb1473bf10027b", "called by `drain` and `whole_batches`"),
+    "aiokafka.consumer.fetcher:Fetcher._create_fetch_waiter": ("61d840568746477e", "called by `fetched`"),
+    "aiokafka.consumer.fetcher:Fetcher._notify": ("d3a30d94f34fd3a0", "called once records were taken, so that more are fetched"),
     "aiokafka.consumer.fetcher:PartitionRecords.__init__": (
         "8ec1c2ae6ea1af87",
         "makes a cycle of itself and all that was fetched; `_let_go` ends it",
@@ -96,6 +108,7 @@ UPSTREAM: dict[str, tuple[str, str]] = {
         "dc1d6632aaa68e96",
         "says yes while a rebalance is on; `heartbeat` does not",
     ),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator._send_req": ("fa4b12e914ce9fcf", "called by `heartbeat`"),
     "aiokafka.producer.transaction_manager:TransactionManager.fatal_error": ("8e9fd08dc50042c4", "called by FencedProducer.discard"),
     "aiokafka.producer.sender:Sender._fail_all": (
         "5a67e3b6f87be0c5",
