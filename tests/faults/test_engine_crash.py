@@ -88,7 +88,7 @@ def test_a_client_that_does_nothing_else_ends_the_worker_with_the_reason(toy: To
 
 
 def test_a_commit_whose_answer_never_comes_is_counted(toy: ToyRun) -> None:
-    toy.feed(50)
+    toy.feed(50, keys=4)
     toy.suffers("producer", "during_commit")
 
     toy.run_until_counted({"forwarded": 50, "added": 50}, "during_commit:1:errors")

@@ -19,7 +19,7 @@ def grow(toy: ToyRun, partitions: int) -> None:
 
 
 def test_a_source_that_has_grown_is_refused_at_the_start(toy: ToyRun) -> None:
-    toy.feed(500)
+    toy.feed(500, keys=30)
     toy.run_until_done()
     before = toy.answer()
 
@@ -34,7 +34,7 @@ def test_a_source_that_has_grown_is_refused_at_the_start(toy: ToyRun) -> None:
 
 @pytest.mark.faults
 def test_a_source_that_grows_while_a_worker_runs_ends_it(toy: ToyRun) -> None:
-    toy.feed(500)
+    toy.feed(500, keys=30)
     process = toy.worker(instance_id=None, health=str(toy.directory / "first.json"))
     toy.await_health("first.json", lambda said: bool(said["ready"]))
     toy.await_done([process])

@@ -22,9 +22,9 @@ def test_poison_becomes_a_dead_letter_and_the_rest_goes_on(toy: ToyRun) -> None:
 
 
 def test_an_output_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun) -> None:
-    toy.feed(500)
+    toy.feed(500, keys=30)
     toy.raw(b"large", b"large 666")
-    toy.feed(500, seed=2)
+    toy.feed(500, keys=30, seed=2)
     toy.suffers("too large")
 
     toy.run_until_done(dead=True)
@@ -34,9 +34,9 @@ def test_an_output_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun) -> No
 
 
 def test_an_output_that_the_broker_refuses_is_isolated_as_poison_is(toy: ToyRun) -> None:
-    toy.feed(500)
+    toy.feed(500, keys=30)
     toy.raw(b"large", b"large 666")
-    toy.feed(500, seed=2)
+    toy.feed(500, keys=30, seed=2)
     toy.suffers("too large")
 
     toy.run_until_done(dead=True, record_bytes_max=16 << 20)
@@ -47,9 +47,9 @@ def test_an_output_that_the_broker_refuses_is_isolated_as_poison_is(toy: ToyRun)
 
 @pytest.mark.parametrize("record_bytes_max", [4 << 20, pytest.param(32 << 20, marks=pytest.mark.faults)])
 def test_a_row_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun, record_bytes_max: int) -> None:
-    toy.feed(500)
+    toy.feed(500, keys=30)
     toy.raw(b"large", b"large 777")
-    toy.feed(500, seed=2)
+    toy.feed(500, keys=30, seed=2)
     toy.suffers("too large")
 
     toy.run_until_done(dead=True, record_bytes_max=record_bytes_max)  # The broker refuses it where the engine does not.
@@ -62,7 +62,7 @@ def test_a_row_that_is_too_large_is_isolated_as_poison_is(toy: ToyRun, record_by
 def test_records_near_the_limit_pass_and_what_they_make_too_large_is_isolated(toy: ToyRun) -> None:
     limit = 4 << 20
     for number in range(4):
-        toy.feed(200, seed=number)
+        toy.feed(200, keys=30, seed=number)
         key = b"wide%d" % number
         toy.number(key, number, padding=limit - 4000)
         toy.raw(key, key + b" " * (limit - 300) + b"9")  # With what its forwarding adds no message may be so large.

@@ -65,9 +65,11 @@ def test_workers_join_and_leave_every_five_seconds(toy: ToyRun, seconds: int) ->
         while time.monotonic() - since < seconds:
             toy.suffers("rebalance", lag=False)  # It never ends while the load lasts.
             if guest is None:
+                (toy.directory / "guest.json").unlink(missing_ok=True)
                 guest = named(toy, "guest")
+                toy.await_health("guest.json", lambda said: bool(said["running"]))
             else:
-                toy.stop(guest, begun=False)
+                toy.stop(guest)
                 guest = None
             time.sleep(5)
     running = [stays] if guest is None else [stays, guest]
@@ -84,7 +86,7 @@ def test_three_workers_are_restarted_one_after_the_other(toy: ToyRun, standbys: 
     names = ["a", "b", "c"]
     running = {name: named(toy, name, standbys=standbys) for name in names}
     for name in names:
-        toy.await_health(f"{name}.json", lambda said: said["at"] > 0)
+        toy.await_health(f"{name}.json", lambda said: bool(said["running"]))
     toy.feed(2000)
     toy.await_done(running.values())
 

@@ -95,7 +95,7 @@ def test_of_three_workers_each_has_work_and_whoever_dies_leaves_it_to_copies(toy
     assert sorted(len(each["running"]) for each in said.values()) == [1, 1, 2]
     died = max(said, key=lambda name: len(said[name]["running"]))
 
-    toy.suffers("active", lag=False)
+    toy.suffers("active", lag=False)  # Nothing may be left to restore, so its copies lack nothing; there is work as soon as it is gone.
     running.pop(died).kill()
     after = {name: toy.await_health(f"{name}.json", lambda said: len(said["running"]) == 2 and settled(said)) for name in running}
     toy.feed(2000, keys=10 * ROWS, seed=2, to="keyed")

@@ -30,7 +30,7 @@ def ends_and_names(toy: ToyRun, process: subprocess.Popen[bytes], topic: str) ->
 
 
 def test_a_batch_that_never_ends_ends_the_process(toy: ToyRun) -> None:
-    toy.feed(400, to="keyed")
+    toy.feed(400, keys=20, to="keyed")
 
     ends_and_names(toy, watched(toy, waits_seconds=600.0), "keyed")
 
@@ -40,7 +40,7 @@ def test_a_batch_that_never_ends_ends_the_process(toy: ToyRun) -> None:
 
 @pytest.mark.faults
 def test_a_partition_that_fails_and_begins_anew_for_ever_ends_the_process(toy: ToyRun) -> None:
-    toy.feed(400, to="keyed")
+    toy.feed(400, keys=20, to="keyed")
 
     ends_and_names(toy, watched(toy, "after_changelog:1:errors"), "keyed")
 

@@ -38,6 +38,7 @@ DEADLINE_SECONDS = 240.0
 STOP_SECONDS_MAX = 10.0
 LOADED_SECONDS = 6.0
 """What a loaded machine needs to end a process."""
+SAID_KEYS = 8
 NOT_LED_YET = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "OFFSET_NOT_AVAILABLE")
 NOT_KNOWN_YET = ("COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "_TIMED_OUT", "_WAIT_COORD")
 
@@ -75,10 +76,14 @@ class ToyRun:
         return self.directory / "state"
 
     def feed(self, count: int, keys: int = 300, seed: int = 1, to: str = "raw") -> None:
-        """Numbers for so many keys; all of a key come through one partition, so their order is fixed."""
+        """Numbers for so many keys; all of a key come through one partition, so their order is fixed.
+
+        Of many keys each gets few numbers, so one number in twenty is for one of a few of them, or nothing would ever be said.
+        """
         chance = random.Random(seed)
-        for _ in range(count):
-            self.number(b"k%d" % chance.randrange(keys), chance.randrange(100), to)
+        for number in range(count):
+            among = keys if number % 20 else min(keys, SAID_KEYS)
+            self.number(b"k%d" % chance.randrange(among), chance.randrange(100), to)
         self.flush()
 
     def number(self, key: bytes, number: int, to: str = "raw", padding: int = 1) -> None:
@@ -266,6 +271,7 @@ class ToyRun:
 
     def assert_exact(self, outputs_once: bool = True) -> None:
         """Nothing is lost, nothing applied or said twice, as a reader of committed records sees it; without `outputs_once` outputs may come again."""
+        assert self.outputs, "nothing was to be said, so nothing that is said twice would be seen"
         found, outputs = self._sums(), self.messages(f"{self.name}-out")
         said = Counter(message.value() for message in outputs if message.value() is not None)
         lost, twice = ledger.lost_and_twice((found, said), self.expected(), outputs_once)
