@@ -41,7 +41,7 @@ soak-engine: $(STAMP) ## Do everything to the engine that may happen to it, and 
 bench: $(STAMP) ## Measure the whole pipeline with one worker, then with two, on a real Kafka; ARGS="PEOPLE=5000 WORKERS=1" runs less
 	env $(ARGS:%=KAIROS_BENCH_%) $(BIN)/pytest -m bench -n 0 -s -o faulthandler_timeout=0 tests/bench
 
-bench-engine: $(STAMP) ## Measure the engine beside Kafka Streams, Quix Streams, Bytewax and Faust (half an hour); ARGS="--events 100000 --rounds 1" for a look
+bench-engine: $(STAMP) ## Measure the engine beside Kafka Streams, Quix Streams, Bytewax and Faust (an hour); ARGS="--events 100000 --rounds 1" for a look
 	$(BIN)/python -m tests.bench.engine $(ARGS)
 
 bench-latency: $(STAMP) ## Measure how long it takes from an interaction to its committed output at 10%, 50% and 80% of the greatest rate; ARGS="--seconds 5" for a look
