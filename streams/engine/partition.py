@@ -32,8 +32,7 @@ from streams.engine.table import Table
 log = logging.getLogger(__name__)
 
 FENCE_SECONDS_MAX = 30.0
-STRANGE_ERRORS_MAX = 5
-"""What has no class of its own may be a client library's fault: so many are tried again before a batch goes well, then the worker ends."""
+STRANGE_ERRORS_MAX = 5  # What has no class of its own may be a client library's fault: so many are tried again until a batch goes well.
 
 
 class Partition:
